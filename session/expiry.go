@@ -1,0 +1,118 @@
+package session
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ExpiryKey is the key of the session's data under which set_expiry keeps the
+// session's own expiry (django.contrib.sessions.backends.base).
+const ExpiryKey = "_session_expiry"
+
+// ErrExpiry says that the value under ExpiryKey is none that Django writes.
+var ErrExpiry = errors.New("session: " + ExpiryKey + " is neither a number of seconds nor an ISO 8601 date")
+
+// Expiry is what a session says of its own end. Its zero value says nothing:
+// the policy decides.
+type Expiry struct {
+	kind expiryKind
+	age  time.Duration
+	at   time.Time
+}
+
+type expiryKind uint8
+
+const (
+	byPolicy expiryKind = iota
+	atBrowserClose
+	afterAge
+	atTime
+)
+
+// maxAge bounds ages to what fits a time.Duration with room to add: 100 years.
+const maxAge = 100 * 365 * 24 * time.Hour
+
+// isoLayouts are the forms of datetime.isoformat; one without a zone is taken
+// as UTC, which is what Django means with USE_TZ.
+var isoLayouts = []string{
+	time.RFC3339Nano,
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999",
+}
+
+// ParseExpiry reads the JSON text that stands under ExpiryKey: nothing or null,
+// a number of seconds (0 means until the browser closes), or a date in a
+// string. Anything else is ErrExpiry.
+func ParseExpiry(raw string) (Expiry, error) {
+	switch {
+	case raw == "" || raw == "null":
+		return Expiry{}, nil
+	case len(raw) >= 2 && raw[0] == '"' && raw[len(raw)-1] == '"':
+		return parseISO(raw[1 : len(raw)-1])
+	}
+	seconds, err := strconv.ParseFloat(raw, 64)
+	switch {
+	case err != nil || seconds != seconds:
+		return Expiry{}, ErrExpiry
+	case seconds == 0:
+		return Expiry{kind: atBrowserClose}, nil
+	case seconds > maxAge.Seconds():
+		return Expiry{kind: afterAge, age: maxAge}, nil
+	case seconds < 0:
+		return Expiry{kind: afterAge}, nil
+	}
+	return Expiry{kind: afterAge, age: time.Duration(seconds * float64(time.Second))}, nil
+}
+
+func parseISO(text string) (Expiry, error) {
+	text = strings.TrimSpace(text)
+	for _, layout := range isoLayouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			return Expiry{kind: atTime, at: at.UTC()}, nil
+		}
+	}
+	return Expiry{}, ErrExpiry
+}
+
+// Fixed reports whether the end is a date: activity does not move it.
+func (e Expiry) Fixed() bool { return e.kind == atTime }
+
+// Policy is what holds for a session that says nothing of its own end:
+// SESSION_COOKIE_AGE and SESSION_EXPIRE_AT_BROWSER_CLOSE.
+type Policy struct {
+	// Age is how long a session lives after it was last written.
+	Age time.Duration
+	// AtBrowserClose makes cookies without an end of their own; the store
+	// still forgets the session after Age.
+	AtBrowserClose bool
+}
+
+// End gives when a session written at now ends in the store, and whether its
+// cookie ends with the browser (SessionBase.get_expiry_date and
+// get_expire_at_browser_close).
+func (p Policy) End(e Expiry, now time.Time) (at time.Time, browserClose bool) {
+	switch e.kind {
+	case atBrowserClose:
+		return now.Add(p.Age), true
+	case afterAge:
+		return now.Add(e.age), false
+	case atTime:
+		return e.at, false
+	}
+	return now.Add(p.Age), p.AtBrowserClose
+}
+
+// Life is the full length of a session that slides: what a touch at any time
+// gives it. It is zero for one that ends at a fixed date.
+func (p Policy) Life(e Expiry) time.Duration {
+	switch e.kind {
+	case afterAge:
+		return e.age
+	case atTime:
+		return 0
+	}
+	return p.Age
+}
