@@ -1,0 +1,152 @@
+package rawjson
+
+import (
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// String resolves the text of a JSON string, quotes included, that Object or
+// Decode has passed. ok is false if raw is no string.
+func String(raw string) (text string, ok bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	inner := raw[1 : len(raw)-1]
+	if strings.IndexByte(inner, '\\') < 0 {
+		return inner, true
+	}
+	out := make([]byte, 0, len(inner))
+	for i := 0; i < len(inner); i++ {
+		if inner[i] != '\\' {
+			out = append(out, inner[i])
+			continue
+		}
+		i++
+		if inner[i] != 'u' {
+			out = append(out, unescaped(inner[i]))
+			continue
+		}
+		r := rune(hex4(inner[i+1 : i+5]))
+		i += 4
+		if utf16.IsSurrogate(r) {
+			var low rune = -1
+			if len(inner)-i > 6 && inner[i+1] == '\\' && inner[i+2] == 'u' {
+				low = rune(hex4(inner[i+3 : i+7]))
+			}
+			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+				i += 6
+			}
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return string(out), true
+}
+
+func (s *scanner) name(raw string) (string, error) {
+	if name, ok := String(raw); ok {
+		return name, nil
+	}
+	return "", s.fail(ErrSyntax)
+}
+
+func unescaped(c byte) byte {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c
+}
+
+// hex4 reads four hexadecimal digits; -1 if they are none.
+func hex4(s string) int {
+	n := 0
+	for i := 0; i < 4; i++ {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			n = n<<4 | int(c-'0')
+		case c >= 'a' && c <= 'f':
+			n = n<<4 | int(c-'a'+10)
+		case c >= 'A' && c <= 'F':
+			n = n<<4 | int(c-'A'+10)
+		default:
+			return -1
+		}
+	}
+	return n
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendString appends text as a JSON string of ASCII.
+func AppendString(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(text[i:])
+			dst = appendRune(dst, r)
+			i += size
+			continue
+		}
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ' || c == 0x7f:
+			dst = appendUnit(dst, rune(c))
+		default:
+			dst = append(dst, c)
+		}
+		i++
+	}
+	return append(dst, '"')
+}
+
+// AppendASCII appends raw, a text that Object or Decode has passed, as one
+// line of ASCII: what is not ASCII becomes escapes, space between tokens goes.
+func AppendASCII(dst []byte, raw string) []byte {
+	inString := false
+	for i := 0; i < len(raw); {
+		c := raw[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(raw[i:])
+			dst = appendRune(dst, r)
+			i += size
+			continue
+		case c == 0x7f:
+			dst = appendUnit(dst, rune(c))
+		case inString && c == '\\':
+			dst = append(dst, c, raw[i+1])
+			i++
+		case c == '"':
+			inString = !inString
+			dst = append(dst, c)
+		case inString || (c != ' ' && c != '\t' && c != '\n' && c != '\r'):
+			dst = append(dst, c)
+		}
+		i++
+	}
+	return dst
+}
+
+func appendRune(dst []byte, r rune) []byte {
+	if r > 0xffff {
+		high, low := utf16.EncodeRune(r)
+		return appendUnit(appendUnit(dst, high), low)
+	}
+	return appendUnit(dst, r)
+}
+
+func appendUnit(dst []byte, unit rune) []byte {
+	return append(dst, '\\', 'u',
+		hexDigits[unit>>12&15], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
+}
