@@ -116,3 +116,6 @@ func (p Policy) Life(e Expiry) time.Duration {
 	}
 	return p.Age
 }
+
+// FixedExpiry is the expiry of a session that ends at a date.
+func FixedExpiry(at time.Time) Expiry { return Expiry{kind: atTime, at: at} }

@@ -1,0 +1,119 @@
+package filter
+
+import "time"
+
+// Headers are header fields in their order, names in lower case, pseudo
+// headers (:path, :status) included, as proxy-wasm hosts give them.
+type Headers [][2]string
+
+// Get gives the first value of a field, or "".
+func (h Headers) Get(name string) string {
+	for _, field := range h {
+		if field[0] == name {
+			return field[1]
+		}
+	}
+	return ""
+}
+
+// Verdict says what becomes of the stream.
+type Verdict uint8
+
+const (
+	// Deny answers the client with Action.Reply. It is the zero value.
+	Deny Verdict = iota
+	// Continue lets the headers go on, edited.
+	Continue
+	// Wait pauses the stream until Stream.Reply has the callout's answer.
+	Wait
+)
+
+// Action is what the core wants done. Its zero value denies.
+type Action struct {
+	Verdict Verdict
+	// Edits change the headers at hand, in this order: the request's after
+	// Request and its replies, the response's after Response and its replies.
+	Edits []Edit
+	// Callout is sent to the session service unless its Path is empty. With
+	// Wait its answer goes to Stream.Reply; otherwise nobody waits for it.
+	Callout Callout
+	// Reply is the answer to the client where Verdict is Deny. Its zero value
+	// is sent as 503.
+	Reply LocalReply
+	// Outcome is counted.
+	Outcome Outcome
+	// Warning, unless empty, is for the operator. It names no key and no data.
+	Warning string
+}
+
+// Edit is one change of a header map.
+type Edit struct {
+	Op          EditOp
+	Name, Value string
+}
+
+// EditOp is how a header field changes.
+type EditOp uint8
+
+const (
+	// Remove takes every field of the name away.
+	Remove EditOp = iota
+	// Set replaces every field of the name by one.
+	Set
+	// Add adds a field.
+	Add
+)
+
+// Callout is one HTTP request to the session service.
+type Callout struct {
+	Cluster, Authority, Path string
+	Authorization            string // empty: none
+	Body                     string // JSON
+	Timeout                  time.Duration
+}
+
+// Answer is the session service's answer to a callout. Its zero value means
+// that there was none: a timeout, a reset, a callout that could not be sent.
+type Answer struct {
+	Status string // :status
+	Body   string
+}
+
+// LocalReply is an answer to the client that the filter gives itself.
+type LocalReply struct {
+	Status  int // 0 counts as 503
+	Headers Headers
+	Body    string
+	// GRPCStatus is the grpc-status for a gRPC request, or NoGRPC.
+	GRPCStatus int
+}
+
+// NoGRPC is the LocalReply.GRPCStatus of a request that is not gRPC.
+const NoGRPC = -1
+
+// Outcome is the end of one decision, for counters. The zero value is counted
+// by nobody: it belongs to decisions that are not final.
+type Outcome uint8
+
+// The outcomes, each the name of a counter.
+const (
+	Undecided     Outcome = iota
+	Off                   // the route's mode is off
+	Admitted              // a live session, identity set
+	Anonymous             // mode optional, no session
+	Missing               // refused: no live session
+	Forbidden             // refused: a session that is not allowed here
+	Malformed             // refused: a request that no browser in good order sends
+	Unavailable           // refused: the session service gave no answer
+	Unchecked             // let through as anonymous: no answer, on_unavailable: allow
+	Misconfigured         // refused: the route's configuration is in error
+	LoggedOut             // a session was flushed
+	Refreshed             // a session's expiry was moved
+)
+
+// Outcomes names every outcome that is counted.
+var Outcomes = map[Outcome]string{
+	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
+	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked",
+	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed",
+}

@@ -1,0 +1,277 @@
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"cloakroom/filter/rawjson"
+)
+
+// Config is a whole plugin configuration, parsed and validated.
+type Config struct {
+	env    func(string) (string, bool)
+	base   Route
+	routes map[string]*Route
+	strip  map[string]bool
+}
+
+// ParseConfig reads the plugin configuration, JSON. Strings of the form
+// ${NAME} in secrets are taken from env. An error names the path of every
+// field that is wrong.
+func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) {
+	tree, err := rawjson.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: map[string]bool{}}
+	layers := map[string]any{}
+	top := append(c.base.fields(env), field{name: "routes", spec: byName(layers)})
+	if err := top.read("", tree); err != nil {
+		return nil, err
+	}
+	errs := []error{c.base.validate("")}
+	for _, name := range sortedKeys(layers) {
+		route := c.base
+		errs = append(errs, route.apply(join("routes", name), layers[name], env))
+		c.routes[name] = &route
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	// A header that means something to one upstream is taken from clients of
+	// all: whoever reads it must be able to trust it.
+	c.base.addStripped(c.strip)
+	for _, route := range c.routes {
+		route.addStripped(c.strip)
+	}
+	c.base.strip = c.strip
+	for _, route := range c.routes {
+		route.strip = c.strip
+	}
+	return c, nil
+}
+
+// Schema is the JSON schema (draft 2020-12) of the plugin configuration.
+func Schema() map[string]any {
+	route := defaultRoute()
+	fields := route.fields(nil)
+	s := append(fields, field{"routes", byName(nil), "by Envoy route name: the same keys, over the above"}).schema()
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "Cloakroom filter configuration"
+	routes := s["properties"].(map[string]any)["routes"].(map[string]any)
+	routes["additionalProperties"] = fields.schema()
+	return s
+}
+
+// Named gives the configuration of an Envoy route by its name alone.
+func (c *Config) Named(name string) *Route {
+	if route, ok := c.routes[name]; ok {
+		return route
+	}
+	return &c.base
+}
+
+// withMetadata gives the configuration of a route that carries fields of its
+// own, which come last.
+func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error) {
+	route := *c.Named(name)
+	if err := route.apply("metadata.filter_metadata."+Namespace, fields, c.env); err != nil {
+		return nil, err
+	}
+	route.strip = map[string]bool{}
+	for header := range c.strip {
+		route.strip[header] = true
+	}
+	route.addStripped(route.strip)
+	return &route, nil
+}
+
+func (r *Route) apply(path string, layer any, env func(string) (string, bool)) error {
+	if err := r.fields(env).read(path, layer); err != nil {
+		return err
+	}
+	return r.validate(path)
+}
+
+// fields is the configuration's one table: what can be said, where it goes.
+func (r *Route) fields(env func(string) (string, bool)) object {
+	return object{
+		{"mode", choice(&r.Mode, "required", "optional", "off"), "whether a request needs a live session"},
+		{"cookie", object{
+			{"name", text(&r.Cookie.Name), "SESSION_COOKIE_NAME"},
+			{"domain", text(&r.Cookie.Domain), "SESSION_COOKIE_DOMAIN; empty: this host only"},
+			{"path", text(&r.Cookie.Path), "SESSION_COOKIE_PATH"},
+			{"secure", flag(&r.Cookie.Secure), "SESSION_COOKIE_SECURE"},
+			{"http_only", flag(&r.Cookie.HTTPOnly), "SESSION_COOKIE_HTTPONLY"},
+			{"same_site", text(&r.Cookie.SameSite), "SESSION_COOKIE_SAMESITE: Lax, Strict, None, or empty"},
+			{"partitioned", flag(&r.Cookie.Partitioned), "the Partitioned attribute (CHIPS)"},
+		}, "the session cookie"},
+		{"engine", object{
+			{"service", object{
+				{"cluster", text(&r.Service.Cluster), "the Envoy cluster of the session service"},
+				{"authority", text(&r.Service.Authority), "the :authority of callouts"},
+				{"timeout", duration(&r.Service.Timeout), "how long a callout may take"},
+				{"token", secret(&r.Service.Token, env), "what proves the filter to the service; ${NAME} reads the VM's environment"},
+			}, "sessions are looked up in the session service"},
+		}, "where sessions live"},
+		{"expiry", object{
+			{"age", duration(&r.Expiry.Policy.Age), "SESSION_COOKIE_AGE"},
+			{"at_browser_close", flag(&r.Expiry.Policy.AtBrowserClose), "SESSION_EXPIRE_AT_BROWSER_CLOSE"},
+			{"save_every_request", flag(&r.Expiry.SaveEveryRequest), "SESSION_SAVE_EVERY_REQUEST: each request moves the expiry"},
+			{"refresh_every", duration(&r.Expiry.RefreshEvery), "move the expiry no more often than this"},
+		}, "when sessions end"},
+		{"login", object{
+			{"url", text(&r.Login.URL), "LOGIN_URL"},
+			{"next_param", text(&r.Login.NextParam), "the query parameter that carries the way back"},
+		}, "where a person without a session is sent"},
+		{"logout", object{
+			{"path", text(&r.Logout.Path), "a POST to this path ends the session; empty: none does"},
+			{"redirect", text(&r.Logout.Redirect), "LOGOUT_REDIRECT_URL"},
+		}, "the filter's own logout"},
+		{"identity", object{
+			{"user_key", text(&r.Identity.UserKey), "the session key that makes a session a user's; empty: any session will do"},
+			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key that fills each"},
+			{"data_header", text(&r.Identity.DataHeader), "the request header with the session's data; empty: none"},
+			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it; "*": all that do not begin with an underscore`},
+			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "a larger value is refused with 500"},
+		}, "what upstreams learn"},
+		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
+		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow"), "while the session service gives no answer: 503, or on as anonymous"},
+		{"forward_cookie", flag(&r.ForwardCookie), "whether the upstream gets the session cookie"},
+		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with mode: required only"},
+	}
+}
+
+// validate checks what no single field can say.
+func (r *Route) validate(path string) error {
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(join(path, field)+": "+format, args...))
+	}
+	if err := r.Cookie.Validate(); err != nil {
+		bad("cookie", "%w", err)
+	}
+	if r.Service.Cluster == "" && r.Mode != ModeOff {
+		bad("engine.service.cluster", "must name the Envoy cluster of the session service")
+	}
+	if r.Service.Timeout <= 0 {
+		bad("engine.service.timeout", "must be more than 0: a callout without an end would hold requests for ever")
+	}
+	if r.Service.Authority == "" {
+		bad("engine.service.authority", "must not be empty")
+	}
+	if r.Expiry.Policy.Age <= 0 {
+		bad("expiry.age", "must be more than 0")
+	}
+	if !isLocation(r.Login.URL) {
+		bad("login.url", "must begin with one slash, or with http:// or https://")
+	}
+	if !isLocation(r.Logout.Redirect) {
+		bad("logout.redirect", "must begin with one slash, or with http:// or https://")
+	}
+	if r.Login.NextParam == "" {
+		bad("login.next_param", "must not be empty")
+	}
+	if r.Logout.Path != "" && (r.Logout.Path[0] != '/' || strings.ContainsAny(r.Logout.Path, "?#")) {
+		bad("logout.path", "must be a path, without a query")
+	}
+	if len(r.Require) > 0 && r.Mode != Required {
+		bad("require", "holds with mode: required only; set require: {} where the mode is another")
+	}
+	for _, name := range r.Identity.names() {
+		if !isIdentityName(name) {
+			bad("identity", "%q cannot be an identity header: lower-case letters, digits and '-', and none that HTTP or Envoy uses itself", name)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// byName reads objects by name without a look inside.
+func byName(into map[string]any) spec {
+	return reader{map[string]any{"type": "object"}, func(v any) string {
+		members, ok := v.(map[string]any)
+		if !ok {
+			return "an object by route name"
+		}
+		for name, layer := range members {
+			into[name] = layer
+		}
+		return ""
+	}}
+}
+
+// secret reads a string, or takes it from the environment where it has the
+// form ${NAME}.
+func secret(into *string, env func(string) (string, bool)) spec {
+	return reader{map[string]any{"type": "string", "default": ""}, func(v any) string {
+		s, ok := v.(string)
+		if !ok {
+			return "a string"
+		}
+		if name, isRef := strings.CutPrefix(s, "${"); isRef && strings.HasSuffix(name, "}") {
+			name = strings.TrimSuffix(name, "}")
+			if s, ok = env(name); !ok || s == "" {
+				return fmt.Sprintf("set in the VM's environment as %s (Envoy: vm_config.environment_variables)", name)
+			}
+		}
+		*into = s
+		return ""
+	}}
+}
+
+func identityHeaders(into *[]IdentityHeader) spec {
+	defaults := map[string]any{}
+	for _, h := range *into {
+		defaults[h.Name] = h.Key
+	}
+	json := map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}, "default": defaults}
+	return reader{json, func(v any) string {
+		members, ok := v.(map[string]any)
+		headers := make([]IdentityHeader, 0, len(members))
+		for _, name := range sortedKeys(members) {
+			key, isText := members[name].(string)
+			ok = ok && isText && key != ""
+			headers = append(headers, IdentityHeader{strings.ToLower(name), key})
+		}
+		if !ok {
+			return "an object of header names and session keys"
+		}
+		*into = headers
+		return ""
+	}}
+}
+
+func requirements(into *[]Requirement) spec {
+	return reader{map[string]any{"type": "object", "default": map[string]any{}}, func(v any) string {
+		members, ok := v.(map[string]any)
+		list := make([]Requirement, 0, len(members))
+		for _, key := range sortedKeys(members) {
+			switch members[key].(type) {
+			case string, float64, bool:
+			default:
+				ok = false
+			}
+			list = append(list, Requirement{key, members[key]})
+		}
+		if !ok {
+			return "an object of session keys and strings, numbers or booleans"
+		}
+		*into = list
+		return ""
+	}}
+}
+
+// isLocation reports whether a Location header may hold s: a path on this
+// host, or an absolute URL. "//host" and "/\host" mean another host to browsers.
+func isLocation(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
+		return true
+	}
+	return s != "" && s[0] == '/' && (len(s) == 1 || (s[1] != '/' && s[1] != '\\'))
+}

@@ -1,0 +1,93 @@
+package filter
+
+import "strings"
+
+// cookieState is what a request's Cookie fields hold under one name.
+type cookieState uint8
+
+const (
+	cookieAbsent cookieState = iota
+	cookieOne
+	cookieAmbiguous // several, and not all the same
+)
+
+// findCookie gives the value of the cookie of a name, over all Cookie fields
+// (HTTP/2 may send one for each pair, RFC 9113 section 8.2.3). It reads pairs
+// as django.http.cookie.parse_cookie does: split at semicolons, then at the
+// first equals sign, white space around either dropped, quotes removed.
+func findCookie(h Headers, name string) (value string, state cookieState) {
+	for _, field := range h {
+		if field[0] != "cookie" {
+			continue
+		}
+		for rest := field[1]; rest != ""; {
+			var pair string
+			pair, rest, _ = strings.Cut(rest, ";")
+			got, ok := pairValue(pair, name)
+			switch {
+			case !ok:
+			case state == cookieAbsent:
+				value, state = got, cookieOne
+			case got != value:
+				return "", cookieAmbiguous
+			}
+		}
+	}
+	return value, state
+}
+
+// pairValue gives the value of one name=value pair if it has the name.
+func pairValue(pair, name string) (string, bool) {
+	got, value, ok := strings.Cut(pair, "=")
+	if !ok || strings.Trim(got, " \t") != name {
+		return "", false
+	}
+	value = strings.Trim(value, " \t")
+	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = value[1 : len(value)-1]
+	}
+	return value, true
+}
+
+// withoutCookie gives the edits that take the cookie of a name out of a
+// request and leave its other cookies as they are.
+func withoutCookie(h Headers, name string) []Edit {
+	var kept []string
+	found := false
+	for _, field := range h {
+		if field[0] != "cookie" {
+			continue
+		}
+		for rest := field[1]; rest != ""; {
+			var pair string
+			pair, rest, _ = strings.Cut(rest, ";")
+			pair = strings.Trim(pair, " \t")
+			if _, ok := pairValue(pair, name); ok {
+				found = true
+			} else if pair != "" {
+				kept = append(kept, pair)
+			}
+		}
+	}
+	switch {
+	case !found:
+		return nil
+	case len(kept) == 0:
+		return []Edit{{Op: Remove, Name: "cookie"}}
+	}
+	return []Edit{{Op: Set, Name: "cookie", Value: strings.Join(kept, "; ")}}
+}
+
+// setsCookie reports whether a response sets the cookie of a name itself.
+func setsCookie(h Headers, name string) bool {
+	for _, field := range h {
+		if field[0] != "set-cookie" {
+			continue
+		}
+		pair, _, _ := strings.Cut(field[1], ";")
+		if _, ok := pairValue(pair, name); ok {
+			return true
+		}
+	}
+	return false
+}

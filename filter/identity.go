@@ -1,0 +1,186 @@
+package filter
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cloakroom/filter/rawjson"
+)
+
+var (
+	errIdentityText = errors.New("a session value for an identity header holds control characters")
+	errDataTooLarge = errors.New("the session's data is larger than identity.data_max_bytes; choose fewer keys with identity.data_keys")
+)
+
+// fold maps header names that some server may take for one another to one
+// form: CGI and WSGI make '_' of '-' and of anything else that is no letter
+// and no digit (CVE-2025-64484).
+func fold(name string) string {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c != '-' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return strings.Map(foldRune, name)
+		}
+	}
+	return name
+}
+
+func foldRune(c rune) rune {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
+	case (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'):
+		return c
+	}
+	return '-'
+}
+
+// names gives the headers that carry identity.
+func (id *Identity) names() []string {
+	names := make([]string, 0, len(id.Headers)+1)
+	for _, h := range id.Headers {
+		names = append(names, h.Name)
+	}
+	if id.DataHeader != "" {
+		names = append(names, id.DataHeader)
+	}
+	return names
+}
+
+// addStripped adds what no client may send where r holds.
+func (r *Route) addStripped(strip map[string]bool) {
+	for _, name := range r.Identity.names() {
+		strip[fold(name)] = true
+	}
+}
+
+// reserved are names that HTTP, Envoy or this filter read themselves.
+var reserved = []string{
+	"host", "cookie", "connection", "content-length", "content-type", "transfer-encoding", "te", "upgrade",
+	"set-cookie", "vary", "location", "origin", "accept", "x-request-id", "x-forwarded-for", "x-forwarded-proto",
+}
+
+// isIdentityName reports whether a header may carry identity.
+func isIdentityName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c != '-' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != "" && !slices.Contains(reserved, name) &&
+		!strings.HasPrefix(name, "x-envoy-") && !strings.HasPrefix(name, "sec-")
+}
+
+// stripIdentity gives the edits that take from a request what only the filter
+// may say.
+func (r *Route) stripIdentity(h Headers) []Edit {
+	var edits []Edit
+	for _, field := range h {
+		if name := field[0]; name != "" && name[0] != ':' && r.strip[fold(name)] {
+			edits = append(edits, Edit{Op: Remove, Name: name})
+		}
+	}
+	return edits
+}
+
+// value gives the text of a member of the data, or "" if it is not there.
+func value(data []rawjson.Member, key string) string {
+	for _, m := range data {
+		if m.Name == key {
+			return m.Value
+		}
+	}
+	return ""
+}
+
+// isUser reports whether the session is one that a user logged in to.
+func (id *Identity) isUser(data []rawjson.Member) bool {
+	if id.UserKey == "" {
+		return true
+	}
+	v := value(data, id.UserKey)
+	return v != "" && v != "null" && v != `""` && v != "false"
+}
+
+// edits gives the edits that tell the upstream who this is.
+func (id *Identity) edits(data []rawjson.Member) ([]Edit, error) {
+	var edits []Edit
+	for _, h := range id.Headers {
+		text, err := headerText(value(data, h.Key))
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			edits = append(edits, Edit{Set, h.Name, text})
+		}
+	}
+	if id.DataHeader == "" {
+		return edits, nil
+	}
+	line := id.dataLine(data)
+	if len(line) > id.DataMaxBytes {
+		return nil, errDataTooLarge
+	}
+	return append(edits, Edit{Set, id.DataHeader, string(line)}), nil
+}
+
+// dataLine gives the data as one line of ASCII JSON.
+func (id *Identity) dataLine(data []rawjson.Member) []byte {
+	line := []byte{'{'}
+	for _, m := range data {
+		if !id.carries(m.Name) {
+			continue
+		}
+		if len(line) > 1 {
+			line = append(line, ',')
+		}
+		line = rawjson.AppendString(line, m.Name)
+		line = append(line, ':')
+		line = rawjson.AppendASCII(line, m.Value)
+	}
+	return append(line, '}')
+}
+
+func (id *Identity) carries(key string) bool {
+	for _, k := range id.DataKeys {
+		if k == key || (k == "*" && !strings.HasPrefix(key, "_")) {
+			return true
+		}
+	}
+	return false
+}
+
+// headerText gives a value as a header's text: a string as it is, anything
+// else as compact JSON; nothing and null give "".
+func headerText(raw string) (string, error) {
+	if raw == "" || raw == "null" {
+		return "", nil
+	}
+	text, ok := rawjson.String(raw)
+	if !ok {
+		return string(rawjson.AppendASCII(nil, raw)), nil
+	}
+	for i := 0; i < len(text); i++ {
+		if text[i] < ' ' || text[i] == 0x7f {
+			return "", errIdentityText
+		}
+	}
+	return strings.TrimSpace(text), nil
+}
+
+// met reports whether the data has the required value.
+func (q Requirement) met(data []rawjson.Member) bool {
+	raw := value(data, q.Key)
+	switch want := q.Value.(type) {
+	case string:
+		got, ok := rawjson.String(raw)
+		return ok && got == want
+	case bool:
+		return raw == strconv.FormatBool(want)
+	case float64:
+		got, err := strconv.ParseFloat(raw, 64)
+		return err == nil && got == want
+	}
+	return false
+}

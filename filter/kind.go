@@ -1,0 +1,51 @@
+package filter
+
+import "strings"
+
+// kind is what a request is for, as far as its refusal goes.
+type kind uint8
+
+const (
+	kindProgram kind = iota // fetch, XHR, WebSocket, EventSource, an API client: wants a status
+	kindPage                // a person's page load: wants to be led to the login page
+	kindGRPC                // wants a grpc-status
+)
+
+// kindOf tells page loads from programs by what browsers say of themselves
+// (Fetch Metadata, W3C), then by what older ones and tools say.
+func kindOf(h Headers) kind {
+	switch contentType := h.Get("content-type"); {
+	case isGRPC(contentType):
+		return kindGRPC
+	case h.Get("upgrade") != "" || h.Get(":method") == "CONNECT":
+		return kindProgram
+	}
+	if mode := h.Get("sec-fetch-mode"); mode != "" {
+		if mode == "navigate" {
+			return kindPage
+		}
+		return kindProgram
+	}
+	if strings.EqualFold(h.Get("x-requested-with"), "XMLHttpRequest") {
+		return kindProgram
+	}
+	accept := strings.ToLower(h.Get("accept"))
+	if strings.Contains(accept, "text/html") || strings.Contains(accept, "application/xhtml+xml") {
+		return kindPage
+	}
+	// curl and old browsers say */* for a plain GET; so does a script, which
+	// gives its origin away, or writes.
+	if accept == "*/*" && isSafe(h.Get(":method")) && h.Get("origin") == "" {
+		return kindPage
+	}
+	return kindProgram
+}
+
+// isGRPC follows Envoy's Grpc::Common::isGrpcRequestHeaders: application/grpc,
+// alone or with a suffix. gRPC-Web comes from browsers' fetch and is not meant.
+func isGRPC(contentType string) bool {
+	rest, ok := strings.CutPrefix(contentType, "application/grpc")
+	return ok && (rest == "" || rest[0] == '+')
+}
+
+func isSafe(method string) bool { return method == "GET" || method == "HEAD" }

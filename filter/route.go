@@ -1,0 +1,132 @@
+package filter
+
+import (
+	"time"
+
+	"cloakroom/session"
+)
+
+// Mode is how a route treats sessions. The zero value is Required.
+type Mode uint8
+
+const (
+	// Required admits requests with a live session of a user only.
+	Required Mode = iota
+	// Optional admits all, those without a live session as anonymous.
+	Optional
+	// ModeOff looks at no session. Identity headers of clients are stripped
+	// all the same.
+	ModeOff
+)
+
+// OnMissing is how a request without a session is refused.
+type OnMissing uint8
+
+const (
+	// MissingAuto redirects page loads to the login page and answers 401 else.
+	MissingAuto OnMissing = iota
+	// MissingRedirect redirects always.
+	MissingRedirect
+	// MissingDeny answers 401 always.
+	MissingDeny
+)
+
+// OnUnavailable is what happens while the session service gives no answer.
+type OnUnavailable uint8
+
+const (
+	// UnavailableDeny answers 503.
+	UnavailableDeny OnUnavailable = iota
+	// UnavailableAllow lets the request on as anonymous.
+	UnavailableAllow
+)
+
+// Route is the configuration that holds for one request. It does not change
+// once it is made.
+type Route struct {
+	Mode          Mode
+	Cookie        session.Cookie
+	Service       Service
+	Expiry        Expiry
+	Login         Login
+	Logout        Logout
+	Identity      Identity
+	OnMissing     OnMissing
+	OnUnavailable OnUnavailable
+	ForwardCookie bool
+	Require       []Requirement
+
+	strip map[string]bool // folded names of the headers that no client may send
+}
+
+// Service is where and how the session service is asked.
+type Service struct {
+	Cluster, Authority string
+	Timeout            time.Duration
+	Token              string // secret
+}
+
+// Expiry is when sessions end and how their end moves.
+type Expiry struct {
+	Policy session.Policy
+	// SaveEveryRequest makes the expiry slide (SESSION_SAVE_EVERY_REQUEST).
+	SaveEveryRequest bool
+	// RefreshEvery is how much of a session's life must have passed since it
+	// was last written before a request moves its end.
+	RefreshEvery time.Duration
+}
+
+// Login is where a person without a session is sent.
+type Login struct{ URL, NextParam string }
+
+// Logout is the path that ends sessions; an empty Path is none.
+type Logout struct{ Path, Redirect string }
+
+// Identity is what upstreams learn of the session.
+type Identity struct {
+	// UserKey is the key of the session's data that must hold a value for the
+	// session to be a user's. Empty: any live session will do.
+	UserKey string
+	Headers []IdentityHeader
+	// DataHeader carries the session's data; empty: none does.
+	DataHeader string
+	// DataKeys are the keys of the data that DataHeader carries; "*" stands
+	// for all that do not begin with an underscore.
+	DataKeys []string
+	// DataMaxBytes bounds DataHeader's value.
+	DataMaxBytes int
+}
+
+// IdentityHeader is a request header and the key of the session's data that
+// it is filled from.
+type IdentityHeader struct{ Name, Key string }
+
+// Requirement is a key of the session's data and the value that it must have:
+// a string, a float64 or a bool.
+type Requirement struct {
+	Key   string
+	Value any
+}
+
+// defaultRoute is the configuration before anything is said. It names no
+// session service and therefore admits nobody.
+func defaultRoute() Route {
+	return Route{
+		Cookie:  session.Cookie{Name: "sessionid", Path: "/", Secure: true, HTTPOnly: true, SameSite: "Lax"},
+		Service: Service{Authority: "sessions", Timeout: 500 * time.Millisecond},
+		Expiry: Expiry{
+			Policy:       session.Policy{Age: 14 * 24 * time.Hour},
+			RefreshEvery: time.Minute,
+		},
+		Login:  Login{URL: "/login/", NextParam: "next"},
+		Logout: Logout{Redirect: "/"},
+		Identity: Identity{
+			UserKey:      "_auth_user_id",
+			Headers:      []IdentityHeader{{"x-user-id", "_auth_user_id"}},
+			DataHeader:   "x-session",
+			DataKeys:     []string{"*"},
+			DataMaxBytes: 16 << 10,
+		},
+		ForwardCookie: true,
+	}
+}

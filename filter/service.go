@@ -1,0 +1,92 @@
+package filter
+
+import (
+	"strconv"
+	"time"
+
+	"cloakroom/filter/rawjson"
+	"cloakroom/session"
+)
+
+// The session service's paths that the filter calls.
+const (
+	lookupPath = "/v1/lookup"
+	touchPath  = "/v1/touch"
+	flushPath  = "/v1/flush"
+)
+
+// callout asks the session service about one session.
+func (s *Service) callout(path, body string) Callout {
+	c := Callout{Cluster: s.Cluster, Authority: s.Authority, Path: path, Body: body, Timeout: s.Timeout}
+	if s.Token != "" {
+		c.Authorization = "Bearer " + s.Token
+	}
+	return c
+}
+
+func keyBody(key string) string {
+	return string(append(rawjson.AppendString([]byte(`{"key":`), key), '}'))
+}
+
+func ageBody(key string, age time.Duration) string {
+	body := rawjson.AppendString([]byte(`{"key":`), key)
+	body = append(body, `,"age":`...)
+	body = strconv.AppendInt(body, int64(age/time.Second), 10)
+	return string(append(body, '}'))
+}
+
+// verdictOnKey is what the service says of a key.
+type verdictOnKey uint8
+
+const (
+	noAnswer verdictOnKey = iota // nothing that can be relied on
+	noSession
+	liveSession
+)
+
+// record is a well-formed answer of the session service.
+type record struct {
+	verdict verdictOnKey
+	expires time.Time
+	expiry  session.Expiry
+	data    []rawjson.Member
+}
+
+// parseAnswer reads an answer. Whatever is not exactly what the service says
+// is no answer: a proxy's error page must neither admit nor log out.
+func parseAnswer(a Answer) record {
+	if a.Status != "200" {
+		return record{}
+	}
+	var buf [8]rawjson.Member
+	members, err := rawjson.Object(a.Body, buf[:0])
+	if err != nil {
+		return record{}
+	}
+	switch value(members, "state") {
+	case `"none"`:
+		return record{verdict: noSession}
+	case `"live"`:
+		return liveRecord(members)
+	}
+	return record{}
+}
+
+func liveRecord(members []rawjson.Member) record {
+	seconds, err := strconv.ParseInt(value(members, "expires"), 10, 64)
+	if err != nil {
+		return record{}
+	}
+	data, err := rawjson.Object(value(members, "data"), nil)
+	if err != nil {
+		return record{}
+	}
+	// An expiry that cannot be read makes the session end where the store
+	// says, and never later: it counts as a fixed date.
+	expires := time.Unix(seconds, 0)
+	expiry, err := session.ParseExpiry(value(data, session.ExpiryKey))
+	if err != nil {
+		expiry = session.FixedExpiry(expires)
+	}
+	return record{verdict: liveSession, expires: expires, expiry: expiry, data: data}
+}

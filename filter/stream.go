@@ -1,0 +1,147 @@
+package filter
+
+import (
+	"time"
+
+	"cloakroom/session"
+)
+
+// Stream is one request on its way through the filter. Its zero value is
+// ready. Its methods are called in the order that the proxy's events have.
+type Stream struct {
+	route   *Route
+	kind    kind
+	waiting waiting
+
+	method, target, scheme, authority string
+	headers                           Headers
+	edits                             []Edit
+	key                               string
+	record                            record
+}
+
+// waiting says which answer a paused stream waits for.
+type waiting uint8
+
+const (
+	forNothing waiting = iota
+	forLookup
+	forFlush
+)
+
+func validKey(key string) bool { return session.ValidKey(key) }
+
+// Request decides on the request headers. A nil route, which stands for a
+// configuration in error, is refused.
+func (s *Stream) Request(h Headers, route *Route, now time.Time) Action {
+	if len(h) == 0 {
+		// Envoy hands out no headers at all where there are too many: nothing
+		// could be stripped.
+		return Action{Outcome: Malformed, Reply: s.refusal(431, "Too many request headers.")}
+	}
+	s.kind = kindOf(h)
+	s.method, s.target = h.Get(":method"), h.Get(":path")
+	s.scheme, s.authority = h.Get(":scheme"), h.Get(":authority")
+	if route == nil {
+		return Action{Outcome: Misconfigured, Reply: s.refusal(500, "The configuration of this route is in error; the proxy's log says where.")}
+	}
+	s.route, s.headers = route, h
+	s.edits = route.stripIdentity(h)
+	if route.Logout.Path != "" && pathOf(s.target) == route.Logout.Path {
+		return s.logout(h)
+	}
+	if route.Mode == ModeOff {
+		return Action{Verdict: Continue, Edits: s.edits, Outcome: Off}
+	}
+	key, state := findCookie(h, route.Cookie.Name)
+	switch {
+	case state == cookieAmbiguous:
+		return s.refuseAmbiguous()
+	case state == cookieAbsent || !validKey(key):
+		return s.missing()
+	}
+	s.key, s.waiting = key, forLookup
+	return Action{Verdict: Wait, Callout: route.Service.callout(lookupPath, keyBody(key))}
+}
+
+// Reply decides on the answer to the callout that the stream waits for.
+func (s *Stream) Reply(a Answer, now time.Time) Action {
+	waiting := s.waiting
+	s.waiting = forNothing
+	r := parseAnswer(a)
+	switch waiting {
+	case forLookup:
+		return s.lookedUp(r, now)
+	case forFlush:
+		return s.flushed(r)
+	}
+	return Action{Outcome: Malformed}
+}
+
+func (s *Stream) lookedUp(r record, now time.Time) Action {
+	switch {
+	case r.verdict == noAnswer && s.route.OnUnavailable == UnavailableAllow:
+		return s.proceed(Unchecked)
+	case r.verdict == noAnswer:
+		return s.refuseUnavailable()
+	case r.verdict == noSession || !r.expires.After(now):
+		return s.missing()
+	case s.route.Mode == Required && !s.route.Identity.isUser(r.data):
+		return s.refuseMissing()
+	}
+	for _, q := range s.route.Require {
+		if !q.met(r.data) {
+			return Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here.")}
+		}
+	}
+	identity, err := s.route.Identity.edits(r.data)
+	if err != nil {
+		return Action{Outcome: Misconfigured, Warning: err.Error(), Reply: s.refusal(500, "The session cannot be handed on; the proxy's log says why.")}
+	}
+	s.record = r
+	s.edits = append(s.edits, identity...)
+	if !s.route.Identity.isUser(r.data) {
+		return s.proceed(Anonymous)
+	}
+	return s.proceed(Admitted)
+}
+
+// missing handles a request without a live session of a user.
+func (s *Stream) missing() Action {
+	if s.route.Mode == Optional {
+		return s.proceed(Anonymous)
+	}
+	return s.refuseMissing()
+}
+
+// proceed lets the request go on with the edits made so far.
+func (s *Stream) proceed(outcome Outcome) Action {
+	if !s.route.ForwardCookie {
+		s.edits = append(s.edits, withoutCookie(s.headers, s.route.Cookie.Name)...)
+	}
+	edits := s.edits
+	s.headers, s.edits = nil, nil
+	return Action{Verdict: Continue, Edits: edits, Outcome: outcome}
+}
+
+// refuseAmbiguous refuses two different cookies of the session's name: the
+// filter could take one and an upstream the other. Both are deleted as far as
+// their attributes are known, so that the next try is not refused again.
+func (s *Stream) refuseAmbiguous() Action {
+	c := s.route.Cookie
+	more := [][2]string{{"set-cookie", c.Delete()}}
+	if c.Domain != "" {
+		c.Domain = ""
+		more = append(more, [2]string{"set-cookie", c.Delete()})
+	}
+	detail := "The request has two different cookies called " + c.Name + ". Delete this site's cookies and try again."
+	return Action{Outcome: Malformed, Reply: s.refusal(400, detail, more...)}
+}
+
+func (s *Stream) refuseUnavailable() Action {
+	return Action{
+		Outcome: Unavailable,
+		Warning: "the session service at cluster " + s.route.Service.Cluster + " gave no usable answer",
+		Reply:   s.refusal(503, "Sessions cannot be checked at the moment. You are still logged in; try again.", [2]string{"retry-after", "1"}),
+	}
+}

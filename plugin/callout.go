@@ -1,0 +1,61 @@
+package main
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
+
+	"cloakroom/filter"
+)
+
+// maxAnswerBytes bounds what is copied of an answer of the session service; a
+// longer one is no answer.
+const maxAnswerBytes = 1 << 20
+
+// dispatch sends a callout; done gets its answer, the zero one included. If it
+// cannot be sent, dispatch returns false and done does not run.
+func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) bool {
+	headers := [][2]string{
+		{":method", "POST"},
+		{":path", c.Path},
+		{":authority", c.Authority},
+		{"content-type", "application/json"},
+	}
+	if c.Authorization != "" {
+		headers = append(headers, [2]string{"authorization", c.Authorization})
+	}
+	p.callouts.Increment(1)
+	err := upstreamgo.DispatchHTTPCall(c.Cluster, headers, []byte(c.Body), uint32(c.Timeout.Milliseconds()),
+		func(numHeaders, bodySize, _ int) { done(answer(numHeaders, bodySize)) })
+	return err == nil
+}
+
+// tell sends a callout that nobody waits for.
+func (p *pluginContext) tell(c filter.Callout) {
+	if c.Path == "" {
+		return
+	}
+	told := func(a filter.Answer) {
+		if a.Status != "200" {
+			p.warn("the session service did not take a " + c.Path)
+		}
+	}
+	if !p.dispatch(c, told) {
+		told(filter.Answer{})
+	}
+}
+
+// answer reads the answer at hand.
+func answer(numHeaders, bodySize int) filter.Answer {
+	if numHeaders == 0 || bodySize > maxAnswerBytes {
+		return filter.Answer{}
+	}
+	headers, err := proxywasm.GetHttpCallResponseHeaders()
+	if err != nil {
+		return filter.Answer{}
+	}
+	a := filter.Answer{Status: filter.Headers(headers).Get(":status")}
+	if body, err := proxywasm.GetHttpCallResponseBody(0, bodySize); err == nil {
+		a.Body = string(body)
+	}
+	return a
+}

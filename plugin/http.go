@@ -1,0 +1,120 @@
+package main
+
+import (
+	"time"
+
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+
+	"cloakroom/filter"
+)
+
+// httpContext is one stream.
+type httpContext struct {
+	types.DefaultHttpContext
+	plugin *pluginContext
+	id     uint32
+	stream filter.Stream
+	gone   bool
+}
+
+func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
+	headers, _ := proxywasm.GetHttpRequestHeaders()
+	return c.perform(c.stream.Request(headers, c.plugin.route(), time.Now()), &requestSide)
+}
+
+func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
+	headers, _ := proxywasm.GetHttpResponseHeaders()
+	return c.perform(c.stream.Response(headers, time.Now()), &responseSide)
+}
+
+func (c *httpContext) OnHttpStreamDone() { c.gone = true }
+
+// side is the direction of a stream that an action is about.
+type side struct {
+	remove       func(name string) error
+	replace, add func(name, value string) error
+	resume       func() error
+}
+
+var (
+	requestSide = side{
+		remove:  proxywasm.RemoveHttpRequestHeader,
+		replace: proxywasm.ReplaceHttpRequestHeader,
+		add:     proxywasm.AddHttpRequestHeader,
+		resume:  proxywasm.ResumeHttpRequest,
+	}
+	responseSide = side{
+		remove:  proxywasm.RemoveHttpResponseHeader,
+		replace: proxywasm.ReplaceHttpResponseHeader,
+		add:     proxywasm.AddHttpResponseHeader,
+		resume:  proxywasm.ResumeHttpResponse,
+	}
+)
+
+// perform does what an action says, with the stream as the effective context.
+func (c *httpContext) perform(a filter.Action, s *side) types.Action {
+	c.plugin.count(a.Outcome)
+	c.plugin.warn(a.Warning)
+	for {
+		switch a.Verdict {
+		case filter.Wait:
+			if c.ask(a.Callout, s) {
+				return types.ActionPause
+			}
+			// It could not be sent: that is the answer.
+			a = c.stream.Reply(filter.Answer{}, time.Now())
+			c.plugin.count(a.Outcome)
+			c.plugin.warn(a.Warning)
+			continue
+		case filter.Continue:
+			if s.edit(a.Edits) == nil {
+				c.plugin.tell(a.Callout)
+				return types.ActionContinue
+			}
+			// Headers that could not be set must not pass for the right ones.
+			a = filter.Action{}
+		}
+		c.reply(a.Reply)
+		return types.ActionPause
+	}
+}
+
+// ask sends the callout that the stream waits for; false if it cannot be sent.
+func (c *httpContext) ask(callout filter.Callout, s *side) bool {
+	return c.plugin.dispatch(callout, func(answer filter.Answer) {
+		if c.gone || proxywasm.SetEffectiveContext(c.id) != nil {
+			return
+		}
+		if c.perform(c.stream.Reply(answer, time.Now()), s) == types.ActionContinue {
+			_ = s.resume() // fails only where the stream is gone
+		}
+	})
+}
+
+func (s *side) edit(edits []filter.Edit) error {
+	for _, e := range edits {
+		var err error
+		switch e.Op {
+		case filter.Remove:
+			err = s.remove(e.Name)
+		case filter.Set:
+			err = s.replace(e.Name, e.Value)
+		case filter.Add:
+			err = s.add(e.Name, e.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *httpContext) reply(r filter.LocalReply) {
+	if r.Status == 0 {
+		r = filter.LocalReply{Status: 503, GRPCStatus: filter.NoGRPC}
+	}
+	if err := proxywasm.SendHttpResponse(uint32(r.Status), r.Headers, []byte(r.Body), int32(r.GRPCStatus)); err != nil {
+		proxywasm.LogErrorf("cloakroom: a local reply could not be sent: %v", err)
+	}
+}

@@ -1,0 +1,22 @@
+// Command plugin is the filter as a proxy-wasm module: it hands the host's
+// events to package filter and does what the answers say. Nothing is decided
+// here.
+//
+// Build it with GOOS=wasip1 GOARCH=wasm -buildmode=c-shared; everything is
+// registered in init, and main does not run.
+package main
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	// Runs the SDK under upstream Go.
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+	_ "github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
+)
+
+func main() {}
+
+func init() { proxywasm.SetVMContext(&vmContext{}) }
+
+type vmContext struct{ types.DefaultVMContext }
+
+func (*vmContext) NewPluginContext(uint32) types.PluginContext { return &pluginContext{} }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+
+	"cloakroom/filter"
+)
+
+// pluginContext is one configuration of the filter on one worker.
+type pluginContext struct {
+	types.DefaultPluginContext
+	routes   *filter.Routes
+	outcomes map[filter.Outcome]proxywasm.MetricCounter
+	callouts proxywasm.MetricCounter
+	warnings limiter
+}
+
+// OnPluginStart refuses a configuration that is not right in every field;
+// Envoy then keeps the one it had, or does not start.
+func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
+	text, err := proxywasm.GetPluginConfiguration()
+	if err != nil && err != types.ErrorStatusNotFound {
+		proxywasm.LogCriticalf("cloakroom: the plugin configuration cannot be read: %v", err)
+		return types.OnPluginStartStatusFailed
+	}
+	config, err := filter.ParseConfig(string(text), os.LookupEnv)
+	if err != nil {
+		proxywasm.LogCriticalf("cloakroom: the plugin configuration is refused:\n%v", err)
+		return types.OnPluginStartStatusFailed
+	}
+	p.routes = filter.NewRoutes(config)
+	p.outcomes = make(map[filter.Outcome]proxywasm.MetricCounter, len(filter.Outcomes))
+	for outcome, name := range filter.Outcomes {
+		p.outcomes[outcome] = proxywasm.DefineCounterMetric("cloakroom." + name)
+	}
+	p.callouts = proxywasm.DefineCounterMetric("cloakroom.callouts")
+	return types.OnPluginStartStatusOK
+}
+
+func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
+	return &httpContext{plugin: p, id: id}
+}
+
+// route gives the configuration of the route that Envoy chose for the stream
+// at hand; nil if it is in error.
+func (p *pluginContext) route() *filter.Route {
+	name, _ := proxywasm.GetProperty([]string{"xds", "route_name"})
+	metadata, _ := proxywasm.GetProperty([]string{"xds", "route_metadata"})
+	route, err := p.routes.Lookup(string(name), metadata)
+	if err != nil {
+		proxywasm.LogErrorf("cloakroom: %v", err)
+	}
+	return route
+}
+
+// count counts an outcome.
+func (p *pluginContext) count(outcome filter.Outcome) {
+	if counter, ok := p.outcomes[outcome]; ok {
+		counter.Increment(1)
+	}
+}
+
+// warn logs a warning; a storm of them becomes one a second.
+func (p *pluginContext) warn(message string) {
+	if message == "" {
+		return
+	}
+	if suppressed, ok := p.warnings.pass(time.Now()); ok {
+		proxywasm.LogWarnf("cloakroom: %s (%d more warnings were left out before this)", message, suppressed)
+	}
+}
+
+// limiter lets one event a second pass and counts the others.
+type limiter struct {
+	next       time.Time
+	suppressed int
+}
+
+func (l *limiter) pass(now time.Time) (suppressed int, ok bool) {
+	if now.Before(l.next) {
+		l.suppressed++
+		return 0, false
+	}
+	suppressed = l.suppressed
+	l.next, l.suppressed = now.Add(time.Second), 0
+	return suppressed, true
+}
