@@ -102,10 +102,10 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"name", text(&r.Cookie.Name), "SESSION_COOKIE_NAME"},
 			{"domain", text(&r.Cookie.Domain), "SESSION_COOKIE_DOMAIN; empty: this host only"},
 			{"path", text(&r.Cookie.Path), "SESSION_COOKIE_PATH"},
-			{"secure", flag(&r.Cookie.Secure), "SESSION_COOKIE_SECURE"},
-			{"http_only", flag(&r.Cookie.HTTPOnly), "SESSION_COOKIE_HTTPONLY"},
+			{"secure", boolean(&r.Cookie.Secure), "SESSION_COOKIE_SECURE"},
+			{"http_only", boolean(&r.Cookie.HTTPOnly), "SESSION_COOKIE_HTTPONLY"},
 			{"same_site", text(&r.Cookie.SameSite), "SESSION_COOKIE_SAMESITE: Lax, Strict, None, or empty"},
-			{"partitioned", flag(&r.Cookie.Partitioned), "the Partitioned attribute (CHIPS)"},
+			{"partitioned", boolean(&r.Cookie.Partitioned), "the Partitioned attribute (CHIPS)"},
 		}, "the session cookie"},
 		{"engine", object{
 			{"service", object{
@@ -117,8 +117,8 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		}, "where sessions live"},
 		{"expiry", object{
 			{"age", duration(&r.Expiry.Policy.Age), "SESSION_COOKIE_AGE"},
-			{"at_browser_close", flag(&r.Expiry.Policy.AtBrowserClose), "SESSION_EXPIRE_AT_BROWSER_CLOSE"},
-			{"save_every_request", flag(&r.Expiry.SaveEveryRequest), "SESSION_SAVE_EVERY_REQUEST: each request moves the expiry"},
+			{"at_browser_close", boolean(&r.Expiry.Policy.AtBrowserClose), "SESSION_EXPIRE_AT_BROWSER_CLOSE"},
+			{"save_every_request", boolean(&r.Expiry.SaveEveryRequest), "SESSION_SAVE_EVERY_REQUEST: each request moves the expiry"},
 			{"refresh_every", duration(&r.Expiry.RefreshEvery), "move the expiry no more often than this"},
 		}, "when sessions end"},
 		{"login", object{
@@ -138,7 +138,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		}, "what upstreams learn"},
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
 		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow"), "while the session service gives no answer: 503, or on as anonymous"},
-		{"forward_cookie", flag(&r.ForwardCookie), "whether the upstream gets the session cookie"},
+		{"forward_cookie", boolean(&r.ForwardCookie), "whether the upstream gets the session cookie"},
 		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with mode: required only"},
 	}
 }

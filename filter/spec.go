@@ -99,7 +99,7 @@ func text(into *string) spec {
 	}}
 }
 
-func flag(into *bool) spec {
+func boolean(into *bool) spec {
 	return reader{map[string]any{"type": "boolean", "default": *into}, func(v any) string {
 		b, ok := v.(bool)
 		if !ok {

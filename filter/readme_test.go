@@ -1,0 +1,93 @@
+package filter
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the table in README.md")
+
+const (
+	readme     = "../README.md"
+	tableStart = "<!-- configuration: made by go test ./filter -run README -update -->\n"
+	tableEnd   = "<!-- /configuration -->"
+)
+
+// TestREADMEConfiguration holds the README's table against the configuration's
+// schema, which is made from the same table that reads configurations.
+func TestREADMEConfiguration(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), tableStart)
+	_, after, closed := strings.Cut(rest, tableEnd)
+	if !found || !closed {
+		t.Fatalf("%s has no lines %q and %q", readme, tableStart, tableEnd)
+	}
+	want := before + tableStart + table(t) + tableEnd + after
+	if *update {
+		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(text) != want {
+		t.Errorf("the configuration table in %s is not the schema's; run go test ./filter -run README -update", readme)
+	}
+}
+
+func table(t *testing.T) string {
+	b, err := json.Marshal(Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root node
+	if err := json.Unmarshal(b, &root); err != nil {
+		t.Fatal(err)
+	}
+	out := "| field | default | what it says |\n|---|---|---|\n"
+	for _, row := range root.rows("") {
+		out += row
+	}
+	return out
+}
+
+// node is what of a JSON schema the table shows.
+type node struct {
+	Description string          `json:"description"`
+	Default     any             `json:"default"`
+	Enum        []string        `json:"enum"`
+	Properties  map[string]node `json:"properties"`
+}
+
+func (n node) rows(path string) []string {
+	names := make([]string, 0, len(n.Properties))
+	for name := range n.Properties {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var rows []string
+	for _, name := range names {
+		child := n.Properties[name]
+		if len(child.Properties) > 0 {
+			rows = append(rows, child.rows(join(path, name))...)
+			continue
+		}
+		value, doc := "", child.Description
+		if child.Default != nil {
+			b, _ := json.Marshal(child.Default)
+			value = "`" + string(b) + "`"
+		}
+		if child.Enum != nil {
+			doc = "`" + strings.Join(child.Enum, "`, `") + "`: " + doc
+		}
+		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |\n", join(path, name), value, strings.ReplaceAll(doc, "|", "\\|")))
+	}
+	return rows
+}
