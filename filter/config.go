@@ -16,11 +16,12 @@ type Config struct {
 	strip  map[string]bool
 }
 
-// ParseConfig reads the plugin configuration, JSON. Strings of the form
-// ${NAME} in secrets are taken from env. An error names the path of every
-// field that is wrong.
+// ParseConfig reads the plugin configuration: JSON, or the serialized
+// google.protobuf.Struct that Envoy hands on where its configuration says
+// that type. Strings of the form ${NAME} in secrets are taken from env. An
+// error names the path of every field that is wrong.
 func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) {
-	tree, err := rawjson.Decode(text)
+	tree, err := configTree(text)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
@@ -50,6 +51,17 @@ func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) 
 		route.strip = c.strip
 	}
 	return c, nil
+}
+
+func configTree(text string) (any, error) {
+	tree, err := rawjson.Decode(text)
+	if err == nil {
+		return tree, nil
+	}
+	if fields, structErr := structTree([]byte(text), 0); structErr == nil && len(fields) > 0 {
+		return fields, nil
+	}
+	return nil, err
 }
 
 // Schema is the JSON schema (draft 2020-12) of the plugin configuration.

@@ -1,0 +1,103 @@
+package filter
+
+import (
+	"reflect"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// metadataMessage gives an envoy.config.core.v3.Metadata message with one namespace.
+// Its field 1 is a map, whose entries are messages of a key 1 and a value 2.
+func metadataMessage(t *testing.T, namespace string, fields map[string]any) []byte {
+	t.Helper()
+	value := structMessage(t, fields)
+	entry := append([]byte{0x0a, byte(len(namespace))}, namespace...)
+	entry = append(append(entry, 0x12), varint(len(value))...)
+	entry = append(entry, value...)
+	return append(append([]byte{0x0a}, varint(len(entry))...), entry...)
+}
+
+func structMessage(t *testing.T, fields map[string]any) []byte {
+	t.Helper()
+	s, err := structpb.NewStruct(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := proto.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func varint(n int) (b []byte) {
+	for ; n >= 0x80; n >>= 7 {
+		b = append(b, byte(n)|0x80)
+	}
+	return append(b, byte(n))
+}
+
+func TestParseMetadata(t *testing.T) {
+	fields := map[string]any{
+		"mode": "off", "forward_cookie": false, "n": 1.5, "none": nil,
+		"identity": map[string]any{"data_keys": []any{"a", true, map[string]any{}}},
+	}
+	got, err := parseMetadata(metadataMessage(t, Namespace, fields))
+	if err != nil || !reflect.DeepEqual(got, fields) {
+		t.Errorf("parseMetadata = %v, %v; want %v", got, err, fields)
+	}
+	got, err = parseMetadata(metadataMessage(t, "other", fields))
+	if err != nil || got != nil {
+		t.Errorf("parseMetadata of another namespace = %v, %v; want nothing", got, err)
+	}
+}
+
+func TestParseConfigTakesAStruct(t *testing.T) {
+	fields := map[string]any{"mode": "optional", "engine": map[string]any{"service": map[string]any{"cluster": "sessions"}}}
+	config, err := ParseConfig(string(structMessage(t, fields)), noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := config.Named(""); got.Mode != Optional || got.Service.Cluster != "sessions" {
+		t.Errorf("mode %v, cluster %q; want optional, sessions", got.Mode, got.Service.Cluster)
+	}
+}
+
+// TestMetadataOnce sees that equal metadata gives the very same route, and
+// that metadata in error gives its error once and a refusal always.
+func TestMetadataOnce(t *testing.T) {
+	config, err := ParseConfig(`{"engine":{"service":{"cluster":"sessions"}}}`, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := NewRoutes(config)
+	off := metadataMessage(t, Namespace, map[string]any{"mode": "off"})
+	first, err := routes.Lookup("a", off)
+	if err != nil || first.Mode != ModeOff {
+		t.Fatalf("Lookup = %+v, %v; want mode off", first, err)
+	}
+	if again, _ := routes.Lookup("a", off); again != first {
+		t.Error("the same metadata was decoded again")
+	}
+	bad := metadataMessage(t, Namespace, map[string]any{"mdoe": "off"})
+	if route, err := routes.Lookup("a", bad); route != nil || err == nil {
+		t.Errorf("Lookup of an unknown field = %v, %v; want an error", route, err)
+	}
+	if route, err := routes.Lookup("a", bad); route != nil || err != nil {
+		t.Errorf("the second Lookup = %v, %v; want nil, nil", route, err)
+	}
+}
+
+func FuzzParseMetadata(f *testing.F) {
+	f.Add([]byte{0x0a, 0x00})
+	f.Add([]byte("\x0a\x0f\x0a\x09cloakroom\x12\x00"))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		if fields, err := parseMetadata(message); err != nil && fields != nil {
+			t.Errorf("parseMetadata(%x) = %v and %v", message, fields, err)
+		}
+	})
+}
+
+func noEnv(string) (string, bool) { return "", false }
