@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+
+	"cloakroom/filter"
+)
+
+type configCmd struct {
+	Check  checkCmd  `cmd:"" help:"Check a configuration of the filter."`
+	Schema schemaCmd `cmd:"" help:"Print the JSON schema of the filter's configuration."`
+}
+
+type checkCmd struct {
+	File string `arg:"" help:"YAML or JSON file, - for standard input."`
+}
+
+func (c *checkCmd) Run(a *app) error {
+	text, err := a.readFile(c.File)
+	if err != nil {
+		return err
+	}
+	if filepath.Ext(c.File) != ".json" {
+		if text, err = yaml.YAMLToJSON(text); err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+	}
+	if _, err := filter.ParseConfig(string(text), a.env); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	fmt.Fprintf(a.stdout, "%s: ok\n", c.File)
+	return nil
+}
+
+func (a *app) readFile(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(a.stdin)
+	}
+	return os.ReadFile(name)
+}
+
+type schemaCmd struct{}
+
+// Run prints the schema.
+func (*schemaCmd) Run(a *app) error { return a.printJSON(filter.Schema()) }

@@ -1,0 +1,61 @@
+// Command cloakroom serves and administers Django's sessions for the filter.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type cli struct {
+	Serve         serveCmd         `cmd:"" help:"Serve sessions to the filter over HTTP."`
+	Sessions      sessionsCmd      `cmd:"" help:"List, show and revoke sessions."`
+	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
+	Config        configCmd        `cmd:"" help:"Check the filter's configuration."`
+}
+
+const about = `Django's sessions at the proxy.
+
+Secrets come from the environment: CLOAKROOM_SECRET_KEY (Django's SECRET_KEY), CLOAKROOM_SECRET_KEY_FALLBACKS (separated by white space) and CLOAKROOM_TOKEN (shared with the filter), or from files that CLOAKROOM_SECRET_KEY_FILE and so on name.`
+
+// errUsage marks errors that the caller can mend by calling differently.
+var errUsage = errors.New("usage")
+
+// app is the process, as commands see it.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) (string, bool)
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{os.Stdin, os.Stdout, os.Stderr, os.LookupEnv}
+	os.Exit(a.run(ctx, os.Args[1:]))
+}
+
+// run gives the exit status: 2 for usage, 1 for failure.
+func (a *app) run(ctx context.Context, args []string) int {
+	parser := kong.Must(&cli{}, kong.Name("cloakroom"), kong.Description(about),
+		kong.Writers(a.stdout, a.stderr), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "cloakroom: %v; see cloakroom --help\n", err)
+		return 2
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintf(a.stderr, "cloakroom: %v\n", err)
+		if errors.Is(err, errUsage) {
+			return 2
+		}
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/store"
+)
+
+// secret reads NAME, or the file that NAME_FILE names, without the line's end.
+// It is empty if neither is set.
+func (a *app) secret(name string) (string, error) {
+	value, _ := a.env(name)
+	file, fromFile := a.env(name + "_FILE")
+	switch {
+	case !fromFile || file == "":
+		return value, nil
+	case value != "":
+		return "", fmt.Errorf("%w: set %s or %s_FILE, not both", errUsage, name, name)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+func (a *app) requiredSecret(name, what string) (string, error) {
+	value, err := a.secret(name)
+	if err == nil && value == "" {
+		err = fmt.Errorf("%w: set %s or %s_FILE to %s", errUsage, name, name, what)
+	}
+	return value, err
+}
+
+func (a *app) codec() (*django.Codec, error) {
+	key, err := a.requiredSecret("CLOAKROOM_SECRET_KEY", "Django's SECRET_KEY")
+	if err != nil {
+		return nil, err
+	}
+	fallbacks, err := a.secret("CLOAKROOM_SECRET_KEY_FALLBACKS")
+	if err != nil {
+		return nil, err
+	}
+	return django.NewCodec(key, strings.Fields(fallbacks)...)
+}
+
+// storeFlag is how commands name their store.
+type storeFlag struct {
+	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, or memory: for trials."`
+}
+
+func (f storeFlag) open(ctx context.Context, codec *django.Codec) (session.Store, error) {
+	return store.Open(ctx, f.Store, store.Options{Codec: codec})
+}
+
+// openReadable opens the store with the means to read its data.
+func (f storeFlag) openReadable(ctx context.Context, a *app) (session.Store, error) {
+	codec, err := a.codec()
+	if err != nil {
+		return nil, err
+	}
+	return f.open(ctx, codec)
+}

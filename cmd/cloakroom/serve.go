@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"cloakroom/service"
+)
+
+type serveCmd struct {
+	storeFlag `embed:""`
+	Listen    string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one."`
+	LogFormat string `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
+	MaxData   int    `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON."`
+}
+
+// drain is how long requests may take to end after the signal to stop.
+const drain = 10 * time.Second
+
+func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	log := a.logger(c.LogFormat)
+	token, err := a.requiredSecret("CLOAKROOM_TOKEN", "the token that the filter sends (engine.service.token)")
+	if err != nil {
+		return err
+	}
+	sessions, err := c.openReadable(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer sessions.Close()
+	handler, err := service.New(service.Config{Store: sessions, Token: token, MaxData: c.MaxData, Log: log})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	log.Info("ready", "address", listener.Addr().String())
+	return serve(ctx, newServer(handler, log), listener, log)
+}
+
+func (a *app) logger(format string) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(a.stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, nil))
+}
+
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         &protocols,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		// Longer than Envoy keeps idle upstream connections (an hour), so that
+		// it is Envoy who closes them and never in the middle of a request.
+		IdleTimeout:    2 * time.Hour,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// serve runs until ctx ends, then lets the requests in progress end.
+func serve(ctx context.Context, server *http.Server, listener net.Listener, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping", "drain", drain)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(errors.New("requests were cut off"), err, server.Close())
+	}
+	log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"cloakroom/session"
+)
+
+type sessionsCmd struct {
+	List   listCmd   `cmd:"" help:"List the live sessions."`
+	Show   showCmd   `cmd:"" help:"Show the data of a session."`
+	Revoke revokeCmd `cmd:"" help:"Delete a session: whoever holds its cookie is logged out."`
+}
+
+// listed is what is told of a session. Its key is a secret that opens the
+// session; the ID is made of the key and opens nothing.
+type listed struct {
+	ID       string          `json:"id"`
+	Key      string          `json:"key,omitempty"`
+	Expires  time.Time       `json:"expires"`
+	User     string          `json:"user,omitempty"`
+	Bytes    int             `json:"bytes"`
+	Readable bool            `json:"readable"`
+	Data     json.RawMessage `json:"data,omitempty"`
+}
+
+// idLength is enough that IDs do not meet by chance.
+const idLength = 16
+
+func idOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])[:idLength]
+}
+
+func describe(v session.Session, readable bool) listed {
+	return listed{ID: idOf(v.Key), Expires: v.Expires, User: userOf(v.Data), Bytes: len(v.Data), Readable: readable}
+}
+
+// userOf gives the user as JSON writes it, without quotes: nothing in it can
+// command a terminal.
+func userOf(data []byte) string {
+	var known struct {
+		User json.RawMessage `json:"_auth_user_id"`
+	}
+	if json.Unmarshal(data, &known) != nil {
+		return ""
+	}
+	return strings.Trim(string(known.User), `"`)
+}
+
+// unreadable reports whether err concerns one session only.
+func unreadable(err error) bool {
+	return errors.Is(err, session.ErrUnreadable) || errors.Is(err, session.ErrTooLarge)
+}
+
+type listCmd struct {
+	storeFlag `embed:""`
+	JSON      bool `help:"Print JSON."`
+	ShowKeys  bool `help:"Print the keys too: each opens its session."`
+}
+
+func (c *listCmd) Run(ctx context.Context, a *app) error {
+	sessions, err := c.openReadable(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer sessions.Close()
+	all := []listed{}
+	for v, err := range sessions.All(ctx) {
+		if err != nil && !unreadable(err) {
+			return err
+		}
+		l := describe(v, err == nil)
+		if c.ShowKeys {
+			l.Key = v.Key
+		}
+		all = append(all, l)
+	}
+	if c.JSON {
+		return a.printJSON(all)
+	}
+	return a.printTable(all)
+}
+
+func (a *app) printTable(all []listed) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tEXPIRES\tUSER\tBYTES\tKEY")
+	for _, l := range all {
+		if !l.Readable {
+			l.User = "(unreadable)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", l.ID, l.Expires.Format(time.RFC3339), l.User, l.Bytes, l.Key)
+	}
+	return w.Flush()
+}
+
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// one is how commands name one session, without its key on the command line,
+// where other users of the machine could read it.
+type one struct {
+	ID string `arg:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
+}
+
+// find gives the session even where its data cannot be read.
+func (o one) find(ctx context.Context, a *app, sessions session.Store) (session.Session, error) {
+	id := strings.ToLower(o.ID)
+	if id == "-" {
+		line, err := bufio.NewReader(a.stdin).ReadString('\n')
+		if err != nil && err != io.EOF {
+			return session.Session{}, err
+		}
+		id = idOf(strings.TrimSpace(line))
+	}
+	if len(id) != idLength {
+		return session.Session{}, fmt.Errorf("%w: %q is no session's ID; cloakroom sessions list shows them", errUsage, o.ID)
+	}
+	for v, err := range sessions.All(ctx) {
+		if err != nil && !unreadable(err) {
+			return session.Session{}, err
+		}
+		if idOf(v.Key) == id {
+			return v, nil
+		}
+	}
+	return session.Session{}, fmt.Errorf("%w: no live session has the ID %s", session.ErrNotFound, id)
+}
+
+type showCmd struct {
+	storeFlag `embed:""`
+	one       `embed:""`
+}
+
+func (c *showCmd) Run(ctx context.Context, a *app) error {
+	sessions, err := c.openReadable(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer sessions.Close()
+	v, err := c.find(ctx, a, sessions)
+	if err != nil {
+		return err
+	}
+	l := describe(v, v.Data != nil)
+	l.Data = bytes.Clone(v.Data)
+	return a.printJSON(l)
+}
+
+type revokeCmd struct {
+	storeFlag `embed:""`
+	one       `embed:""`
+	JSON      bool `help:"Print JSON."`
+}
+
+func (c *revokeCmd) Run(ctx context.Context, a *app) error {
+	sessions, err := c.openReadable(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer sessions.Close()
+	v, err := c.find(ctx, a, sessions)
+	if err != nil {
+		return err
+	}
+	if err := sessions.Delete(ctx, v.Key); err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(describe(v, v.Data != nil))
+	}
+	fmt.Fprintln(a.stdout, "revoked", idOf(v.Key))
+	return nil
+}

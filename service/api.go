@@ -1,0 +1,205 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+)
+
+// The requests. Age is the policy's age of a session in seconds; an expiry of
+// the session's own (session.ExpiryKey in its data) wins over it.
+type (
+	keyRequest struct {
+		Key *string `json:"key"`
+	}
+	createRequest struct {
+		Data json.RawMessage `json:"data"`
+		Age  int64           `json:"age"`
+	}
+	touchRequest struct {
+		Key *string `json:"key"`
+		Age int64   `json:"age"`
+	}
+	patchRequest struct {
+		Key   *string         `json:"key"`
+		Patch json.RawMessage `json:"patch"`
+		Age   int64           `json:"age"`
+	}
+)
+
+// answer is what every call gives.
+type answer struct {
+	State string `json:"state"`
+	// Key stands where it is new.
+	Key string `json:"key,omitempty"`
+	// Expires is in Unix seconds, rounded down.
+	Expires int64           `json:"expires,omitempty"`
+	Data    json.RawMessage `json:"data,omitempty"`
+}
+
+var none = answer{State: "none"}
+
+func live(v session.Session) answer {
+	return answer{State: "live", Expires: v.Expires.Unix(), Data: v.Data}
+}
+
+func liveNew(v session.Session) answer {
+	a := live(v)
+	a.Key = v.Key
+	return a
+}
+
+func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
+	key, err := checkKey(in.Key)
+	if err != nil {
+		return none, err
+	}
+	v, err := s.Store.Load(ctx, key)
+	return live(v), err
+}
+
+func (s *service) create(ctx context.Context, in createRequest) (answer, error) {
+	data, err := object("data", in.Data)
+	if err != nil {
+		return none, err
+	}
+	v, err := s.change(in.Age, nil)(session.Session{Data: data})
+	if err != nil {
+		return none, err
+	}
+	err = s.withNewKey(func(key string) error {
+		v.Key = key
+		return s.Store.Create(ctx, v)
+	})
+	return s.ended(liveNew(v), v, err)
+}
+
+func (s *service) update(ctx context.Context, in patchRequest) (answer, error) {
+	key, patch, err := checkPatch(in, true)
+	if err != nil {
+		return none, err
+	}
+	v, err := s.Store.Update(ctx, key, s.change(in.Age, patch))
+	return s.ended(live(v), v, err)
+}
+
+func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
+	key, err := checkKey(in.Key)
+	if err != nil {
+		return none, err
+	}
+	v, err := s.Store.Update(ctx, key, s.change(in.Age, nil))
+	return s.ended(answer{State: "live", Expires: v.Expires.Unix()}, v, err)
+}
+
+func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {
+	key, patch, err := checkPatch(in, false)
+	if err != nil {
+		return none, err
+	}
+	var v session.Session
+	err = s.withNewKey(func(newKey string) error {
+		v, err = s.Store.Rotate(ctx, key, newKey, s.change(in.Age, patch))
+		return err
+	})
+	return s.ended(liveNew(v), v, err)
+}
+
+func (s *service) flush(ctx context.Context, in keyRequest) (answer, error) {
+	key, err := checkKey(in.Key)
+	if err != nil {
+		return none, err
+	}
+	return none, s.Store.Delete(ctx, key)
+}
+
+// ended makes "none" of a session whose own expiry had passed when it was
+// written.
+func (s *service) ended(a answer, v session.Session, err error) (answer, error) {
+	if err == nil && !v.Live(s.Now()) {
+		return none, nil
+	}
+	return a, err
+}
+
+// attempts at drawing a key that is free. One is enough, unless the random
+// source is broken.
+const attempts = 3
+
+func (s *service) withNewKey(use func(key string) error) error {
+	var err error
+	for range attempts {
+		var key string
+		if key, err = session.NewKey(s.Random); err != nil {
+			return err
+		}
+		if err = use(key); !errors.Is(err, session.ErrExists) {
+			return err
+		}
+	}
+	return err
+}
+
+// change is the session.Change that all writes share: patch the data (no
+// patch: keep it), then set the end of a session that is written now.
+func (s *service) change(age int64, patch json.RawMessage) session.Change {
+	return func(v session.Session) (session.Session, error) {
+		if age < 1 || age > maxAge {
+			return v, fmt.Errorf("%w: age must be from 1 to %d seconds", errRequest, maxAge)
+		}
+		before := len(v.Data)
+		if patch != nil {
+			merged, err := mergePatch(v.Data, patch)
+			if err != nil {
+				return v, err
+			}
+			v.Data = merged
+		}
+		if len(v.Data) > s.MaxData && (len(v.Data) > before || v.Key == "") {
+			return v, fmt.Errorf("%w: %d bytes, the limit is %d", session.ErrTooLarge, len(v.Data), s.MaxData)
+		}
+		own, err := ownExpiry(v.Data)
+		if err != nil {
+			return v, err
+		}
+		v.Expires, _ = session.Policy{Age: time.Duration(age) * time.Second}.End(own, s.Now())
+		return v, nil
+	}
+}
+
+// maxAge is a hundred years in seconds.
+const maxAge = 100 * 365 * 24 * 60 * 60
+
+func checkKey(key *string) (string, error) {
+	switch {
+	case key == nil:
+		return "", fmt.Errorf("%w: key is missing", errRequest)
+	case !session.ValidKey(*key):
+		return "", session.ErrNotFound
+	}
+	return *key, nil
+}
+
+func checkPatch(in patchRequest, required bool) (key string, patch json.RawMessage, err error) {
+	if required || in.Patch != nil {
+		if patch, err = object("patch", in.Patch); err != nil {
+			return "", nil, err
+		}
+	}
+	key, err = checkKey(in.Key)
+	return key, patch, err
+}
+
+// object checks that field holds a JSON object, and gives it in canonical form.
+func object(field string, text json.RawMessage) (json.RawMessage, error) {
+	canonical, err := django.Canonical(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", errRequest, field, err)
+	}
+	return canonical, nil
+}

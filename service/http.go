@@ -1,0 +1,170 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"cloakroom/session"
+)
+
+// errRequest says that a request is not one of the API's.
+var errRequest = errors.New("bad request")
+
+// statuses by what went wrong; the first match counts. What matches none is
+// an internal error.
+var statuses = []struct {
+	err    error
+	status int
+}{
+	{errRequest, http.StatusBadRequest},
+	{session.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{session.ErrUnavailable, http.StatusServiceUnavailable},
+}
+
+func statusOf(err error) int {
+	for _, row := range statuses {
+		if errors.Is(err, row.err) {
+			return row.status
+		}
+	}
+	return http.StatusInternalServerError
+}
+
+// endpoint decodes a request, calls, and encodes the answer.
+func endpoint[In any](s *service, call func(context.Context, In) (answer, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
+		defer cancel()
+		in, err := decode[In](http.MaxBytesReader(w, r.Body, s.maxBody()))
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		out, err := call(ctx, in)
+		if out, err = s.definite(r.URL.Path, out, err); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		respond(w, http.StatusOK, out)
+	})
+}
+
+// maxBody leaves room for a key, and for data whose characters are all escaped
+// and which is smaller in its canonical form.
+func (s *service) maxBody() int64 { return int64(2*s.MaxData) + 4<<10 }
+
+// decode reads one JSON value, with no unknown field and nothing after it.
+func decode[In any](body io.Reader) (in In, err error) {
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err = d.Decode(&in); err == nil {
+		if _, err = d.Token(); err == io.EOF {
+			return in, nil
+		}
+		if err == nil {
+			err = errors.New("something stands after the object")
+		}
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return in, fmt.Errorf("%w: body over %d bytes", session.ErrTooLarge, tooLarge.Limit)
+	}
+	return in, fmt.Errorf("%w: body: %w", errRequest, err)
+}
+
+// definite makes the answer "none" of the errors that say that there is no
+// session.
+func (s *service) definite(path string, out answer, err error) (answer, error) {
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return none, nil
+	case errors.Is(err, session.ErrUnreadable):
+		s.metrics.unreadable.Inc()
+		s.Log.Warn("stored session cannot be read, treated as none; is CLOAKROOM_SECRET_KEY Django's SECRET_KEY?",
+			"path", path, "error", err)
+		return none, nil
+	}
+	return out, err
+}
+
+// fail answers with the error. What the store said goes to the log alone.
+func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status := statusOf(err)
+	message := err.Error()
+	if status >= http.StatusInternalServerError {
+		s.metrics.storeErrors.WithLabelValues(r.URL.Path).Inc()
+		s.Log.Error("request failed", "path", r.URL.Path, "status", status, "error", err)
+		message = http.StatusText(status)
+	}
+	refuse(w, status, message)
+}
+
+type problem struct {
+	Error string `json:"error"`
+}
+
+func refuse(w http.ResponseWriter, status int, message string) {
+	respond(w, status, problem{message})
+}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.Encode(body)
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusNotFound, "no such path")
+}
+
+func method(allowed string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != allowed {
+			w.Header().Set("Allow", allowed)
+			refuse(w, http.StatusMethodNotAllowed, "use "+allowed)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authorized compares hashes, so that neither the token nor its length can be
+// told from the time it takes.
+func (s *service) authorized(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		sum := sha256.Sum256([]byte(token))
+		same := subtle.ConstantTimeCompare(sum[:], s.tokenSum[:]) == 1
+		if !s.Open && !(strings.EqualFold(scheme, "Bearer") && same) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			refuse(w, http.StatusUnauthorized, "bad or missing bearer token")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *service) health(w http.ResponseWriter, _ *http.Request) {
+	respond(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (s *service) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
+	defer cancel()
+	if err := s.Store.Ping(ctx); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	respond(w, http.StatusOK, map[string]string{"status": "ready"})
+}

@@ -1,0 +1,70 @@
+package service
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics have the API's paths and HTTP's statuses as labels, nothing that a
+// caller could choose.
+type metrics struct {
+	requests    *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+	storeErrors *prometheus.CounterVec
+	unreadable  prometheus.Counter
+}
+
+func newMetrics(registry prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloakroom_requests_total", Help: "Requests answered, by path and status.",
+		}, []string{"path", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "cloakroom_request_seconds", Help: "Time to answer a request, by path.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
+		}, []string{"path"}),
+		storeErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloakroom_store_errors_total", Help: "Requests that the store failed, by path.",
+		}, []string{"path"}),
+		unreadable: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cloakroom_unreadable_sessions_total",
+			Help: "Stored sessions met that were tampered with or signed with another key.",
+		}),
+	}
+	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable)
+	return m
+}
+
+func (m *metrics) handler(registry *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// observe counts and times the requests of one path. It takes the time of the
+// host, not the service's clock.
+func (m *metrics) observe(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(recorder, r)
+		m.requests.WithLabelValues(path, strconv.Itoa(recorder.status)).Inc()
+		m.seconds.WithLabelValues(path).Observe(time.Since(start).Seconds())
+	})
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader notes the status on its way.
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.MaxBytesReader close the connection.
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,118 @@
+// Package service is the session service: session.Store over HTTP, for the
+// filter, which cannot open connections of its own. All calls are POST with a
+// JSON object, so that keys stand in no URL.
+//
+// That there is no session is an answer (200 and {"state":"none"}); every
+// status but 200 says nothing about the session.
+package service
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloakroom/session"
+)
+
+// ErrConfig says that a Config cannot be served.
+var ErrConfig = errors.New("service configuration")
+
+// DefaultMaxData is the default of Config.MaxData, in bytes.
+const DefaultMaxData = 64 << 10
+
+// Config is what a service needs. The zero values of the fields after Token
+// stand for their defaults.
+type Config struct {
+	// Store keeps the sessions. The caller closes it.
+	Store session.Store
+	// Token is what callers send as "authorization: Bearer TOKEN".
+	Token string
+	// Open serves without a token, to whoever can connect.
+	Open bool
+	// MaxData is how many bytes of JSON a session may have after a write.
+	MaxData int
+	// Timeout bounds the store's work for one request; default 3 s.
+	Timeout time.Duration
+	// Log takes what an operator must know; default slog.Default. It gets
+	// neither keys nor data nor tokens.
+	Log *slog.Logger
+	// Metrics takes the service's metrics, served under /metrics; default a
+	// new registry.
+	Metrics *prometheus.Registry
+	// Now is the clock; default time.Now. The store should have the same.
+	Now func() time.Time
+	// Random makes new keys; default crypto/rand.Reader.
+	Random io.Reader
+}
+
+type service struct {
+	Config
+	tokenSum [sha256.Size]byte
+	metrics  *metrics
+}
+
+// New makes the handler of a service. Without a token it fails with ErrConfig,
+// unless Open is set.
+func New(c Config) (http.Handler, error) {
+	switch {
+	case c.Store == nil:
+		return nil, errors.Join(ErrConfig, errors.New("no store"))
+	case c.Token == "" && !c.Open:
+		return nil, errors.Join(ErrConfig, errors.New("no token: whoever can connect could read and write every session"))
+	}
+	s := &service{Config: c.withDefaults()}
+	s.tokenSum = sha256.Sum256([]byte(c.Token))
+	s.metrics = newMetrics(s.Metrics)
+	return s.routes(), nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxData == 0 {
+		c.MaxData = DefaultMaxData
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 3 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	return c
+}
+
+func (s *service) routes() http.Handler {
+	mux := http.NewServeMux()
+	for path, h := range map[string]http.Handler{
+		"/v1/lookup": endpoint(s, s.lookup),
+		"/v1/create": endpoint(s, s.create),
+		"/v1/update": endpoint(s, s.update),
+		"/v1/touch":  endpoint(s, s.touch),
+		"/v1/rotate": endpoint(s, s.rotate),
+		"/v1/flush":  endpoint(s, s.flush),
+	} {
+		mux.Handle(path, s.metrics.observe(path, method(http.MethodPost, s.authorized(h))))
+	}
+	for path, h := range map[string]http.Handler{
+		"/healthz": http.HandlerFunc(s.health),
+		"/readyz":  http.HandlerFunc(s.ready),
+		"/metrics": s.metrics.handler(s.Metrics),
+	} {
+		mux.Handle(path, s.metrics.observe(path, method(http.MethodGet, h)))
+	}
+	mux.Handle("/", s.metrics.observe("other", http.HandlerFunc(notFound)))
+	return mux
+}

@@ -1,0 +1,85 @@
+package django
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"cloakroom/session"
+)
+
+// Limit is the default for how many bytes of JSON a session may have, written
+// or read, compressed or not.
+const Limit = 1 << 20
+
+// MaxText is the longest text that can hold Limit bytes of JSON; longer ones
+// need not be read to the end.
+const MaxText = (4*Limit+2)/3 + overhead
+
+// Dumps is Signer.sign_object with compress=True: data, compressed if that is
+// shorter, in base64, signed.
+func (s *Signer) Dumps(data []byte, now time.Time) (string, error) {
+	packed, err := compress(data)
+	if err != nil {
+		return "", err
+	}
+	if len(packed) < len(data)-1 {
+		return s.Sign("."+base64.RawURLEncoding.EncodeToString(packed), now)
+	}
+	return s.Sign(base64.RawURLEncoding.EncodeToString(data), now)
+}
+
+// Loads is the reverse of Dumps. It gives up with session.ErrTooLarge where
+// the data has more than limit bytes, before it has more than that in memory.
+func (s *Signer) Loads(signed string, limit int) (data []byte, at time.Time, err error) {
+	if len(signed) > (4*limit+2)/3+overhead {
+		return nil, time.Time{}, session.ErrTooLarge
+	}
+	value, at, err := s.Unsign(signed)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	text, compressed := strings.CutPrefix(value, ".")
+	data, err = base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: base64", ErrFormat)
+	}
+	if compressed {
+		data, err = decompress(data, limit)
+	}
+	if err == nil && len(data) > limit {
+		err = session.ErrTooLarge
+	}
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return data, at, nil
+}
+
+// overhead is more than a dot, a timestamp and a signature take.
+const overhead = 128
+
+func compress(data []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w := zlib.NewWriter(&out)
+	_, err := w.Write(data)
+	err = errors.Join(err, w.Close())
+	return out.Bytes(), err
+}
+
+func decompress(data []byte, limit int) ([]byte, error) {
+	r, err := zlib.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%w: zlib", ErrFormat)
+	}
+	out, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: zlib", ErrFormat)
+	}
+	return out, nil
+}

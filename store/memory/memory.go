@@ -1,0 +1,198 @@
+// Package memory keeps sessions in the process, for tests and trials: they end
+// with it, and Django cannot see them.
+package memory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"cloakroom/session"
+)
+
+var errClosed = fmt.Errorf("%w: closed", session.ErrUnavailable)
+
+// Store is a session.Store in memory; make one with New.
+type Store struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	sessions map[string]session.Session // nil once closed
+}
+
+var _ session.Store = (*Store)(nil)
+
+// New makes an empty store with the clock now.
+func New(now func() time.Time) *Store {
+	return &Store{now: now, sessions: map[string]session.Session{}}
+}
+
+// lock enters the store, unless it is closed or ctx has ended.
+func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(session.ErrUnavailable, err)
+	}
+	s.mu.Lock()
+	if s.sessions == nil {
+		s.mu.Unlock()
+		return nil, errClosed
+	}
+	return s.mu.Unlock, nil
+}
+
+// own makes what is stored independent of what callers hold.
+func own(v session.Session) session.Session {
+	v.Data = bytes.Clone(v.Data)
+	v.Expires = v.Expires.UTC().Truncate(time.Microsecond)
+	return v
+}
+
+// live needs the lock.
+func (s *Store) live(key string) (session.Session, error) {
+	v, ok := s.sessions[key]
+	if !ok || !v.Live(s.now()) {
+		return session.Session{}, session.ErrNotFound
+	}
+	return own(v), nil
+}
+
+// Load implements session.Store.
+func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return session.Session{}, err
+	}
+	defer unlock()
+	return s.live(key)
+}
+
+// Create implements session.Store.
+func (s *Store) Create(ctx context.Context, v session.Session) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, taken := s.sessions[v.Key]; taken {
+		return session.ErrExists
+	}
+	s.sessions[v.Key] = own(v)
+	return nil
+}
+
+// Update implements session.Store.
+func (s *Store) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	return s.replace(ctx, key, key, change)
+}
+
+// Rotate implements session.Store.
+func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.Change) (session.Session, error) {
+	return s.replace(ctx, key, newKey, change)
+}
+
+func (s *Store) replace(ctx context.Context, key, newKey string, change session.Change) (session.Session, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return session.Session{}, err
+	}
+	defer unlock()
+	v, err := s.live(key)
+	if err == nil && change != nil {
+		v, err = change(v)
+	}
+	if err != nil {
+		return session.Session{}, err
+	}
+	if _, taken := s.sessions[newKey]; taken && newKey != key {
+		return session.Session{}, session.ErrExists
+	}
+	v.Key = newKey
+	delete(s.sessions, key)
+	s.sessions[newKey] = own(v)
+	return own(v), nil
+}
+
+// Delete implements session.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(s.sessions, key)
+	return nil
+}
+
+// All implements session.Store. It walks over the sessions as they were when
+// it began.
+func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
+	return func(yield func(session.Session, error) bool) {
+		all, err := s.snapshot(ctx)
+		if err != nil {
+			yield(session.Session{}, err)
+			return
+		}
+		for _, v := range all {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) snapshot(ctx context.Context) ([]session.Session, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var all []session.Session
+	for key := range s.sessions {
+		if v, err := s.live(key); err == nil {
+			all = append(all, v)
+		}
+	}
+	return all, nil
+}
+
+// ClearExpired implements session.Store.
+func (s *Store) ClearExpired(ctx context.Context, limit int) (int, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	n, now := 0, s.now()
+	for key, v := range s.sessions {
+		if n >= limit {
+			break
+		}
+		if !v.Live(now) {
+			delete(s.sessions, key)
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Ping implements session.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	unlock()
+	return nil
+}
+
+// Close implements session.Store: it forgets everything.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions = nil
+	return nil
+}

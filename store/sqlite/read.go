@@ -1,0 +1,111 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+)
+
+// columns reads no more of a row than a session can have, and keeps the driver
+// from making times of the dates.
+var columns = fmt.Sprintf("session_key, substr(session_data, 1, %d), CAST(expire_date AS TEXT)", django.MaxText+1)
+
+var (
+	selectLive = "SELECT " + columns + " FROM django_session WHERE session_key = ? AND expire_date > ?"
+	selectNext = "SELECT " + columns + " FROM django_session WHERE session_key > ? AND expire_date > ? ORDER BY session_key LIMIT ?"
+)
+
+// row is a row of the table, not yet decoded.
+type row struct{ key, data, expires string }
+
+func (r *row) scan(scan func(...any) error) error { return scan(&r.key, &r.data, &r.expires) }
+
+// decode gives the session with its Key and Expires even where its data cannot
+// be read.
+func (s *Store) decode(r row) (session.Session, error) {
+	v := session.Session{Key: r.key}
+	var err error
+	if v.Expires, err = parseTime(r.expires); err != nil {
+		return v, fmt.Errorf("%w: expire_date is no date", session.ErrUnreadable)
+	}
+	v.Data, err = s.codec.Decode(r.data)
+	return v, err
+}
+
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (s *Store) load(ctx context.Context, q querier, key string) (session.Session, error) {
+	var r row
+	switch err := r.scan(q.QueryRowContext(ctx, selectLive, key, formatTime(s.now())).Scan); {
+	case errors.Is(err, sql.ErrNoRows):
+		return session.Session{}, session.ErrNotFound
+	case err != nil:
+		return session.Session{}, unavailable(err)
+	}
+	v, err := s.decode(r)
+	if err != nil {
+		return session.Session{}, err
+	}
+	return v, nil
+}
+
+// Load implements session.Store.
+func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return s.load(ctx, s.reader, key)
+}
+
+// batch is how many rows All reads at a time.
+const batch = 100
+
+// All implements session.Store. Between batches it holds no lock.
+func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
+	return func(yield func(session.Session, error) bool) {
+		for after := ""; ; {
+			rows, err := s.next(ctx, after)
+			if err != nil {
+				yield(session.Session{}, err)
+				return
+			}
+			for _, r := range rows {
+				if !yield(s.decode(r)) {
+					return
+				}
+			}
+			if len(rows) < batch {
+				return
+			}
+			after = rows[len(rows)-1].key
+		}
+	}
+}
+
+func (s *Store) next(ctx context.Context, after string) ([]row, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	result, err := s.reader.QueryContext(ctx, selectNext, after, formatTime(s.now()), batch)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	defer result.Close()
+	var rows []row
+	for result.Next() {
+		var r row
+		if err := r.scan(result.Scan); err != nil {
+			return nil, unavailable(err)
+		}
+		rows = append(rows, r)
+	}
+	if err := result.Err(); err != nil {
+		return nil, unavailable(err)
+	}
+	return rows, nil
+}

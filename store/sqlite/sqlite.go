@@ -1,0 +1,121 @@
+// Package sqlite keeps sessions where Django's db engine keeps them in SQLite:
+// in the table django_session, in Django's encoding. Django may use the same
+// file at the same time.
+//
+// Django must have USE_TZ on (its default since 5.0), since the table holds
+// times without their zone.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+)
+
+// Options is what a Store needs besides the file.
+type Options struct {
+	// Codec reads and writes session_data. With nil, sessions can be deleted
+	// and cleared only.
+	Codec *django.Codec
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Timeout bounds every operation whose context has no earlier deadline,
+// waiting for locks included.
+const Timeout = 5 * time.Second
+
+// Store is a session.Store in an SQLite file; make one with Open.
+type Store struct {
+	codec *django.Codec
+	now   func() time.Time
+	// writer has one connection: writers of this process queue for it, and
+	// only those of other processes wait for SQLite's lock.
+	writer *sql.DB
+	reader *sql.DB
+}
+
+var _ session.Store = (*Store)(nil)
+
+// Open opens file and creates it and Django's table in it if there is none.
+// Where Django is to create the table itself, let its migrations run first.
+func Open(ctx context.Context, file string, o Options) (*Store, error) {
+	s := &Store{codec: o.Codec, now: o.Now}
+	name := "file:" + (&url.URL{Path: file}).EscapedPath()
+	wait := fmt.Sprintf("?_pragma=busy_timeout(%d)", 2*Timeout.Milliseconds())
+	var err, err2 error
+	s.writer, err = sql.Open("sqlite", name+wait+"&_txlock=immediate")
+	s.reader, err2 = sql.Open("sqlite", name+wait+"&_query_only=true")
+	if err := errors.Join(err, err2); err != nil {
+		return nil, unavailable(err)
+	}
+	s.writer.SetMaxOpenConns(1)
+	s.reader.SetMaxOpenConns(8)
+	s.reader.SetMaxIdleConns(8)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	if err := s.prepare(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("SQLite file %s: %w; it must be a database file, or one that can be created, in a folder that can be written to", file, err)
+	}
+	return s, nil
+}
+
+// unavailable marks what went wrong between us and SQLite.
+func unavailable(err error) error {
+	return fmt.Errorf("%w: sqlite: %w", session.ErrUnavailable, err)
+}
+
+// write runs do in a transaction that has the write lock from its beginning,
+// so that nothing it reads can change before it writes.
+func (s *Store) write(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return unavailable(err)
+	}
+	if err := do(ctx, tx); err != nil {
+		tx.Rollback()
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// exec runs one statement and gives the number of rows that it touched.
+func exec(ctx context.Context, tx *sql.Tx, statement string, args ...any) (int, error) {
+	result, err := tx.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return int(n), nil
+}
+
+// Ping implements session.Store: it reads from the table.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	var n int
+	if err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM django_session LIMIT 1)").Scan(&n); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Close implements session.Store.
+func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
