@@ -1,0 +1,122 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// EnvoyConfig says how to start an Envoy.
+type EnvoyConfig struct {
+	Version   string
+	Bootstrap string // YAML; must name AdminPort as its admin port
+	AdminPort int
+	Workers   int // 0: one
+	Env       []string
+	Args      []string // more arguments
+	Tee       io.Writer
+}
+
+// Envoy is a running Envoy.
+type Envoy struct {
+	*Process
+	admin string
+	dir   string
+}
+
+// StartEnvoy starts Envoy in the repository's folder and waits until it is
+// live.
+func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
+	path, err := EnvoyPath(c.Version)
+	if err != nil {
+		return nil, err
+	}
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "cloakroom-envoy-")
+	if err != nil {
+		return nil, err
+	}
+	bootstrap := filepath.Join(dir, "bootstrap.yaml")
+	if err := os.WriteFile(bootstrap, []byte(c.Bootstrap), 0o600); err != nil {
+		return nil, err
+	}
+	e := &Envoy{admin: "http://127.0.0.1:" + strconv.Itoa(c.AdminPort), dir: dir}
+	e.Process, err = Start(ctx, Command{
+		Name: "envoy " + c.Version,
+		Path: path,
+		Args: append([]string{
+			"-c", bootstrap, "--concurrency", strconv.Itoa(max(1, c.Workers)),
+			// Several Envoys on one host share memory by base id; this one shares nothing.
+			"--use-dynamic-base-id", "--disable-hot-restart", "--drain-time-s", "1",
+		}, c.Args...),
+		Env:   c.Env,
+		Dir:   root,
+		Tee:   c.Tee,
+		Ready: func(ctx context.Context) error { return answers(ctx, e.admin+"/ready", "LIVE") },
+	})
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return e, nil
+}
+
+// Stop ends Envoy and removes its files.
+func (e *Envoy) Stop() error {
+	err := e.Process.Stop()
+	_ = os.RemoveAll(e.dir)
+	return err
+}
+
+// Admin gets a path of the admin interface.
+func (e *Envoy) Admin(ctx context.Context, path string) (string, error) {
+	_, body, err := get(ctx, e.admin+path)
+	return body, err
+}
+
+// Stat gives one counter or gauge; 0 if there is none of the name.
+func (e *Envoy) Stat(ctx context.Context, name string) (uint64, error) {
+	text, err := e.Admin(ctx, "/stats?filter=^"+strings.ReplaceAll(name, ".", "\\.")+"$")
+	if err != nil {
+		return 0, err
+	}
+	_, number, found := strings.Cut(strings.TrimSpace(text), ": ")
+	if !found {
+		return 0, nil
+	}
+	return strconv.ParseUint(number, 10, 64)
+}
+
+// answers reports whether a URL answers 200 with a text in its body.
+func answers(ctx context.Context, url, text string) error {
+	status, body, err := get(ctx, url)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK || !strings.Contains(body, text) {
+		return fmt.Errorf("%s answers %d %.80q", url, status, body)
+	}
+	return nil
+}
+
+func get(ctx context.Context, url string) (int, string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(body), err
+}

@@ -1,0 +1,161 @@
+// Package stack starts and stops the real processes that tests, benchmarks and
+// the demonstration run: Envoy, Django under gunicorn, the session service.
+// All of them listen on 127.0.0.1 only and end with the process that started
+// them.
+package stack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	readyWithin = 60 * time.Second // a machine under load is slow, not broken
+	stopWithin  = 10 * time.Second
+	pollEvery   = 20 * time.Millisecond
+	logBytes    = 32 << 20
+)
+
+// Command is a process to start.
+type Command struct {
+	Name string // for messages
+	Path string
+	Args []string
+	Env  []string // over the environment of this process
+	Dir  string
+	// Ready is polled until it returns nil; nil means ready at once.
+	Ready func(ctx context.Context) error
+	// Tee gets a copy of what the process writes; it may be nil.
+	Tee io.Writer
+}
+
+// Process is a started process. End it with Stop.
+type Process struct {
+	name string
+	cmd  *exec.Cmd
+	log  *logBuffer
+	done chan struct{}
+	err  error // valid after done is closed
+}
+
+// Start starts a process in a process group of its own and waits until it is
+// ready. Where it does not get ready, the error holds the end of its log, and
+// nothing is left running.
+func Start(ctx context.Context, c Command) (*Process, error) {
+	cmd := exec.Command(c.Path, c.Args...)
+	cmd.Dir = c.Dir
+	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = stopWithin
+	p := &Process{name: c.Name, cmd: cmd, log: &logBuffer{tee: c.Tee}, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Name, err)
+	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	if err := p.waitReady(ctx, c.Ready); err != nil {
+		_ = p.Stop()
+		return nil, fmt.Errorf("%s did not get ready: %w\n%s", c.Name, err, p.LogTail(30))
+	}
+	return p, nil
+}
+
+func (p *Process) waitReady(ctx context.Context, ready func(context.Context) error) error {
+	if ready == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("it ended: %v", p.err)
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop asks the process to end, and ends its whole group if it does not within
+// ten seconds. It may be called more than once.
+func (p *Process) Stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(stopWithin):
+	}
+	// The group's members that outlived their leader.
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.done
+	return nil
+}
+
+// Kill ends the process without asking.
+func (p *Process) Kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.done
+}
+
+// Signal sends a signal to the process: SIGSTOP makes it hang.
+func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Name is the name that the process was started under.
+func (p *Process) Name() string { return p.name }
+
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Log is what the process has written, up to its first 32 MiB.
+func (p *Process) Log() string { return p.log.String() }
+
+// LogTail is the last lines of the log.
+func (p *Process) LogTail(lines int) string {
+	all := strings.Split(strings.TrimRight(p.Log(), "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+	tee io.Writer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buf.Len() < logBytes {
+		l.buf.Write(b)
+	}
+	if l.tee != nil {
+		_, _ = l.tee.Write(b)
+	}
+	return len(b), nil
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

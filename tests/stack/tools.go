@@ -1,0 +1,79 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// The versions of Envoy that are tested: the newest, and an older one whose
+// host gives plugins less.
+const (
+	Envoy140 = "1.40.0"
+	Envoy136 = "1.36.2"
+)
+
+// Root is the repository's folder: the nearest one above the working folder
+// whose go.mod is this module's.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && len(text) > 17 && string(text[:17]) == "module cloakroom\n" {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("the working folder is not inside the repository")
+		}
+	}
+}
+
+// Wasm is the path of the built filter.
+func Wasm() (string, error) { return built("make build", "build", "cloakroom.wasm") }
+
+// Cloakroom is the path of the built command.
+func Cloakroom() (string, error) { return built("make build", "build", "cloakroom") }
+
+// Python is the path of the virtual environment's interpreter.
+func Python() (string, error) { return built("make setup", "build", "venv", "bin", "python") }
+
+// EnvoyPath is the path of an Envoy binary.
+func EnvoyPath(version string) (string, error) {
+	if version == Envoy140 {
+		return built("make setup", "build", "venv", "lib", "python3*", "site-packages", "envoy", "_bin", "envoy")
+	}
+	return built("make setup", "build", "envoy-"+version, "envoy", "_bin", "envoy")
+}
+
+// built finds what a make target makes.
+func built(target string, path ...string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	pattern := filepath.Join(append([]string{root}, path...)...)
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) == 0 {
+		return "", fmt.Errorf("%s is missing: run `%s` first", filepath.Join(path...), target)
+	}
+	return found[0], nil
+}
+
+// FreePorts gives n ports on 127.0.0.1 that nobody listens on.
+func FreePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		// Held until all are found, so that none is given twice.
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
