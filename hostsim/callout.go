@@ -1,0 +1,144 @@
+package hostsim
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// calloutResponse is what proxy_on_http_call_response finds.
+type calloutResponse struct {
+	headers, trailers *headerMap
+	body              []byte
+}
+
+func (r *calloutResponse) headerMap(kind uint32) *headerMap {
+	switch {
+	case r == nil:
+		return nil
+	case kind == calloutHeaders:
+		return r.headers
+	}
+	return r.trailers
+}
+
+// httpCall starts a callout for the root of the context in effect.
+func httpCall(v *vm, a []uint64) status {
+	name, foundName := v.mem.text(a[0], a[1])
+	headers, foundHeaders := v.mem.text(a[2], a[3])
+	body, foundBody := v.mem.text(a[4], a[5])
+	trailers, foundTrailers := v.mem.text(a[6], a[7])
+	if !foundName || !foundHeaders || !foundBody || !foundTrailers || !v.mem.put32(a[9], 0) {
+		return invalidMemory
+	}
+	timeout := time.Duration(int32(a[8])) * time.Millisecond
+	cluster := v.host.clusters[name]
+	if timeout < 0 || cluster == nil {
+		return badArgument
+	}
+	m := &headerMap{}
+	m.replaceAll(unmarshalPairs([]byte(headers)))
+	for _, needed := range []string{":path", ":method", ":authority"} {
+		if _, found := m.get(needed); !found {
+			return badArgument
+		}
+	}
+	return v.dispatch(cluster, m, body, unmarshalPairs([]byte(trailers)), timeout, a[9])
+}
+
+// dispatch sends the callout; its answer comes in an entry into the VM of its own.
+func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []pair, timeout time.Duration, tokenAt uint64) status {
+	root := v.inEffect().root
+	ctx, cancel := context.WithCancel(context.Background())
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeout(context.Background(), timeout)
+	}
+	req, err := calloutRequest(ctx, c, m, body, trailers, timeout)
+	if err != nil {
+		cancel()
+		return internalFailure
+	}
+	v.lastCall++
+	token := v.lastCall
+	root.calls[token] = cancel
+	v.host.running.Go(func() {
+		defer cancel()
+		response := exchange(req, c, v.host.cfg.CalloutLimit)
+		v.worker.do(func() { v.finishCall(root, token, response) })
+	})
+	return wrote(v.mem.put32(tokenAt, token))
+}
+
+// calloutRequest is the request as Envoy's HTTP client sends it.
+func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, trailers []pair, timeout time.Duration) (*http.Request, error) {
+	m.set("x-envoy-internal", "true")
+	if timeout > 0 {
+		m.set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(timeout.Milliseconds(), 10))
+	}
+	m.remove("content-length")
+	req := c.request(ctx, m, false)
+	if body != "" {
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	}
+	if len(trailers) > 0 {
+		req.ContentLength = -1
+		req.Trailer = http.Header{}
+		for _, p := range trailers {
+			req.Trailer.Add(p.name, p.value)
+		}
+		if req.Body == nil {
+			req.Body = io.NopCloser(strings.NewReader(""))
+		}
+	}
+	return req, nil
+}
+
+// exchange sends the request and gathers the answer. Time-out and connection
+// failures are answers of their own; nil is an answer that broke off after its
+// headers, or grew over the limit.
+func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		status, text := upstreamFailure(err)
+		m := &headerMap{}
+		m.add(":status", strconv.Itoa(status))
+		m.add("content-length", strconv.Itoa(len(text)))
+		m.add("content-type", "text/plain")
+		return &calloutResponse{headers: m, body: []byte(text)}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	if err != nil || len(body) > limit {
+		return nil
+	}
+	r := &calloutResponse{headers: responseMap(resp), body: body}
+	if len(resp.Trailer) > 0 {
+		r.trailers = &headerMap{}
+		r.trailers.addHTTP(resp.Trailer)
+	}
+	return r
+}
+
+// finishCall hands the answer to the guest, unless the root context has ended.
+func (v *vm) finishCall(root *guestContext, token uint32, r *calloutResponse) {
+	if root.calls[token] == nil {
+		return
+	}
+	delete(root.calls, token)
+	var headers, body, trailers int
+	if r != nil {
+		headers, body = len(r.headers.pairs), len(r.body)
+		if r.trailers != nil {
+			trailers = len(r.trailers.pairs)
+		}
+	} else {
+		const brokenConnection = 11
+		root.statusCode, root.statusMessage = brokenConnection, "reset"
+	}
+	root.response = r
+	v.enter(root, v.exports.calloutResponse, uint64(root.id), uint64(token), uint64(headers), uint64(body), uint64(trailers))
+	root.response, root.statusMessage = nil, ""
+}

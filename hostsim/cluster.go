@@ -1,0 +1,130 @@
+package hostsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const maxHeaderBytes = 60 << 10 // Envoy's max_request_headers_kb, for answers too
+
+// cluster is a Cluster in use.
+type cluster struct {
+	address   string
+	transport *http.Transport
+	server    *http.Server // of a handler
+}
+
+// open starts what a cluster needs.
+func (c Cluster) open(name string) (*cluster, error) {
+	out := &cluster{transport: &http.Transport{
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    64,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}}
+	if c.handler != nil {
+		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		out.address = name
+		out.transport.DialContext = l.dial
+		out.server = &http.Server{Handler: c.handler, ReadHeaderTimeout: time.Minute}
+		go out.server.Serve(l) // ends with the server
+		return out, nil
+	}
+	u, err := url.Parse(c.base)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return nil, fmt.Errorf("hostsim: cluster %q: want http://host:port, got %q", name, c.base)
+	}
+	out.address = u.Host
+	return out, nil
+}
+
+func (c *cluster) close() {
+	c.transport.CloseIdleConnections()
+	if c.server != nil {
+		_ = c.server.Close() // the pipes have nothing to flush
+	}
+}
+
+// request makes a request to the cluster from a header map.
+func (c *cluster) request(ctx context.Context, m *headerMap, upgrade bool) *http.Request {
+	req := &http.Request{
+		Method: m.value(":method"),
+		URL:    &url.URL{Scheme: "http", Host: c.address, Opaque: m.value(":path")},
+		Host:   m.value(":authority"),
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"User-Agent": nil}, // nil keeps net/http from adding its own
+	}
+	m.toHTTP(req.Header, upgrade)
+	return req.WithContext(ctx)
+}
+
+// responseMap is an upstream's answer as a header map.
+func responseMap(resp *http.Response) *headerMap {
+	m := &headerMap{}
+	m.add(":status", strconv.Itoa(resp.StatusCode))
+	m.addHTTP(resp.Header)
+	if len(resp.TransferEncoding) > 0 {
+		m.add("transfer-encoding", resp.TransferEncoding[0])
+	}
+	return m
+}
+
+// upstreamFailure is what Envoy answers for a request without an answer.
+func upstreamFailure(err error) (status int, text string) {
+	const before = "upstream connect error or disconnect/reset before headers. reset reason: "
+	var op *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, "upstream request timeout"
+	case errors.As(err, &op) && op.Op == "dial":
+		return http.StatusServiceUnavailable, before +
+			"remote connection failure, transport failure reason: delayed connect error: Connection refused"
+	}
+	return http.StatusServiceUnavailable, before + "connection termination"
+}
+
+// pipeListener is a net.Listener whose connections are pipes in memory.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-l.closed:
+		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: net.ErrClosed}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }

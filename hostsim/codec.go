@@ -1,0 +1,90 @@
+package hostsim
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// Limits of a serialized list of pairs that comes from the guest; a list beyond
+// them is read as an empty one (proxy-wasm-cpp-host, limits.h).
+const (
+	maxPairsBytes = 1 << 20
+	maxPairs      = 1024
+)
+
+// pair is one name and value of a header map or a property map.
+type pair struct{ name, value string }
+
+// marshalPairs writes the ABI's form of a list of pairs: the count, the sizes of
+// each name and value, then names and values, each ended by a zero byte. Numbers
+// are 32 bits, little endian. An empty list is no bytes at all.
+func marshalPairs(ps []pair) []byte {
+	if len(ps) == 0 {
+		return nil
+	}
+	return marshalMap(ps)
+}
+
+// marshalMap is marshalPairs for property values, where an empty map still has
+// its count.
+func marshalMap(ps []pair) []byte {
+	size := 4
+	for _, p := range ps {
+		size += 10 + len(p.name) + len(p.value)
+	}
+	b := make([]byte, 0, size)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(ps)))
+	for _, p := range ps {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(p.name)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(p.value)))
+	}
+	for _, p := range ps {
+		b = append(append(b, p.name...), 0)
+		b = append(append(b, p.value...), 0)
+	}
+	return b
+}
+
+// unmarshalPairs reads what the guest sent. Anything malformed, and anything over
+// the limits, is an empty list, as in Envoy.
+func unmarshalPairs(b []byte) []pair {
+	if len(b) < 4 || len(b) > maxPairsBytes {
+		return nil
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	if n > maxPairs || len(b) < 4+8*n {
+		return nil
+	}
+	sizes, rest := b[4:4+8*n], b[4+8*n:]
+	ps := make([]pair, n)
+	for i := range ps {
+		var ok bool
+		if ps[i].name, rest, ok = cutString(rest, binary.LittleEndian.Uint32(sizes[8*i:])); !ok {
+			return nil
+		}
+		if ps[i].value, rest, ok = cutString(rest, binary.LittleEndian.Uint32(sizes[8*i+4:])); !ok {
+			return nil
+		}
+	}
+	if len(rest) != 0 {
+		return nil
+	}
+	return ps
+}
+
+// cutString takes a string of n bytes and its closing zero byte off b.
+func cutString(b []byte, n uint32) (s string, rest []byte, ok bool) {
+	if uint64(len(b)) < uint64(n)+1 || b[n] != 0 {
+		return "", nil, false
+	}
+	return string(b[:n]), b[n+1:], true
+}
+
+// splitPath splits a property path: parts separated by zero bytes, a last empty
+// part not counted.
+func splitPath(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(path, "\x00"), "\x00")
+}

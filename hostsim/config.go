@@ -1,0 +1,106 @@
+package hostsim
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Why New refuses to start a host, or a host stops serving.
+var (
+	// ErrLoad: the module is no proxy-wasm module that Envoy would load.
+	ErrLoad = errors.New("hostsim: the module cannot be loaded")
+	// ErrStart: proxy_on_vm_start answered false.
+	ErrStart = errors.New("hostsim: the plugin did not start")
+	// ErrConfigure: proxy_on_configure answered false.
+	ErrConfigure = errors.New("hostsim: the plugin refused its configuration")
+	// ErrTrap: the guest trapped; its VM is gone.
+	ErrTrap = errors.New("hostsim: the guest trapped")
+
+	errClosed = errors.New("hostsim: the host is closed")
+)
+
+// Limits of Envoy's where the configuration says nothing.
+const (
+	defaultBufferLimit  = 1 << 20  // bytes, per_connection_buffer_limit_bytes
+	defaultCalloutLimit = 32 << 20 // bytes, http.async_response_buffer_limit
+	memoryLimitPages    = 16384    // 1 GiB, PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES
+)
+
+// Config says what a host runs. Only Wasm is needed.
+type Config struct {
+	Wasm            []byte             // the module
+	Configuration   []byte             // plugin configuration, as proxy_on_configure finds it
+	VMConfiguration []byte             // VM configuration, as proxy_on_vm_start finds it
+	PluginName      string             // property plugin_name
+	RootID          string             // property plugin_root_id
+	VMID            string             // property plugin_vm_id, and the owner of shared data
+	Env             map[string]string  // the VM's environment
+	Routes          []Route            // the first that matches wins; where none does, 404
+	Clusters        map[string]Cluster // by name: where requests and callouts go
+
+	Workers      int   // VMs, each with its lock; 0 is one. Requests go to them in turn.
+	LogLevel     Level // lines below it are dropped; the zero value keeps all
+	BufferLimit  int   // bytes that a paused body may hold; 0 is 1 MiB
+	CalloutLimit int   // bytes of a callout's answer; 0 is 32 MiB
+	Trailers     bool  // HTTP/1.1 trailers pass too; Envoy drops them by default
+
+	Now      func() time.Time    // the guest's clock; nil is time.Now
+	Log      func(Level, string) // gets each log line in turn; must not call the host
+	CacheDir string              // keeps compiled modules between processes; "" keeps them in memory
+}
+
+// Route tells where requests go and what the filter finds out about it.
+type Route struct {
+	Name    string // property xds.route_name
+	Path    string // the whole path without the query, or
+	Prefix  string // its beginning; a route with neither matches nothing
+	Cluster string // a name in Config.Clusters
+	// Metadata is the route's filter_metadata: by namespace, values as of JSON.
+	Metadata map[string]map[string]any
+
+	metadata message // Metadata as a property
+}
+
+// Cluster is where requests go: see Handler and URL.
+type Cluster struct {
+	base    string
+	handler http.Handler
+}
+
+// Handler is a cluster that h serves in this process, over HTTP/1.1 and pipes
+// without a network. Panicking with http.ErrAbortHandler resets the connection.
+func Handler(h http.Handler) Cluster { return Cluster{handler: h} }
+
+// URL is a cluster behind "http://host:port". Nobody needs to listen there: then
+// requests get the 503 that Envoy answers.
+func URL(base string) Cluster { return Cluster{base: base} }
+
+// withDefaults checks the configuration and fills in what was left open.
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Wasm) == 0 {
+		return c, fmt.Errorf("%w: Config.Wasm is empty", ErrLoad)
+	}
+	set := func(field *int, fallback int) {
+		if *field == 0 {
+			*field = fallback
+		}
+	}
+	set(&c.Workers, 1)
+	set(&c.BufferLimit, defaultBufferLimit)
+	set(&c.CalloutLimit, defaultCalloutLimit)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	routes := make([]Route, len(c.Routes))
+	for i, r := range c.Routes {
+		var err error
+		if r.metadata, err = newMetadata(r.Metadata); err != nil {
+			return c, fmt.Errorf("hostsim: metadata of route %q: %w", r.Name, err)
+		}
+		routes[i] = r
+	}
+	c.Routes = routes
+	return c, nil
+}

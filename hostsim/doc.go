@@ -1,0 +1,36 @@
+// Package hostsim is a proxy-wasm host for tests: it runs a plugin, compiled to
+// WebAssembly for the proxy-wasm ABI 0.2, on wazero, and behaves like Envoy where
+// emulators are usually kinder. A Host is an http.Handler: a small reverse proxy
+// whose requests pass the plugin.
+//
+//	h, err := hostsim.New(ctx, hostsim.Config{
+//		Wasm:          wasm,
+//		Configuration: []byte(`{"mode": "required"}`),
+//		Routes:        []hostsim.Route{{Name: "main", Prefix: "/", Cluster: "app"}},
+//		Clusters:      map[string]hostsim.Cluster{"app": hostsim.Handler(app)},
+//	})
+//
+// # As in Envoy
+//
+//   - A header map can be used only in its own callback, and afterwards while the
+//     stream stays paused there; in proxy_on_log all can be read.
+//   - Pausing at the headers stops everything; pausing at a body keeps the bytes,
+//     up to a limit (413 for a request, 500 for a response).
+//   - A local reply takes effect when the guest has returned, and runs the filter's
+//     own response callbacks; past response headers that have not been sent it goes
+//     directly; after them the stream is reset. To gRPC it is a gRPC answer.
+//   - A callout belongs to the root context. A time-out is an answer with status
+//     504, a failed connection one with 503; an answer that breaks off after its
+//     headers, or is over 32 MiB, arrives with no headers at all.
+//   - The module is tried out in a canary VM before the workers start.
+//   - A trap ends the VM: its streams get 503 at their next callback, and new ones
+//     at once (FAIL_CLOSED). A stream that waits for a callout then waits on.
+//
+// # Left out
+//
+// HTTP/2; TCP filters; gRPC callouts (Unimplemented); foreign functions (NotFound);
+// the properties node, upstream, listener and filter state objects, and the dynamic
+// metadata; route time-outs and retries; failure policies other than FAIL_CLOSED;
+// ABI 0.1.0; allow_on_headers_stop_iteration. Header order within a message is that
+// of the names, because net/http does not keep the order of the wire.
+package hostsim

@@ -1,0 +1,208 @@
+package hostsim
+
+// envCalls are the host calls of ABI 0.2.1, and two that compilers import.
+// Calls of gRPC answer unimplemented.
+var envCalls = map[string]hostCall{
+	"proxy_log":                          {params: "iii", atStart: true, fn: logLine},
+	"proxy_get_log_level":                proxyCall("i", getLogLevel),
+	"proxy_get_status":                   proxyCall("iii", getStatus),
+	"proxy_get_current_time_nanoseconds": proxyCall("i", getCurrentTime),
+	"proxy_set_tick_period_milliseconds": proxyCall("i", setTickPeriod),
+	"proxy_set_effective_context":        proxyCall("i", setEffectiveContext),
+	"proxy_done":                         proxyCall("", func(*vm, []uint64) status { return notFound }),
+	"proxy_call_foreign_function":        proxyCall("iiiiii", callForeignFunction),
+
+	"proxy_get_property": proxyCall("iiii", getProperty),
+	"proxy_set_property": proxyCall("iiii", setProperty),
+
+	"proxy_get_header_map_value":     proxyCall("iiiii", getHeaderValue),
+	"proxy_add_header_map_value":     proxyCall("iiiii", changeHeader((*headerMap).add)),
+	"proxy_replace_header_map_value": proxyCall("iiiii", changeHeader((*headerMap).set)),
+	"proxy_remove_header_map_value":  proxyCall("iii", removeHeader),
+	"proxy_get_header_map_pairs":     proxyCall("iii", getHeaderPairs),
+	"proxy_set_header_map_pairs":     proxyCall("iii", setHeaderPairs),
+	"proxy_get_header_map_size":      proxyCall("ii", getHeaderSize),
+
+	"proxy_get_buffer_bytes":  proxyCall("iiiii", getBufferBytes),
+	"proxy_get_buffer_status": proxyCall("iii", getBufferStatus),
+	"proxy_set_buffer_bytes":  proxyCall("iiiii", setBufferBytes),
+
+	"proxy_continue_stream":     proxyCall("i", continueStream),
+	"proxy_close_stream":        proxyCall("i", closeStream),
+	"proxy_send_local_response": proxyCall("iiiiiiii", sendLocalResponse),
+	"proxy_http_call":           proxyCall("iiiiiiiiii", httpCall),
+
+	"proxy_get_shared_data":       proxyCall("iiiii", getSharedData),
+	"proxy_set_shared_data":       proxyCall("iiiii", setSharedData),
+	"proxy_register_shared_queue": proxyCall("iii", registerSharedQueue),
+	"proxy_resolve_shared_queue":  proxyCall("iiiii", resolveSharedQueue),
+	"proxy_dequeue_shared_queue":  proxyCall("iii", dequeueSharedQueue),
+	"proxy_enqueue_shared_queue":  proxyCall("iii", enqueueSharedQueue),
+
+	"proxy_define_metric":    proxyCall("iiii", defineMetric),
+	"proxy_increment_metric": proxyCall("iI", incrementMetric),
+	"proxy_record_metric":    proxyCall("iI", recordMetric),
+	"proxy_get_metric":       proxyCall("ii", getMetric),
+
+	"proxy_grpc_call":   proxyCall("iiiiiiiiiiii", notImplemented),
+	"proxy_grpc_stream": proxyCall("iiiiiiiii", notImplemented),
+	"proxy_grpc_send":   proxyCall("iiii", notImplemented),
+	"proxy_grpc_close":  proxyCall("i", notImplemented),
+	"proxy_grpc_cancel": proxyCall("i", notImplemented),
+
+	"emscripten_notify_memory_growth": {params: "i", atStart: true, void: true,
+		fn: func(*vm, []uint64) uint32 { return 0 }},
+	"pthread_equal": {params: "ii", fn: pthreadEqual},
+}
+
+func notImplemented(*vm, []uint64) status { return unimplemented }
+
+func pthreadEqual(_ *vm, a []uint64) uint32 {
+	if uint32(a[0]) == uint32(a[1]) {
+		return 1
+	}
+	return 0
+}
+
+func logLine(v *vm, a []uint64) uint32 {
+	if uint32(a[0]) > uint32(Critical) {
+		return uint32(badArgument)
+	}
+	text, found := v.mem.text(a[1], a[2])
+	if !found {
+		return uint32(invalidMemory)
+	}
+	v.host.log.add(Level(a[0]), text)
+	return uint32(ok)
+}
+
+func getLogLevel(v *vm, a []uint64) status {
+	return wrote(v.mem.put32(a[0], uint32(v.host.cfg.LogLevel)))
+}
+
+// wrote is the status of a call whose only possible failure is its last write.
+func wrote(done bool) status {
+	if !done {
+		return invalidMemory
+	}
+	return ok
+}
+
+func getStatus(v *vm, a []uint64) status {
+	root := v.inEffect().root
+	if !v.mem.put32(a[0], root.statusCode) {
+		return invalidMemory
+	}
+	return v.give(root.statusMessage, a[1], a[2])
+}
+
+func getCurrentTime(v *vm, a []uint64) status {
+	return wrote(v.mem.put64(a[0], uint64(v.host.now().UnixNano())))
+}
+
+func setEffectiveContext(v *vm, a []uint64) status {
+	if v.contexts[uint32(a[0])] == nil {
+		return badArgument
+	}
+	v.effective = uint32(a[0])
+	return ok
+}
+
+// callForeignFunction knows none of Envoy's functions yet.
+func callForeignFunction(v *vm, a []uint64) status {
+	if _, found := v.mem.text(a[0], a[1]); !found {
+		return invalidMemory
+	}
+	return notFound
+}
+
+func getSharedData(v *vm, a []uint64) status {
+	key, found := v.mem.text(a[0], a[1])
+	if !found {
+		return invalidMemory
+	}
+	value, st := v.host.shared.get(key)
+	if st != ok {
+		return st
+	}
+	if st := v.give(value.value, a[2], a[3]); st != ok {
+		return st
+	}
+	return wrote(v.mem.put32(a[4], value.cas))
+}
+
+func setSharedData(v *vm, a []uint64) status {
+	key, foundKey := v.mem.text(a[0], a[1])
+	value, foundValue := v.mem.text(a[2], a[3])
+	if !foundKey || !foundValue {
+		return invalidMemory
+	}
+	return v.host.shared.set(key, value, uint32(a[4]))
+}
+
+func registerSharedQueue(v *vm, a []uint64) status {
+	name, found := v.mem.text(a[0], a[1])
+	if !found {
+		return invalidMemory
+	}
+	token := v.host.queues.register(v.host.cfg.VMID, name, v.worker, v.inEffect().root.id)
+	return wrote(v.mem.put32(a[2], token))
+}
+
+func resolveSharedQueue(v *vm, a []uint64) status {
+	vmID, foundID := v.mem.text(a[0], a[1])
+	name, foundName := v.mem.text(a[2], a[3])
+	if !foundID || !foundName {
+		return invalidMemory
+	}
+	if vmID == "" {
+		vmID = v.host.cfg.VMID
+	}
+	token, st := v.host.queues.resolve(vmID, name)
+	if st != ok {
+		return st
+	}
+	return wrote(v.mem.put32(a[4], token))
+}
+
+func dequeueSharedQueue(v *vm, a []uint64) status {
+	value, st := v.host.queues.dequeue(uint32(a[0]))
+	if st != ok {
+		return st
+	}
+	return v.give(value, a[1], a[2])
+}
+
+func enqueueSharedQueue(v *vm, a []uint64) status {
+	value, found := v.mem.text(a[1], a[2])
+	if !found {
+		return invalidMemory
+	}
+	return v.host.queues.enqueue(uint32(a[0]), value)
+}
+
+func defineMetric(v *vm, a []uint64) status {
+	name, found := v.mem.text(a[1], a[2])
+	if !found {
+		return invalidMemory
+	}
+	id, st := v.metrics.define(uint32(a[0]), name)
+	if st != ok {
+		return st
+	}
+	return wrote(v.mem.put32(a[3], id))
+}
+
+func incrementMetric(v *vm, a []uint64) status {
+	return v.metrics.increment(uint32(a[0]), int64(a[1]))
+}
+
+func recordMetric(v *vm, a []uint64) status { return v.metrics.record(uint32(a[0]), a[1]) }
+
+func getMetric(v *vm, a []uint64) status {
+	value, st := v.metrics.get(uint32(a[0]))
+	if st != ok {
+		return st
+	}
+	return wrote(v.mem.put64(a[1], value))
+}

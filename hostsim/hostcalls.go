@@ -1,0 +1,117 @@
+package hostsim
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// hostCall is one function that the host offers.
+type hostCall struct {
+	params  string // i: 32 bits, I: 64 bits
+	atStart bool   // allowed in _initialize and while the guest allocates
+	void    bool   // answers nothing
+	fn      func(v *vm, a []uint64) uint32
+}
+
+// proxyCall makes a hostCall of a function that answers a status.
+func proxyCall(params string, fn func(v *vm, a []uint64) status) hostCall {
+	return hostCall{params: params, fn: func(v *vm, a []uint64) uint32 { return uint32(fn(v, a)) }}
+}
+
+// hostModules are all functions that a guest may import, by module and name.
+var hostModules = map[string]map[string]hostCall{
+	"env":                    envCalls,
+	"wasi_snapshot_preview1": wasiCalls,
+	"wasi_unstable":          wasiCalls,
+}
+
+type vmKey struct{}
+
+// goFunction is the call as wazero wants it: it finds its VM in the context and
+// refuses, as a trap, what the guest may not do at this moment.
+func (h hostCall) goFunction(name string) api.GoModuleFunc {
+	return func(ctx context.Context, _ api.Module, stack []uint64) {
+		v := ctx.Value(vmKey{}).(*vm)
+		if v.restricted && !h.atStart {
+			panic(fmt.Errorf("%s called in a restricted callback (the start, or an allocation)", name))
+		}
+		result := h.fn(v, stack)
+		if !h.void {
+			stack[0] = uint64(result)
+		}
+	}
+}
+
+func (h hostCall) signature() (params, results []api.ValueType) {
+	for _, c := range h.params {
+		if c == 'I' {
+			params = append(params, api.ValueTypeI64)
+		} else {
+			params = append(params, api.ValueTypeI32)
+		}
+	}
+	if !h.void {
+		results = []api.ValueType{api.ValueTypeI32}
+	}
+	return params, results
+}
+
+// instantiateHost offers all host modules in the runtime.
+func instantiateHost(ctx context.Context, r wazero.Runtime) error {
+	for module, calls := range hostModules {
+		b := r.NewHostModuleBuilder(module)
+		for name, call := range calls {
+			params, results := call.signature()
+			b.NewFunctionBuilder().WithGoModuleFunction(call.goFunction(name), params, results).Export(name)
+		}
+		if _, err := b.Instantiate(ctx); err != nil {
+			return fmt.Errorf("%w: host module %s: %w", ErrLoad, module, err)
+		}
+	}
+	return nil
+}
+
+// checkImports refuses a module that imports what the host does not have.
+func checkImports(m wazero.CompiledModule) error {
+	var unknown []string
+	for _, f := range m.ImportedFunctions() {
+		module, name, _ := f.Import()
+		call, found := hostModules[module][name]
+		if !found {
+			unknown = append(unknown, module+"."+name)
+			continue
+		}
+		params, results := call.signature()
+		if string(params) != string(f.ParamTypes()) || string(results) != string(f.ResultTypes()) {
+			unknown = append(unknown, module+"."+name+" (with another signature)")
+		}
+	}
+	if len(unknown) > 0 {
+		sort.Strings(unknown)
+		return fmt.Errorf("%w: the module imports what the host does not offer: %s", ErrLoad, strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
+// checkABI finds the version that the module was made for.
+func checkABI(m wazero.CompiledModule) error {
+	var found []string
+	for name := range m.ExportedFunctions() {
+		if version, yes := strings.CutPrefix(name, "proxy_abi_version_"); yes {
+			found = append(found, strings.ReplaceAll(version, "_", "."))
+		}
+	}
+	sort.Strings(found)
+	switch {
+	case len(found) == 0:
+		return fmt.Errorf("%w: no proxy_abi_version_… export: this is not a proxy-wasm module", ErrLoad)
+	case len(found) == 1 && (found[0] == "0.2.0" || found[0] == "0.2.1"):
+		return nil
+	}
+	return fmt.Errorf("%w: proxy-wasm ABI %s is not supported; 0.2.0 and 0.2.1 are", ErrLoad, strings.Join(found, " and "))
+}

@@ -1,0 +1,71 @@
+package hostsim
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Level is a log level of the proxy-wasm ABI; the zero value is Trace.
+type Level int
+
+// The levels in the ABI's order.
+const (
+	Trace Level = iota
+	Debug
+	Info
+	Warn
+	Error
+	Critical
+)
+
+var levelNames = [...]string{"trace", "debug", "info", "warn", "error", "critical"}
+
+// String gives the level's name in lower case.
+func (l Level) String() string {
+	if l < Trace || l > Critical {
+		return "unknown"
+	}
+	return levelNames[l]
+}
+
+// Entry is one line that the guest logged, or that the host logged about it.
+type Entry struct {
+	Level   Level
+	Message string
+}
+
+// logbook keeps all entries at or above a level and hands each on.
+type logbook struct {
+	mu      sync.Mutex
+	level   Level
+	entries []Entry
+	sink    func(Level, string)
+}
+
+func (b *logbook) add(l Level, message string) {
+	if l < b.level {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.entries = append(b.entries, Entry{l, message})
+	if b.sink != nil {
+		b.sink(l, message)
+	}
+}
+
+func (b *logbook) all() []Entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.entries)
+}
+
+// text gives the entries as indented lines, for error messages.
+func (b *logbook) text() string {
+	var sb strings.Builder
+	for _, e := range b.all() {
+		sb.WriteString("\n  " + e.Level.String() + ": " + e.Message)
+	}
+	return sb.String()
+}

@@ -1,0 +1,132 @@
+package hostsim_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cloakroom/hostsim"
+)
+
+// probeWasm is the probe plugin of testdata/probe, compiled once for all tests.
+var probeWasm []byte
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "hostsim")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	probeWasm, err = buildWasm(dir, "./testdata/probe")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func buildWasm(dir, pkg string) ([]byte, error) {
+	out := filepath.Join(dir, filepath.Base(pkg)+".wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, text)
+	}
+	return os.ReadFile(out)
+}
+
+// app is the upstream of the tests: it tells what it received.
+func app(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	w.Header().Set("X-App", "1")
+	fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), body)
+}
+
+// newProbe starts a host with the probe, one route to the app, and a cluster "calls".
+func newProbe(t *testing.T, change func(*hostsim.Config)) *hostsim.Host {
+	t.Helper()
+	c := hostsim.Config{
+		Wasm:   probeWasm,
+		Routes: []hostsim.Route{{Name: "main", Prefix: "/", Cluster: "app"}},
+		Clusters: map[string]hostsim.Cluster{
+			"app":   hostsim.Handler(http.HandlerFunc(app)),
+			"calls": hostsim.Handler(http.HandlerFunc(app)),
+		},
+	}
+	if change != nil {
+		change(&c)
+	}
+	h, err := hostsim.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// send sends a request whose headers are given as "name: value" lines.
+func send(h http.Handler, method, path, body string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body == "" {
+		r.Body = http.NoBody
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ":")
+		r.Header.Add(name, strings.TrimSpace(value))
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec.Result()
+}
+
+func text(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// transcript gives the log lines, each as "level message" unless it is info.
+func transcript(h *hostsim.Host) string {
+	var b bytes.Buffer
+	for _, e := range h.Logs() {
+		if e.Level != hostsim.Info {
+			fmt.Fprintf(&b, "[%s] ", e.Level)
+		}
+		fmt.Fprintln(&b, e.Message)
+	}
+	return b.String()
+}
+
+// wantTranscript compares the log with the lines of want.
+func wantTranscript(t *testing.T, h *hostsim.Host, want ...string) {
+	t.Helper()
+	got := strings.TrimSpace(transcript(h))
+	if want := strings.Join(want, "\n"); got != want {
+		t.Errorf("log:\n%s\n\nwant:\n%s", got, want)
+	}
+}
+
+// last is the last log line.
+func last(h *hostsim.Host) string {
+	logs := h.Logs()
+	if len(logs) == 0 {
+		return ""
+	}
+	return logs[len(logs)-1].Message
+}

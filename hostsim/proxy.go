@@ -1,0 +1,247 @@
+package hostsim
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// serverHeader stands in the server header of every answer.
+const serverHeader = "hostsim"
+
+// downstreamHead is the head of the answer, as it goes to the client.
+type downstreamHead struct {
+	status  int
+	header  http.Header
+	upgrade bool
+}
+
+// forwardResponse takes the response's headers as they stand for the client.
+func (s *stream) forwardResponse() {
+	status, err := strconv.Atoi(s.response.value(":status"))
+	if err != nil || status < 100 || status > 999 {
+		s.resetStream()
+		return
+	}
+	d := &downstreamHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
+	s.response.toHTTP(d.header, d.upgrade)
+	d.header.Set("Server", serverHeader)
+	s.down = d
+	s.wake()
+}
+
+// requestMap is a client's request as Envoy's connection manager hands it on.
+func (h *Host) requestMap(r *http.Request) *headerMap {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	path := r.RequestURI
+	if path == "" || path[0] != '/' { // made by hand, or the absolute form
+		path = r.URL.RequestURI()
+	}
+	m := &headerMap{pairs: []pair{
+		{":authority", r.Host}, {":path", path}, {":method", r.Method}, {":scheme", scheme}}}
+	m.addHTTP(r.Header)
+	upgrade := m.isUpgrade()
+	for name := range hopByHop {
+		if !upgrade || name != "connection" && name != "upgrade" {
+			m.remove(name)
+		}
+	}
+	m.remove("expect")
+	if r.ContentLength > 0 {
+		m.set("content-length", strconv.FormatInt(r.ContentLength, 10))
+	}
+	m.set("x-forwarded-proto", scheme)
+	m.set("x-request-id", newRequestID())
+	return m
+}
+
+// newRequestID makes a random UUID, version 4.
+func newRequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// ServeHTTP proxies one request through the filter. A stream that is reset ends
+// with http.ErrAbortHandler, which cuts the client's connection.
+func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	worker := h.pick()
+	var s *stream
+	worker.do(func() {
+		s = newStream(worker.vm, r)
+		s.begin()
+	})
+	control := http.NewResponseController(w)
+	_ = control.EnableFullDuplex() // where it is unsupported, the body is read first
+	stopWatch := context.AfterFunc(r.Context(), func() { worker.do(s.resetStream) })
+	pumped := s.pumpRequest()
+	defer func() {
+		stopWatch()
+		worker.do(s.end)
+		if s.unread() && control.SetReadDeadline(time.Unix(1, 0)) == nil {
+			<-pumped
+		}
+	}()
+	if !s.answer(w, control) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// unread reports whether the client may still be sending.
+func (s *stream) unread() bool {
+	s.vm.worker.mu.Lock()
+	defer s.vm.worker.mu.Unlock()
+	return !s.dec.endAtHead && !s.dec.ended && !s.upgrade
+}
+
+// pumpRequest feeds the client's body to the filter until it ends.
+func (s *stream) pumpRequest() <-chan struct{} {
+	done := make(chan struct{})
+	if s.dec.endAtHead || s.upgrade {
+		close(done)
+		return done
+	}
+	go func() {
+		defer close(done)
+		p := &source{s: s, half: &s.dec, from: s.client.Body, count: &s.received, trailers: func() *headerMap {
+			return s.trailerMap(s.client.ProtoMajor, s.client.Trailer)
+		}}
+		if err := p.pump(); err != nil {
+			s.vm.worker.do(func() {
+				if !s.ended && s.down == nil {
+					s.resetStream()
+				}
+			})
+		}
+	}()
+	return done
+}
+
+// answer writes the response as it comes. It answers false for a stream that was
+// reset.
+func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController) bool {
+	head := s.awaitHead()
+	if head == nil {
+		return false
+	}
+	if head.upgrade {
+		return s.serveTunnel(head, control)
+	}
+	for name, values := range head.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(head.status)
+	for {
+		b, end, cut := s.enc.take()
+		if cut {
+			return false
+		}
+		if len(b) > 0 {
+			if _, err := w.Write(b); err != nil && err != http.ErrBodyNotAllowed {
+				return true // the client has gone
+			}
+		}
+		if end && s.drained() {
+			s.writeTrailers(w)
+			return true
+		}
+		_ = control.Flush() // a writer that cannot flush sends when it is done
+	}
+}
+
+// awaitHead waits for the head of the answer; nil means the stream was reset.
+func (s *stream) awaitHead() *downstreamHead {
+	s.vm.worker.mu.Lock()
+	defer s.vm.worker.mu.Unlock()
+	for s.down == nil && !s.reset {
+		s.changed.Wait()
+	}
+	if s.reset {
+		return nil
+	}
+	return s.down
+}
+
+func (s *stream) drained() bool {
+	s.vm.worker.mu.Lock()
+	defer s.vm.worker.mu.Unlock()
+	return len(s.enc.out) == 0
+}
+
+func (s *stream) writeTrailers(w http.ResponseWriter) {
+	if s.enc.trailers == nil {
+		return
+	}
+	for _, p := range s.enc.trailers.pairs {
+		w.Header().Add(http.TrailerPrefix+p.name, p.value)
+	}
+}
+
+// serveTunnel switches protocols and carries bytes both ways through the filter.
+func (s *stream) serveTunnel(head *downstreamHead, control *http.ResponseController) bool {
+	conn, buffered, err := control.Hijack()
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := writeSwitch(conn, head); err != nil {
+		return true
+	}
+	var sides sync.WaitGroup
+	sides.Go(s.copyToUpstream)
+	sides.Go(func() { s.readTunnel(buffered.Reader) })
+	for {
+		b, end, cut := s.enc.take()
+		if _, err := conn.Write(b); err != nil || end || cut {
+			break
+		}
+	}
+	s.vm.worker.do(s.end)
+	conn.Close()
+	sides.Wait()
+	return true
+}
+
+func writeSwitch(conn net.Conn, head *downstreamHead) error {
+	b := bufio.NewWriter(conn)
+	fmt.Fprintf(b, "HTTP/1.1 %d %s\r\n", head.status, http.StatusText(head.status))
+	if err := head.header.Write(b); err != nil {
+		return err
+	}
+	b.WriteString("\r\n")
+	return b.Flush()
+}
+
+// readTunnel feeds what the client sends to the filter.
+func (s *stream) readTunnel(from io.Reader) {
+	p := &source{s: s, half: &s.dec, from: from, count: &s.received, trailers: func() *headerMap { return nil }}
+	if err := p.pump(); err != nil {
+		s.vm.worker.do(func() {
+			if !s.ended {
+				s.resetStream()
+			}
+		})
+	}
+}
+
+// copyToUpstream sends what passed the filter on to the upstream.
+func (s *stream) copyToUpstream() {
+	for {
+		b, end, cut := s.dec.take()
+		if _, err := s.tunnel.Write(b); err != nil || end || cut {
+			s.tunnel.Close()
+			return
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package hostsim
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Numbers of google.rpc.Code that the host itself needs.
+const (
+	noGRPCStatus    = -1
+	grpcMaximum     = 16
+	grpcUnavailable = 14
+)
+
+// localReply is an answer that does not come from the upstream.
+type localReply struct {
+	status  int
+	body    string
+	headers []pair
+	grpc    int // 0 to 16; otherwise it follows from the HTTP status
+	details string
+}
+
+// localReply answers the stream in Envoy's three ways: through the filter's own
+// response callbacks where no response has begun; past them where response headers
+// exist but have not been sent; by a reset where they have been sent.
+func (s *stream) localReply(r localReply) {
+	if s.ended || s.reset {
+		return
+	}
+	s.details = r.details
+	s.cancelUpstream()
+	s.dec.abort()
+	switch {
+	case s.down != nil:
+		s.resetStream()
+	case s.response != nil:
+		s.enc.abort()
+		s.response = s.buildReply(&r)
+		s.enc.out, s.enc.trailers = []byte(r.body), nil
+		s.enc.outEnd = true
+		s.forwardResponse()
+	default:
+		s.response = s.buildReply(&r)
+		s.enc.headers(s.response, r.body == "")
+		if r.body != "" && s.enc.stoppedAll {
+			s.enc.waiting = []byte(r.body)
+		} else if r.body != "" {
+			s.enc.data([]byte(r.body), true)
+		}
+	}
+	s.wake()
+}
+
+// buildReply makes the headers of a local reply and leaves in r the body that
+// really follows them.
+func (s *stream) buildReply(r *localReply) *headerMap {
+	m := &headerMap{}
+	m.add(":status", strconv.Itoa(r.status))
+	for _, p := range r.headers {
+		m.add(strings.ToLower(p.name), p.value)
+	}
+	if s.isGRPC {
+		s.grpcReply(m, r)
+		return m
+	}
+	if r.body == "" {
+		m.remove("content-length")
+		m.remove("content-type")
+		return m
+	}
+	m.set("content-length", strconv.Itoa(len(r.body)))
+	if _, set := m.get("content-type"); !set {
+		m.set("content-type", "text/plain")
+	}
+	if s.isHead {
+		r.body = ""
+	}
+	return m
+}
+
+// grpcReply makes the answer one that a gRPC client understands: 200, all in the
+// headers, the body as the message.
+func (s *stream) grpcReply(m *headerMap, r *localReply) {
+	m.set(":status", "200")
+	m.set("content-type", "application/grpc")
+	if m.value("grpc-status") == "" {
+		code := r.grpc
+		if code < 0 || code > grpcMaximum {
+			code = grpcStatusOf(r.status)
+		}
+		m.set("grpc-status", strconv.Itoa(code))
+	}
+	if r.body != "" && !s.isHead {
+		m.set("grpc-message", percentEncode(r.body))
+	}
+	m.remove("content-length")
+	r.body = ""
+}
+
+// grpcStatusOf is the mapping of gRPC's "HTTP to gRPC Status Code Mapping".
+func grpcStatusOf(httpStatus int) int {
+	switch httpStatus {
+	case http.StatusBadRequest:
+		return 13
+	case http.StatusUnauthorized:
+		return 16
+	case http.StatusForbidden:
+		return 7
+	case http.StatusNotFound:
+		return 12
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return grpcUnavailable
+	}
+	return 2
+}
+
+// percentEncode writes a gRPC status message: printable ASCII but "%" as it is.
+func percentEncode(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c >= ' ' && c <= '~' && c != '%' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}
+
+// sendLocalResponse answers the stream once the guest has returned.
+func sendLocalResponse(v *vm, a []uint64) status {
+	details, foundDetails := v.mem.text(a[1], a[2])
+	body, foundBody := v.mem.text(a[3], a[4])
+	headers, foundHeaders := v.mem.text(a[5], a[6])
+	if !foundDetails || !foundBody || !foundHeaders {
+		return invalidMemory
+	}
+	r := localReply{
+		status: int(uint32(a[0])), body: body, headers: unmarshalPairs([]byte(headers)),
+		grpc: int(int32(a[7])), details: strings.Join(strings.Fields(details), "_"),
+	}
+	if s := v.inEffect().stream; s != nil {
+		v.afterCall = append(v.afterCall, func() { s.localReply(r) })
+	}
+	v.stopNext = true
+	return ok
+}

@@ -1,0 +1,236 @@
+package hostsim
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// highWatermark is how many bytes may wait for the next hop before the source is
+// no longer read.
+const highWatermark = 64 << 10
+
+// currentRoute finds the route of the request as its headers stand now.
+func (s *stream) currentRoute() *Route {
+	if s.routed {
+		return s.route
+	}
+	s.routed, s.route = true, nil
+	path, _, _ := strings.Cut(s.request.value(":path"), "?")
+	for i := range s.host().cfg.Routes {
+		r := &s.host().cfg.Routes[i]
+		if r.Path != "" && path == r.Path || r.Path == "" && r.Prefix != "" && strings.HasPrefix(path, r.Prefix) {
+			s.route = r
+			break
+		}
+	}
+	return s.route
+}
+
+// forwardRequest is the router: the request's headers have passed the filter.
+func (s *stream) forwardRequest() {
+	for _, needed := range []string{":method", ":path", ":authority"} {
+		if _, found := s.request.get(needed); !found {
+			s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "filter_removed_required_request_headers",
+				body: "missing required header: " + needed})
+			return
+		}
+	}
+	route := s.currentRoute()
+	if route == nil {
+		s.localReply(localReply{status: 404, grpc: noGRPCStatus, details: "route_not_found"})
+		return
+	}
+	c := s.host().clusters[route.Cluster]
+	if c == nil {
+		s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "cluster_not_found"})
+		return
+	}
+	req := c.request(s.upstream, s.request, s.upgrade)
+	if !s.dec.endAtHead && !s.upgrade {
+		req.Body, req.ContentLength = &upstreamBody{s, req}, -1
+		if n, err := strconv.ParseInt(s.request.value("content-length"), 10, 64); err == nil {
+			req.ContentLength = n
+		}
+		req.Trailer = s.announcedTrailers()
+	}
+	req.Header.Del("Content-Length")
+	s.host().running.Go(func() { s.runUpstream(c, req) })
+}
+
+// announcedTrailers prepares the upstream request for the trailers that the
+// client announced.
+func (s *stream) announcedTrailers() http.Header {
+	if !s.passTrailers(s.client.ProtoMajor) || len(s.client.Trailer) == 0 {
+		return nil
+	}
+	t := http.Header{}
+	for name := range s.client.Trailer {
+		t[name] = nil
+	}
+	return t
+}
+
+// passTrailers reports whether trailers of this protocol version pass at all.
+func (s *stream) passTrailers(major int) bool { return major >= 2 || s.host().cfg.Trailers }
+
+// runUpstream sends the request and feeds the answer to the filter.
+func (s *stream) runUpstream(c *cluster, req *http.Request) {
+	sent := time.Now()
+	resp, err := c.transport.RoundTrip(req)
+	if err == nil {
+		defer resp.Body.Close()
+	}
+	w := s.vm.worker
+	open := false
+	w.do(func() {
+		if s.ended || s.upstream.Err() != nil {
+			return
+		}
+		if err != nil {
+			status, text := upstreamFailure(err)
+			s.localReply(localReply{status: status, body: text, grpc: noGRPCStatus, details: "upstream_reset_before_response_started"})
+			return
+		}
+		open = s.receive(resp, time.Since(sent))
+	})
+	if !open {
+		return
+	}
+	source := &source{s: s, half: &s.enc, from: resp.Body, trailers: func() *headerMap {
+		return s.trailerMap(resp.ProtoMajor, resp.Trailer)
+	}}
+	if err := source.pump(); err != nil {
+		w.do(func() {
+			if !s.ended {
+				s.resetStream()
+			}
+		})
+	}
+}
+
+// receive takes the head of the upstream's answer. It answers whether a body follows.
+func (s *stream) receive(resp *http.Response, took time.Duration) bool {
+	s.response = responseMap(resp)
+	s.response.set("x-envoy-upstream-service-time", strconv.FormatInt(took.Milliseconds(), 10))
+	end := resp.Body == http.NoBody || resp.ContentLength == 0 || s.isHead
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		s.tunnel, end = resp.Body.(io.ReadWriteCloser), false
+	}
+	s.enc.headers(s.response, end)
+	return !end && !s.enc.aborted
+}
+
+func (s *stream) trailerMap(major int, t http.Header) *headerMap {
+	if !s.passTrailers(major) || len(t) == 0 {
+		return nil
+	}
+	m := &headerMap{}
+	m.addHTTP(t)
+	if len(m.pairs) == 0 {
+		return nil
+	}
+	return m
+}
+
+// source reads bytes and feeds them to one direction of a stream.
+type source struct {
+	s        *stream
+	half     *half
+	from     io.Reader
+	trailers func() *headerMap // after the end; nil where there are none
+	count    *int64
+}
+
+// pump reads to the end. It waits while the filter has paused at the headers, and
+// while the next hop is slow. The error is the reader's.
+func (p *source) pump() error {
+	buf := make([]byte, 16<<10)
+	for {
+		if !p.mayRead() {
+			return nil
+		}
+		n, err := p.from.Read(buf)
+		over := false
+		p.s.vm.worker.do(func() {
+			if p.count != nil {
+				*p.count += int64(n)
+			}
+			if n > 0 {
+				p.half.data(append([]byte(nil), buf[:n]...), false)
+			}
+			if err == io.EOF {
+				p.finish()
+			}
+			over = p.half.aborted
+		})
+		if over || err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (p *source) mayRead() bool {
+	w := p.s.vm.worker
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !p.half.aborted && (p.half.stoppedAll || len(p.half.out) > highWatermark) {
+		p.s.changed.Wait()
+	}
+	return !p.half.aborted
+}
+
+// finish hands over the end of the stream: trailers, or an empty last chunk.
+func (p *source) finish() {
+	if m := p.trailers(); m != nil {
+		p.half.trailer(m)
+		return
+	}
+	p.half.data(nil, true)
+}
+
+// take waits for bytes that have passed the filter. end is true when nothing
+// follows them; cut is true when the stream broke.
+func (h *half) take() (b []byte, end, cut bool) {
+	w := h.s.vm.worker
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(h.out) == 0 && !h.outEnd && !h.s.reset && !h.s.ended && !(h.aborted && h == &h.s.dec) {
+		h.s.changed.Wait()
+	}
+	b, h.out = h.out, nil
+	h.s.wake()
+	return b, h.outEnd, len(b) == 0 && !h.outEnd
+}
+
+// upstreamBody is the request's body for the upstream: what passed the filter.
+type upstreamBody struct {
+	s   *stream
+	req *http.Request
+}
+
+func (u *upstreamBody) Read(p []byte) (int, error) {
+	b, end, cut := u.s.dec.take()
+	n := copy(p, b)
+	if rest := b[n:]; len(rest) > 0 {
+		u.s.vm.worker.do(func() { u.s.dec.out = append(rest, u.s.dec.out...) })
+		return n, nil
+	}
+	switch {
+	case cut:
+		return n, io.ErrUnexpectedEOF
+	case end:
+		if u.s.dec.trailers != nil && u.req.Trailer != nil {
+			u.s.dec.trailers.toHTTP(u.req.Trailer, false)
+		}
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (u *upstreamBody) Close() error { return nil }

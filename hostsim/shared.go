@@ -1,0 +1,110 @@
+package hostsim
+
+import "sync"
+
+// sharedData is the key-value store that all VMs with the same vm_id share. As in
+// Envoy nothing deletes a key and nothing bounds the store.
+type sharedData struct {
+	mu   sync.Mutex
+	data map[string]sharedValue
+	cas  uint32
+}
+
+type sharedValue struct {
+	value string
+	cas   uint32
+}
+
+func (s *sharedData) get(key string) (sharedValue, status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, found := s.data[key]
+	if !found {
+		return v, notFound
+	}
+	return v, ok
+}
+
+// set stores the value. The compare-and-swap number is checked only when it is
+// not zero and the key exists.
+func (s *sharedData) set(key, value string, cas uint32) status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old, found := s.data[key]; found && cas != 0 && cas != old.cas {
+		return casMismatch
+	}
+	s.cas++
+	if s.cas == 0 { // zero means "not compared"
+		s.cas++
+	}
+	s.data[key] = sharedValue{value, s.cas}
+	return ok
+}
+
+// sharedQueues are the named queues of a host. Only the worker that registered a
+// queue last hears of new entries.
+type sharedQueues struct {
+	mu     sync.Mutex
+	tokens map[[2]string]uint32 // vm_id and name
+	queues map[uint32]*sharedQueue
+	last   uint32
+}
+
+type sharedQueue struct {
+	entries []string
+	worker  *worker
+	root    uint32
+}
+
+func (q *sharedQueues) register(vmID, name string, w *worker, root uint32) uint32 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	token, found := q.tokens[[2]string{vmID, name}]
+	if !found {
+		q.last++
+		token = q.last
+		q.tokens[[2]string{vmID, name}] = token
+		q.queues[token] = &sharedQueue{}
+	}
+	q.queues[token].worker, q.queues[token].root = w, root
+	return token
+}
+
+func (q *sharedQueues) resolve(vmID, name string) (uint32, status) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	token, found := q.tokens[[2]string{vmID, name}]
+	if !found {
+		return 0, notFound
+	}
+	return token, ok
+}
+
+func (q *sharedQueues) dequeue(token uint32) (string, status) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	queue := q.queues[token]
+	if queue == nil {
+		return "", notFound
+	}
+	if len(queue.entries) == 0 {
+		return "", empty
+	}
+	value := queue.entries[0]
+	queue.entries = queue.entries[1:]
+	return value, ok
+}
+
+func (q *sharedQueues) enqueue(token uint32, value string) status {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	queue := q.queues[token]
+	if queue == nil {
+		return notFound
+	}
+	queue.entries = append(queue.entries, value)
+	if w, root := queue.worker, queue.root; w != nil {
+		go w.queueReady(root, token)
+	}
+	return ok
+}

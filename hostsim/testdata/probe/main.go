@@ -1,0 +1,121 @@
+// Probe is a proxy-wasm plugin that does what it is told: its configuration and the
+// headers of each request hold a small script for each callback, and it logs what
+// each host call answered. It is how the host's behaviour is looked at from inside.
+//
+// A request header "probe-<callback>: <op>; <op>; …" gives the script of a stream's
+// callback; a line "<callback>: <op>; …" of the configuration gives one of the root
+// context. See ops.go for the operations.
+package main
+
+import (
+	"strings"
+
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+	_ "github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
+)
+
+func main() {}
+
+func init() { proxywasm.SetVMContext(&vmContext{}) }
+
+type vmContext struct{ types.DefaultVMContext }
+
+func (*vmContext) NewPluginContext(id uint32) types.PluginContext {
+	return &pluginContext{scripts: scripts{}}
+}
+
+// scripts are operations by callback.
+type scripts map[string]string
+
+// run does a callback's operations and tells whether the callback answers "pause".
+func (s scripts) run(callback string) (pause bool) {
+	for _, op := range strings.Split(s[callback], ";") {
+		op = strings.TrimSpace(op)
+		switch op {
+		case "":
+		case "pause":
+			pause = true
+		default:
+			proxywasm.LogInfo(strings.TrimSuffix(callback+": "+op+" -> "+do(strings.Fields(op), s), " -> "))
+		}
+	}
+	return pause
+}
+
+func (s scripts) action(callback string) types.Action {
+	if s.run(callback) {
+		return types.ActionPause
+	}
+	return types.ActionContinue
+}
+
+type pluginContext struct {
+	types.DefaultPluginContext
+	scripts scripts
+}
+
+func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
+	configuration, err := proxywasm.GetPluginConfiguration()
+	if err != nil && err != types.ErrorStatusNotFound {
+		return types.OnPluginStartStatusFailed
+	}
+	for line := range strings.Lines(string(configuration)) {
+		if name, script, found := strings.Cut(line, ":"); found {
+			p.scripts[strings.TrimSpace(name)] = strings.TrimSpace(script)
+		}
+	}
+	if p.scripts.run("configure") { // "pause" stands for "no" here
+		return types.OnPluginStartStatusFailed
+	}
+	return types.OnPluginStartStatusOK
+}
+
+func (p *pluginContext) OnTick()             { p.scripts.run("tick") }
+func (p *pluginContext) OnQueueReady(uint32) { p.scripts.run("queue") }
+func (p *pluginContext) OnPluginDone() bool  { p.scripts.run("plugin-done"); return true }
+func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
+	return &httpContext{scripts: scripts{}, id: id}
+}
+
+type httpContext struct {
+	types.DefaultHttpContext
+	scripts scripts
+	id      uint32
+}
+
+func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
+	headers, _ := proxywasm.GetHttpRequestHeaders()
+	for _, h := range headers {
+		if name, found := strings.CutPrefix(h[0], "probe-"); found {
+			c.scripts[name] = h[1]
+			_ = proxywasm.RemoveHttpRequestHeader(h[0])
+		}
+	}
+	contextID = c.id
+	return c.scripts.action("request-headers")
+}
+
+func (c *httpContext) OnHttpRequestBody(size int, end bool) types.Action {
+	note(c.scripts, "request-body", size, end)
+	return c.scripts.action("request-body")
+}
+
+func (c *httpContext) OnHttpRequestTrailers(int) types.Action {
+	return c.scripts.action("request-trailers")
+}
+
+func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
+	return c.scripts.action("response-headers")
+}
+
+func (c *httpContext) OnHttpResponseBody(size int, end bool) types.Action {
+	note(c.scripts, "response-body", size, end)
+	return c.scripts.action("response-body")
+}
+
+func (c *httpContext) OnHttpResponseTrailers(int) types.Action {
+	return c.scripts.action("response-trailers")
+}
+
+func (c *httpContext) OnHttpStreamDone() { c.scripts.run("done") }

@@ -1,0 +1,46 @@
+package hostsim
+
+import "time"
+
+// ticker calls proxy_on_tick of a root context; it is armed again after each call.
+type ticker struct {
+	period time.Duration
+	timer  *time.Timer
+}
+
+func (t *ticker) stop() {
+	t.period = 0
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+func setTickPeriod(v *vm, a []uint64) status {
+	v.setTick(v.inEffect().root, time.Duration(uint32(a[0]))*time.Millisecond)
+	return ok
+}
+
+func (v *vm) setTick(root *guestContext, period time.Duration) {
+	root.tick.stop()
+	root.tick.period = period
+	if period > 0 {
+		v.armTick(root)
+	}
+}
+
+func (v *vm) armTick(root *guestContext) {
+	t := &root.tick
+	var timer *time.Timer
+	timer = time.AfterFunc(t.period, func() {
+		v.worker.do(func() {
+			if t.timer != timer || t.period == 0 {
+				return // set anew while this one waited for the lock
+			}
+			v.enter(root, v.exports.tick, uint64(root.id))
+			if t.timer == timer && t.period > 0 && v.failed == nil {
+				v.armTick(root)
+			}
+		})
+	})
+	t.timer = timer
+}

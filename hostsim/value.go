@@ -1,0 +1,179 @@
+package hostsim
+
+import (
+	"encoding/binary"
+	"math"
+	"sort"
+	"strconv"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// A property's value is one of string, int64, uint64, float64, bool, []any,
+// mapping and message: the kinds that Envoy's attributes have. Times and durations
+// are int64, in nanoseconds.
+type (
+	// mapping looks a field up, or lists all of them in a fixed order.
+	mapping interface {
+		field(name string) (any, bool)
+		names() []string
+	}
+	// message is a protobuf message: bytes as a whole, fields by name.
+	message struct {
+		encoded string
+		fields  fields
+	}
+	fields map[string]any
+)
+
+func (f fields) field(name string) (any, bool) {
+	v, found := f[name]
+	return v, found
+}
+
+func (f fields) names() []string {
+	names := make([]string, 0, len(f))
+	for name := range f {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// serialize gives the bytes that get_property answers: strings as they are, numbers
+// as 8 bytes little endian, a bool as one byte, maps as pairs, lists as pairs
+// without values, messages in protobuf's form.
+func serialize(v any) (string, status) {
+	switch v := v.(type) {
+	case string:
+		return v, ok
+	case int64:
+		return string(binary.LittleEndian.AppendUint64(nil, uint64(v))), ok
+	case uint64:
+		return string(binary.LittleEndian.AppendUint64(nil, v)), ok
+	case float64:
+		return string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))), ok
+	case bool:
+		return string([]byte{byte(flag(v))}), ok
+	case message:
+		return v.encoded, ok
+	case mapping:
+		return serializeMap(v)
+	case []any:
+		return serializeList(v)
+	}
+	return "", serializationFailed
+}
+
+func serializeMap(m mapping) (string, status) {
+	var ps []pair
+	for _, name := range m.names() {
+		v, found := m.field(name)
+		if !found {
+			continue
+		}
+		text, st := serialize(v)
+		if st != ok {
+			return "", serializationFailed
+		}
+		ps = append(ps, pair{name, text})
+	}
+	return string(marshalMap(ps)), ok
+}
+
+func serializeList(list []any) (string, status) {
+	ps := make([]pair, len(list))
+	for i, v := range list {
+		text, st := serialize(v)
+		if st != ok {
+			return "", serializationFailed
+		}
+		ps[i].name = text
+	}
+	return string(marshalMap(ps)), ok
+}
+
+// descend follows the rest of a property path into a value.
+func descend(v any, path []string) (any, bool) {
+	for _, part := range path {
+		var found bool
+		switch at := v.(type) {
+		case mapping:
+			v, found = at.field(part)
+		case message:
+			v, found = at.fields.field(part)
+		case []any:
+			if i, err := strconv.Atoi(part); err == nil && i >= 0 && i < len(at) {
+				v, found = at[i], true
+			}
+		}
+		if !found {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// newMetadata makes envoy.config.core.v3.Metadata: field 1 maps namespaces to
+// google.protobuf.Struct. Namespaces and fields are written in the order of names.
+func newMetadata(namespaces map[string]map[string]any) (message, error) {
+	filterMetadata := fields{}
+	for namespace, content := range namespaces {
+		s, err := structpb.NewStruct(content)
+		if err != nil {
+			return message{}, err
+		}
+		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)
+		if err != nil {
+			return message{}, err
+		}
+		filterMetadata[namespace] = structValue{fields: structFields(s), encoded: encoded}
+	}
+	var b []byte
+	for _, namespace := range filterMetadata.names() {
+		var entry []byte
+		entry = protowire.AppendTag(entry, 1, protowire.BytesType)
+		entry = protowire.AppendString(entry, namespace)
+		entry = protowire.AppendTag(entry, 2, protowire.BytesType)
+		entry = protowire.AppendBytes(entry, filterMetadata[namespace].(structValue).encoded)
+		b = protowire.AppendTag(b, 1, protowire.BytesType)
+		b = protowire.AppendBytes(b, entry)
+	}
+	return message{encoded: string(b), fields: fields{"filter_metadata": filterMetadata}}, nil
+}
+
+// structValue is a google.protobuf.Struct, which Envoy's attributes treat as a map.
+type structValue struct {
+	fields
+	encoded []byte
+}
+
+func structFields(s *structpb.Struct) fields {
+	f := fields{}
+	for name, v := range s.GetFields() {
+		f[name] = jsonValue(v)
+	}
+	return f
+}
+
+func jsonValue(v *structpb.Value) any {
+	switch k := v.GetKind().(type) {
+	case *structpb.Value_StringValue:
+		return k.StringValue
+	case *structpb.Value_NumberValue:
+		return k.NumberValue
+	case *structpb.Value_BoolValue:
+		return k.BoolValue
+	case *structpb.Value_StructValue:
+		return structFields(k.StructValue)
+	case *structpb.Value_ListValue:
+		list := make([]any, len(k.ListValue.GetValues()))
+		for i, e := range k.ListValue.GetValues() {
+			list[i] = jsonValue(e)
+		}
+		return list
+	}
+	return nil
+}

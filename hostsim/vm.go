@@ -1,0 +1,233 @@
+package hostsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tetratelabs/wazero/api"
+)
+
+// vm is one instance of the module with its contexts. It runs on one thread at a
+// time: whoever calls in holds the worker's lock.
+type vm struct {
+	host    *Host
+	worker  *worker
+	ctx     context.Context
+	module  api.Module
+	mem     memory
+	exports exports
+	metrics metricTable
+
+	contexts map[uint32]*guestContext
+	lastID   uint32
+	lastCall uint32
+	root     *guestContext
+
+	// The context of the callback that runs now, and the one that the guest chose
+	// in its place; the choice ends with the callback.
+	current   *guestContext
+	effective uint32
+
+	// afterCall holds what host calls have put off until the guest has returned.
+	afterCall []func()
+	// stopNext is set by a local reply: the callback's answer does not matter.
+	stopNext bool
+
+	restricted bool  // only the calls allowed at start may be made
+	failed     error // the trap that ended this VM
+}
+
+// guestContext is one context of the guest: the root context, or a stream's.
+type guestContext struct {
+	id     uint32
+	root   *guestContext
+	stream *stream // nil in the root context
+
+	// Of the root context only:
+	calls         map[uint32]context.CancelFunc // callouts under way, by token
+	response      *calloutResponse              // while its callback runs
+	statusCode    uint32
+	statusMessage string
+	configuring   bool
+	tick          ticker
+}
+
+// exports are the callbacks of the guest; nil where it has none.
+type exports struct {
+	initialize, main, mainVoid, start               api.Function
+	allocate                                        api.Function
+	contextCreate, vmStart, configure               api.Function
+	tick, queueReady, calloutResponse               api.Function
+	requestHeaders, requestBody, requestTrailers    api.Function
+	responseHeaders, responseBody, responseTrailers api.Function
+	done, log, delete                               api.Function
+}
+
+func findExports(m api.Module) (exports, error) {
+	f := m.ExportedFunction
+	e := exports{
+		initialize: f("_initialize"), main: f("main"), mainVoid: f("__main_void"), start: f("_start"),
+		allocate:      f("proxy_on_memory_allocate"),
+		contextCreate: f("proxy_on_context_create"), vmStart: f("proxy_on_vm_start"), configure: f("proxy_on_configure"),
+		tick: f("proxy_on_tick"), queueReady: f("proxy_on_queue_ready"), calloutResponse: f("proxy_on_http_call_response"),
+		requestHeaders: f("proxy_on_request_headers"), requestBody: f("proxy_on_request_body"),
+		requestTrailers: f("proxy_on_request_trailers"), responseHeaders: f("proxy_on_response_headers"),
+		responseBody: f("proxy_on_response_body"), responseTrailers: f("proxy_on_response_trailers"),
+		done: f("proxy_on_done"), log: f("proxy_on_log"), delete: f("proxy_on_delete"),
+	}
+	if malloc := f("malloc"); malloc != nil {
+		e.allocate = malloc
+	}
+	if e.allocate == nil {
+		return e, fmt.Errorf("%w: the module exports neither proxy_on_memory_allocate nor malloc", ErrLoad)
+	}
+	return e, nil
+}
+
+// newContext registers a context under the next free id.
+func (v *vm) newContext(root *guestContext, s *stream) *guestContext {
+	for v.lastID++; v.lastID == 0 || v.contexts[v.lastID] != nil; {
+		v.lastID++
+	}
+	c := &guestContext{id: v.lastID, root: root, stream: s}
+	if root == nil {
+		c.root = c
+		c.calls = map[uint32]context.CancelFunc{}
+	}
+	v.contexts[c.id] = c
+	return c
+}
+
+// inEffect is the context that host calls work on.
+func (v *vm) inEffect() *guestContext {
+	if c := v.contexts[v.effective]; v.effective != 0 && c != nil {
+		return c
+	}
+	return v.current
+}
+
+// call runs an exported function with its context as the current one. After a
+// trap it returns 0 and the VM has failed.
+func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
+	current, effective := v.current, v.effective
+	v.current, v.effective = c, 0
+	defer func() { v.current, v.effective = current, effective }()
+	var stack [5]uint64
+	copy(stack[:], args)
+	if err := fn.CallWithStack(v.ctx, stack[:]); err != nil {
+		v.fail(err)
+		return 0
+	}
+	return stack[0]
+}
+
+// enter runs a callback and then what its host calls have put off. It does nothing
+// and answers 0 where the guest has no such callback or the VM has failed.
+// stopped reports that a local reply overrides the answer.
+func (v *vm) enter(c *guestContext, fn api.Function, args ...uint64) (result uint32, stopped bool) {
+	if fn == nil || v.failed != nil {
+		return 0, false
+	}
+	result = uint32(v.call(c, fn, args...))
+	stopped, v.stopNext = v.stopNext, false
+	v.runAfterCall()
+	return result, stopped
+}
+
+func (v *vm) runAfterCall() {
+	for len(v.afterCall) > 0 {
+		f := v.afterCall[0]
+		v.afterCall = v.afterCall[1:]
+		f()
+	}
+}
+
+// fail marks the VM as failed and logs why, once.
+func (v *vm) fail(err error) {
+	if v.failed != nil {
+		return
+	}
+	reason, _, _ := strings.Cut(err.Error(), "\nwasm stack trace")
+	v.failed = fmt.Errorf("%w: %s", ErrTrap, reason)
+	v.host.log.add(Critical, "the VM failed: "+err.Error())
+}
+
+// start initializes the instance and runs proxy_on_vm_start and
+// proxy_on_configure in a new root context.
+func (v *vm) start() error {
+	v.root = v.newContext(nil, nil)
+	v.restricted = true
+	if v.exports.initialize != nil {
+		v.call(v.root, v.exports.initialize)
+		if v.failed == nil && v.exports.main != nil {
+			v.call(v.root, v.exports.main, 0, 0)
+		} else if v.failed == nil && v.exports.mainVoid != nil {
+			v.call(v.root, v.exports.mainVoid)
+		}
+	} else if v.exports.start != nil {
+		v.call(v.root, v.exports.start)
+	}
+	v.restricted = false
+	if v.failed != nil {
+		return v.failed
+	}
+	v.enter(v.root, v.exports.contextCreate, uint64(v.root.id), 0)
+	steps := []struct {
+		name string
+		fn   api.Function
+		size int
+		err  error
+	}{
+		{"proxy_on_vm_start", v.exports.vmStart, len(v.host.cfg.VMConfiguration), ErrStart},
+		{"proxy_on_configure", v.exports.configure, len(v.host.cfg.Configuration), ErrConfigure},
+	}
+	for _, step := range steps {
+		if step.fn == nil {
+			continue
+		}
+		v.root.configuring = errors.Is(step.err, ErrConfigure)
+		answer, _ := v.enter(v.root, step.fn, uint64(v.root.id), uint64(step.size))
+		v.root.configuring = false
+		if v.failed != nil {
+			return v.failed
+		}
+		if answer == 0 {
+			return fmt.Errorf("%w: %s answered false", step.err, step.name)
+		}
+	}
+	return nil
+}
+
+// stop ends the open streams, the root context and everything that belongs to it.
+func (v *vm) stop() {
+	for _, c := range v.contexts {
+		if c.stream != nil {
+			c.stream.resetStream()
+			c.stream.end()
+		}
+	}
+	v.silence()
+	v.enter(v.root, v.exports.done, uint64(v.root.id))
+	v.enter(v.root, v.exports.delete, uint64(v.root.id))
+	if v.failed == nil {
+		v.failed = errClosed
+	}
+}
+
+// silence ends the root context's ticks and callouts, without a word to the guest.
+func (v *vm) silence() {
+	v.root.tick.stop()
+	for token, cancel := range v.root.calls {
+		cancel()
+		delete(v.root.calls, token)
+	}
+}
+
+// discard drops a VM that was only started on trial: the guest hears nothing of it.
+func (v *vm) discard(ctx context.Context) {
+	v.silence()
+	v.failed = errClosed
+	_ = v.module.Close(ctx) // nothing but memory is given back
+}

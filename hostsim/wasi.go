@@ -1,0 +1,149 @@
+package hostsim
+
+import (
+	"crypto/rand"
+	"sort"
+	"strings"
+)
+
+// WASI error numbers (wasi_snapshot_preview1, errno).
+const (
+	wasiOK     = 0
+	wasiBadF   = 8
+	wasiFault  = 21
+	wasiInval  = 28
+	wasiNoEnt  = 44
+	wasiNoSys  = 52
+	wasiNotSup = 58
+)
+
+const maxRandom = 64 << 10 // bytes that one random_get gives
+
+// wasiCalls are the 18 functions that every proxy-wasm host of Envoy's has had
+// since 2024, and what they answer. A module that needs one more would not load in
+// the older Envoys. poll_oneoff answers as the hosts since April 2026 do, that is
+// "no events": the answer before it, ENOSYS, kills a Go guest.
+var wasiCalls = map[string]hostCall{
+	"fd_write":            {params: "iiii", atStart: true, fn: fdWrite},
+	"fd_read":             {params: "iiii", fn: wasiAnswer(wasiNoSys)},
+	"fd_seek":             {params: "iIii", fn: wasiAnswer(wasiOK)},
+	"fd_close":            {params: "i", fn: wasiAnswer(wasiOK)},
+	"fd_fdstat_get":       {params: "ii", atStart: true, fn: fdFdstatGet},
+	"fd_fdstat_set_flags": {params: "ii", atStart: true, fn: wasiAnswer(wasiNoSys)},
+	"environ_get":         {params: "ii", atStart: true, fn: environGet},
+	"environ_sizes_get":   {params: "ii", atStart: true, fn: environSizesGet},
+	"args_get":            {params: "ii", atStart: true, fn: wasiAnswer(wasiOK)},
+	"args_sizes_get":      {params: "ii", atStart: true, fn: argsSizesGet},
+	"clock_time_get":      {params: "iIi", atStart: true, fn: clockTimeGet},
+	"random_get":          {params: "ii", atStart: true, fn: randomGet},
+	"sched_yield":         {params: "", fn: wasiAnswer(wasiOK)},
+	"poll_oneoff":         {params: "iiii", atStart: true, fn: pollOneoff},
+	"proc_exit":           {params: "i", void: true, fn: procExit},
+	"path_open":           {params: "iiiiiIIii", fn: wasiAnswer(wasiNoEnt)},
+	"fd_prestat_get":      {params: "ii", atStart: true, fn: wasiAnswer(wasiBadF)},
+	"fd_prestat_dir_name": {params: "iii", atStart: true, fn: wasiAnswer(wasiNoSys)},
+}
+
+func wasiAnswer(errno uint32) func(*vm, []uint64) uint32 {
+	return func(*vm, []uint64) uint32 { return errno }
+}
+
+// fdWrite turns standard output into info lines and standard error into error lines.
+func fdWrite(v *vm, a []uint64) uint32 {
+	level, known := map[uint32]Level{1: Info, 2: Error}[uint32(a[0])]
+	if !known {
+		return wasiBadF
+	}
+	text, found := v.mem.iovecs(a[1], a[2])
+	if !found || !v.mem.put32(a[3], uint32(len(text))) {
+		return wasiFault
+	}
+	if len(text) > 0 {
+		v.host.log.add(level, strings.TrimSuffix(string(text), "\n"))
+	}
+	return wasiOK
+}
+
+func fdFdstatGet(v *vm, a []uint64) uint32 {
+	if fd := uint32(a[0]); fd != 1 && fd != 2 {
+		return wasiBadF
+	}
+	const rightToWrite = 64
+	v.mem.put64(a[1], 0)
+	v.mem.put64(a[1]+8, rightToWrite)
+	v.mem.put64(a[1]+16, 0)
+	return wasiOK
+}
+
+// environ gives the VM's environment in the order of names.
+func (v *vm) environ() []string {
+	var env []string
+	for name, value := range v.host.cfg.Env {
+		env = append(env, name+"="+value+"\x00")
+	}
+	sort.Strings(env)
+	return env
+}
+
+func environSizesGet(v *vm, a []uint64) uint32 {
+	env := v.environ()
+	if !v.mem.put32(a[0], uint32(len(env))) || !v.mem.put32(a[1], uint32(len(strings.Join(env, "")))) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+func environGet(v *vm, a []uint64) uint32 {
+	at, text := uint32(a[0]), uint32(a[1])
+	for _, e := range v.environ() {
+		if !v.mem.put32(uint64(at), text) || !v.mem.WriteString(text, e) {
+			return wasiFault
+		}
+		at, text = at+4, text+uint32(len(e))
+	}
+	return wasiOK
+}
+
+func argsSizesGet(v *vm, a []uint64) uint32 {
+	if !v.mem.put32(a[0], 0) || !v.mem.put32(a[1], 0) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+// clockTimeGet serves the wall clock (0) and the monotonic one (1), both from the
+// host's Now.
+func clockTimeGet(v *vm, a []uint64) uint32 {
+	if clock := uint32(a[0]); clock > 1 {
+		return wasiNotSup
+	}
+	if !v.mem.put64(a[2], uint64(v.host.now().UnixNano())) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+func randomGet(v *vm, a []uint64) uint32 {
+	if uint32(a[1]) > maxRandom {
+		return wasiInval
+	}
+	b, found := v.mem.Read(uint32(a[0]), uint32(a[1]))
+	if !found {
+		return wasiFault
+	}
+	_, _ = rand.Read(b) // never fails
+	return wasiOK
+}
+
+func pollOneoff(v *vm, a []uint64) uint32 {
+	if !v.mem.put32(a[3], 0) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+// procExit does not end anything in Envoy either: it is logged, and returns.
+func procExit(v *vm, a []uint64) uint32 {
+	v.host.log.add(Trace, "wasi proc_exit")
+	return 0
+}
