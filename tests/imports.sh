@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The import rules: which packages may not reach which, however indirectly.
+set -euo pipefail
+
+failed=0
+# forbid PACKAGES REGEXP [ENV...]: none of PACKAGES may depend on what matches.
+forbid() {
+  local packages=$1 pattern=$2
+  shift 2
+  local deps bad
+  deps=$(env "$@" go list -deps "$packages")
+  if bad=$(grep -E "$pattern" <<<"$deps"); then
+    echo "import rule: $packages must not reach:" $bad >&2
+    failed=1
+  fi
+}
+
+forbid ./plugin '^(net|net/http|database/sql|encoding/json|net/url)$' GOOS=wasip1 GOARCH=wasm
+forbid ./filter/... 'proxy-wasm-go-sdk|wazero|^cloakroom/(plugin|hostsim|store|service|cmd)'
+forbid ./session '^(cloakroom/(filter|plugin|hostsim|store|service|cmd)|encoding/json|reflect$|golang|github)'
+forbid ./hostsim '^cloakroom/(session|filter|store|service|plugin|cmd)|proxy-wasm-go-sdk'
+forbid ./service '^cloakroom/(filter|plugin|hostsim|cmd)|proxy-wasm-go-sdk'
+forbid ./store/... '^cloakroom/(filter|plugin|hostsim|service|cmd)|proxy-wasm-go-sdk'
+exit $failed
