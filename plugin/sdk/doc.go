@@ -1,0 +1,24 @@
+// Package upstreamgo lets github.com/tetratelabs/proxy-wasm-go-sdk, which is written for TinyGo, run when a plugin is
+// compiled by the upstream Go toolchain:
+//
+//	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared
+//
+// Importing the package is all that is needed. It exports the callbacks of the proxy-wasm ABI 0.2 that the SDK knows,
+// hands them to the SDK, and carries the SDK's host calls to the host. The plugin calls proxywasm.SetVMContext in an
+// init function and leaves main empty, because the host calls _initialize and never main.
+//
+// Beside that, it offers what the SDK lacks: callouts that outlive the stream which asked for them
+// ([DispatchHTTPCall]) and the closing of an HTTP stream ([CloseStream]).
+//
+// # The import path
+//
+// The package stands in this repository, yet its path lies below the SDK's. Go's rule for internal packages goes by
+// import path, and the SDK's seam for other hosts, ProxyWasmHost, lies in proxywasm/internal. The root module names the
+// directory by a replace directive.
+//
+// # Rules for plugins
+//
+// A callback must end with all of its goroutines ended, and must not sleep: the module has one thread, which the host
+// lends it for the time of the call. On any other GOOS the package compiles, exports nothing and registers no host, so
+// that plugins can be vetted and tested natively.
+package upstreamgo

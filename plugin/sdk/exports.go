@@ -1,0 +1,118 @@
+//go:build wasip1
+
+package upstreamgo
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+)
+
+// The callbacks of the ABI that the SDK knows. Each notes the context and enters the SDK; numbers cross with 32 bits.
+
+// Hosts know the ABI's version by the name of this export; the SDK is written for 0.2.0, which 0.2.1 only adds to.
+//
+//go:wasmexport proxy_abi_version_0_2_0
+func proxyABIVersion() {}
+
+// The host calls this while it serves host calls; most host calls are forbidden here.
+//
+//go:wasmexport proxy_on_memory_allocate
+func proxyOnMemoryAllocate(size uint32) *byte { return handedOut.allocate(int(size)) }
+
+//go:wasmexport proxy_on_context_create
+func proxyOnContextCreate(contextID, pluginContextID uint32) {
+	contexts.create(contextID, pluginContextID)
+	internal.ProxyOnContextCreate(contextID, pluginContextID)
+}
+
+//go:wasmexport proxy_on_vm_start
+func proxyOnVMStart(pluginContextID, configurationSize uint32) bool {
+	return bool(internal.ProxyOnVMStart(contexts.enter(pluginContextID), int(configurationSize)))
+}
+
+//go:wasmexport proxy_on_configure
+func proxyOnConfigure(pluginContextID, configurationSize uint32) bool {
+	return bool(internal.ProxyOnConfigure(contexts.enter(pluginContextID), int(configurationSize)))
+}
+
+//go:wasmexport proxy_on_tick
+func proxyOnTick(pluginContextID uint32) { internal.ProxyOnTick(contexts.enter(pluginContextID)) }
+
+//go:wasmexport proxy_on_queue_ready
+func proxyOnQueueReady(pluginContextID, queueID uint32) {
+	internal.ProxyOnQueueReady(contexts.enter(pluginContextID), queueID)
+}
+
+//go:wasmexport proxy_on_http_call_response
+func proxyOnHTTPCallResponse(pluginContextID, token, numHeaders, bodySize, numTrailers uint32) {
+	finishCallout(pluginContextID, token, int(numHeaders), int(bodySize), int(numTrailers))
+}
+
+//go:wasmexport proxy_on_request_headers
+func proxyOnRequestHeaders(contextID, numHeaders uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnRequestHeaders(contexts.enter(contextID), int(numHeaders), endOfStream)
+}
+
+//go:wasmexport proxy_on_request_body
+func proxyOnRequestBody(contextID, bodySize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnRequestBody(contexts.enter(contextID), int(bodySize), endOfStream)
+}
+
+//go:wasmexport proxy_on_request_trailers
+func proxyOnRequestTrailers(contextID, numTrailers uint32) types.Action {
+	return internal.ProxyOnRequestTrailers(contexts.enter(contextID), int(numTrailers))
+}
+
+//go:wasmexport proxy_on_response_headers
+func proxyOnResponseHeaders(contextID, numHeaders uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnResponseHeaders(contexts.enter(contextID), int(numHeaders), endOfStream)
+}
+
+//go:wasmexport proxy_on_response_body
+func proxyOnResponseBody(contextID, bodySize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnResponseBody(contexts.enter(contextID), int(bodySize), endOfStream)
+}
+
+//go:wasmexport proxy_on_response_trailers
+func proxyOnResponseTrailers(contextID, numTrailers uint32) types.Action {
+	return internal.ProxyOnResponseTrailers(contexts.enter(contextID), int(numTrailers))
+}
+
+//go:wasmexport proxy_on_new_connection
+func proxyOnNewConnection(contextID uint32) types.Action {
+	return internal.ProxyOnNewConnection(contexts.enter(contextID))
+}
+
+//go:wasmexport proxy_on_downstream_data
+func proxyOnDownstreamData(contextID, dataSize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnDownstreamData(contexts.enter(contextID), int(dataSize), endOfStream)
+}
+
+//go:wasmexport proxy_on_downstream_connection_close
+func proxyOnDownstreamConnectionClose(contextID uint32, peer types.PeerType) {
+	internal.ProxyOnDownstreamConnectionClose(contexts.enter(contextID), peer)
+}
+
+//go:wasmexport proxy_on_upstream_data
+func proxyOnUpstreamData(contextID, dataSize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnUpstreamData(contexts.enter(contextID), int(dataSize), endOfStream)
+}
+
+//go:wasmexport proxy_on_upstream_connection_close
+func proxyOnUpstreamConnectionClose(contextID uint32, peer types.PeerType) {
+	internal.ProxyOnUpstreamConnectionClose(contexts.enter(contextID), peer)
+}
+
+//go:wasmexport proxy_on_log
+func proxyOnLog(contextID uint32) { internal.ProxyOnLog(contexts.enter(contextID)) }
+
+//go:wasmexport proxy_on_done
+func proxyOnDone(contextID uint32) bool { return internal.ProxyOnDone(contexts.enter(contextID)) }
+
+//go:wasmexport proxy_on_delete
+func proxyOnDelete(contextID uint32) {
+	internal.ProxyOnDelete(contexts.enter(contextID))
+	if contexts.remove(contextID) {
+		forgetCallouts(contextID)
+	}
+}
