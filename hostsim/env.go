@@ -72,7 +72,7 @@ func logLine(v *vm, a []uint64) uint32 {
 	if !found {
 		return uint32(invalidMemory)
 	}
-	v.host.log.add(Level(a[0]), text)
+	v.host.log.add(Level(uint32(a[0])), text)
 	return uint32(ok)
 }
 

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"cloakroom/hostsim"
+)
+
+type simCmd struct {
+	Wasm          string            `required:"" type:"path" placeholder:"FILE" help:"The plugin: WebAssembly for the proxy-wasm ABI 0.2."`
+	Config        string            `type:"path" placeholder:"FILE" help:"The plugin's configuration. YAML (.yaml, .yml) reaches it as JSON, anything else as it is."`
+	Listen        string            `default:"127.0.0.1:10000" placeholder:"ADDR" help:"Address for HTTP/1.1 without TLS; port 0 takes a free one."`
+	Upstream      string            `required:"" placeholder:"URL" help:"Where requests go, as http://host:port."`
+	Cluster       map[string]string `placeholder:"NAME=URL" help:"A cluster that the plugin may call; may be repeated."`
+	Env           []string          `placeholder:"NAME[=VALUE]" sep:"none" help:"A variable of the plugin's environment; without a value, this process's own. May be repeated."`
+	RouteName     string            `default:"default" placeholder:"NAME" help:"Name of the one route."`
+	RouteMetadata string            `type:"path" placeholder:"FILE" help:"Metadata of the route, JSON or YAML: fields by namespace."`
+	Workers       int               `default:"1" help:"How many VMs serve."`
+	LogLevel      string            `default:"info" enum:"trace,debug,info,warn,error,critical" help:"Lines of the plugin below it are dropped: ${enum}."`
+}
+
+// simDrain is how long requests may take to end after the signal to stop.
+const simDrain = 3 * time.Second
+
+func (c *simCmd) Run(ctx context.Context, a *app) error {
+	config, err := c.hostConfig(a)
+	if err != nil {
+		return err
+	}
+	host, err := hostsim.New(ctx, config)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Wasm, err)
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--listen: %w", err), host.Close(ctx))
+	}
+	fmt.Fprintf(a.stderr, "ready: http://%s/\n", listener.Addr())
+	server := &http.Server{Handler: host, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 60 << 10}
+	return errors.Join(serveUntilDone(ctx, server, listener), host.Close(context.WithoutCancel(ctx)))
+}
+
+// serveUntilDone serves until ctx ends; what runs longer than simDrain is cut off.
+func serveUntilDone(ctx context.Context, server *http.Server, listener net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), simDrain)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// hostConfig reads the files and flags.
+func (c *simCmd) hostConfig(a *app) (hostsim.Config, error) {
+	out := hostsim.Config{
+		Workers: c.Workers, PluginName: filepath.Base(c.Wasm), Env: map[string]string{},
+		Clusters: map[string]hostsim.Cluster{"upstream": hostsim.URL(c.Upstream)},
+		LogLevel: levelOf(c.LogLevel), Log: logTo(a.stderr),
+	}
+	var err error
+	if out.Wasm, err = os.ReadFile(c.Wasm); err != nil {
+		return out, fmt.Errorf("--wasm: %w", err)
+	}
+	if out.Configuration, err = pluginConfiguration(c.Config); err != nil {
+		return out, fmt.Errorf("--config: %w", err)
+	}
+	for name, url := range c.Cluster {
+		if name == "upstream" {
+			return out, fmt.Errorf("%w: --cluster upstream: that name is --upstream's", errUsage)
+		}
+		out.Clusters[name] = hostsim.URL(url)
+	}
+	for _, e := range c.Env {
+		name, value, given := strings.Cut(e, "=")
+		if !given {
+			if value, given = a.env(name); !given {
+				return out, fmt.Errorf("%w: --env %s: no such variable here; give --env %s=VALUE", errUsage, name, name)
+			}
+		}
+		out.Env[name] = value
+	}
+	route := hostsim.Route{Name: c.RouteName, Prefix: "/", Cluster: "upstream"}
+	if c.RouteMetadata != "" {
+		if route.Metadata, err = readMetadata(c.RouteMetadata); err != nil {
+			return out, fmt.Errorf("--route-metadata: %w", err)
+		}
+	}
+	out.Routes = []hostsim.Route{route}
+	return out, nil
+}
+
+// pluginConfiguration reads what the plugin gets; YAML becomes JSON.
+func pluginConfiguration(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if ext := filepath.Ext(file); ext == ".yaml" || ext == ".yml" {
+		if b, err = yaml.YAMLToJSON(b); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return b, nil
+}
+
+func readMetadata(file string) (map[string]map[string]any, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = yaml.YAMLToJSON(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	var m map[string]map[string]any
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, fmt.Errorf("%s: want namespaces with their fields: %w", file, err)
+	}
+	return m, nil
+}
+
+func levelOf(name string) hostsim.Level {
+	for l := hostsim.Trace; l < hostsim.Critical; l++ {
+		if l.String() == name {
+			return l
+		}
+	}
+	return hostsim.Critical
+}
+
+// logTo prints the plugin's lines.
+func logTo(w io.Writer) func(hostsim.Level, string) {
+	return func(l hostsim.Level, message string) { fmt.Fprintf(w, "wasm %s: %s\n", l, message) }
+}
