@@ -1,0 +1,154 @@
+// Package sessiontest is the conformance suite for implementations of
+// session.Store.
+package sessiontest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cloakroom/session"
+)
+
+// Clock is a clock that stands still unless it is moved.
+type Clock struct{ micros atomic.Int64 }
+
+// Now gives the clock's time.
+func (c *Clock) Now() time.Time { return time.UnixMicro(c.micros.Load()).UTC() }
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
+
+// Open opens a new, empty store whose clock is now. The suite closes it.
+type Open func(t *testing.T, now func() time.Time) session.Store
+
+// Run proves the contract of session.Store for the stores that open gives.
+func Run(t *testing.T, open Open) {
+	for _, c := range []struct {
+		name string
+		test func(*fixture)
+	}{
+		{"create and load", testCreate},
+		{"data comes back", testData},
+		{"expiry", testExpiry},
+		{"update", testUpdate},
+		{"touch", testTouch},
+		{"change fails", testChangeFails},
+		{"rotate", testRotate},
+		{"delete", testDelete},
+		{"all", testAll},
+		{"clear expired", testClearExpired},
+		{"slices are the caller's", testOwnership},
+		{"too large", testTooLarge},
+		{"context ended", testContext},
+		{"closed", testClosed},
+		{"two updaters lose nothing", testUpdaters},
+		{"deleted is not brought back", testNotBroughtBack},
+		{"one rotation wins", testRotateOnce},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &fixture{T: t, clock: &Clock{}, ctx: t.Context()}
+			f.clock.micros.Store(time.Date(2031, 5, 6, 7, 8, 9, 123456000, time.UTC).UnixMicro())
+			f.store = open(t, f.clock.Now)
+			t.Cleanup(func() { f.store.Close() })
+			c.test(f)
+		})
+	}
+}
+
+// fixture is a test with its own store.
+type fixture struct {
+	*testing.T
+	ctx   context.Context
+	store session.Store
+	clock *Clock
+}
+
+// Key draws a session key.
+func Key(t testing.TB) string {
+	t.Helper()
+	key, err := session.NewKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// create stores a session that lives for an hour and gives its key.
+func (f *fixture) create(data string) string {
+	f.Helper()
+	key := Key(f)
+	f.ok(f.store.Create(f.ctx, session.Session{Key: key, Data: []byte(data), Expires: f.in(time.Hour)}))
+	return key
+}
+
+func (f *fixture) in(d time.Duration) time.Time { return f.clock.Now().Add(d) }
+
+func (f *fixture) ok(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatalf("got error %v, want none", err)
+	}
+}
+
+func (f *fixture) fails(got, want error) {
+	f.Helper()
+	if !errors.Is(got, want) {
+		f.Fatalf("got error %v, want %v", got, want)
+	}
+}
+
+func (f *fixture) missing(key string) {
+	f.Helper()
+	_, err := f.store.Load(f.ctx, key)
+	f.fails(err, session.ErrNotFound)
+}
+
+// holds checks what is stored under key.
+func (f *fixture) holds(key, data string, expires time.Time) {
+	f.Helper()
+	v, err := f.store.Load(f.ctx, key)
+	f.ok(err)
+	f.is(v, key, data, expires)
+}
+
+func (f *fixture) is(v session.Session, key, data string, expires time.Time) {
+	f.Helper()
+	if v.Key != key {
+		f.Errorf("got another key than was asked for")
+	}
+	if !v.Expires.Equal(expires) {
+		f.Errorf("got expiry %v, want %v", v.Expires, expires)
+	}
+	if !SameJSON(v.Data, []byte(data)) {
+		f.Errorf("got data %s, want %s", v.Data, data)
+	}
+}
+
+// SameJSON reports whether two texts hold the same value, the texts of numbers
+// included.
+func SameJSON(a, b []byte) bool {
+	x, okX := tree(a)
+	y, okY := tree(b)
+	return okX && okY && reflect.DeepEqual(x, y)
+}
+
+func tree(text []byte) (v any, ok bool) {
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.UseNumber()
+	return v, d.Decode(&v) == nil
+}
+
+// set is a Change that replaces the data.
+func set(data string) session.Change {
+	return func(v session.Session) (session.Session, error) {
+		v.Data = []byte(data)
+		return v, nil
+	}
+}

@@ -1,0 +1,186 @@
+"""Runs Django's session framework for the Go test beside it.
+
+Reads one JSON object a line, {"op": NAME, ...}, and answers each with one
+line, {"result": ...} or {"error": EXCEPTION, "message": ...}. The first
+argument is the SQLite file.
+"""
+
+import datetime
+import json
+import sys
+
+import django
+from django.conf import settings
+from django.test.utils import override_settings
+
+settings.configure(
+    SECRET_KEY="not the key of any test",
+    USE_TZ=True,
+    DATABASES={
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[1]}
+    },
+    INSTALLED_APPS=["django.contrib.sessions"],
+    LOGGING_CONFIG=None,
+)
+django.setup()
+
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402
+from django.core import signing  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+
+AGE = settings.SESSION_COOKIE_AGE
+
+
+def dump(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def version():
+    return django.get_version()
+
+
+def migrate():
+    call_command("migrate", verbosity=0)
+
+
+def schema():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = 'django_session'"
+            " AND sql IS NOT NULL ORDER BY name"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def encode(text):
+    return SessionStore().encode(json.loads(text))
+
+
+def decode(text):
+    return dump(SessionStore().decode(text))
+
+
+def sign(payload):
+    """Signs any payload as session data is signed."""
+    return signing.TimestampSigner(salt=SessionStore().key_salt).sign(payload)
+
+
+def canonical(text):
+    return dump(json.loads(text))
+
+
+def create(text, expiry=None):
+    store = SessionStore()
+    store.update(json.loads(text))
+    set_expiry(store, expiry)
+    store.save()
+    row = Session.objects.get(session_key=store.session_key)
+    return {
+        "key": store.session_key,
+        "text": dump(dict(store.items())),
+        "expires": row.expire_date.isoformat(),
+    }
+
+
+def set_expiry(store, expiry):
+    if expiry is None:
+        return
+    kind, value = expiry
+    if kind == "datetime":
+        value = datetime.datetime.fromisoformat(value)
+    elif kind == "timedelta":
+        value = datetime.timedelta(seconds=value)
+    store.set_expiry(value)
+
+
+def put(text, expires):
+    """Stores a row that ends at a given time, whatever the data says."""
+    store = SessionStore()
+    key = store._get_new_session_key()
+    Session(
+        session_key=key,
+        session_data=store.encode(json.loads(text)),
+        expire_date=datetime.datetime.fromisoformat(expires),
+    ).save(force_insert=True)
+    return key
+
+
+def raw(key, text):
+    Session.objects.filter(session_key=key).update(session_data=text)
+
+
+def read(key):
+    """Gives what a view would see, and null where there is no session."""
+    store = SessionStore(session_key=key)
+    data = dict(store.items())
+    if store.session_key is None:
+        return None
+    row = Session.objects.get(session_key=key)
+    return {"text": dump(data), "expires": row.expire_date.isoformat()}
+
+
+def save(key, name, value):
+    store = SessionStore(session_key=key)
+    store[name] = value
+    store.save()
+
+
+def count(key, name, rounds):
+    for _ in range(rounds):
+        store = SessionStore(session_key=key)
+        store[name] = store.get(name, 0) + 1
+        store.save()
+
+
+def cycle(key):
+    store = SessionStore(session_key=key)
+    store.cycle_key()
+    store.save()
+    return store.session_key
+
+
+def flush(key):
+    SessionStore(session_key=key).flush()
+
+
+def clear():
+    SessionStore.clear_expired()
+    return Session.objects.count()
+
+
+def expiry(text, now):
+    """Says when a session that is written at now ends."""
+    store = SessionStore()
+    store._session_cache = json.loads(text)
+    now = datetime.datetime.fromisoformat(now)
+    return {
+        "expires": store.get_expiry_date(modification=now).isoformat(),
+        "browser_close": store.get_expire_at_browser_close(),
+        "age": AGE,
+    }
+
+
+OPS = {
+    f.__name__: f
+    for f in (
+        version, migrate, schema, encode, decode, sign, canonical, create, put,
+        raw, read, save, count, cycle, flush, clear, expiry,
+    )
+}
+
+
+def answer(request):
+    secret = request.pop("secret", None)
+    fallbacks = request.pop("fallbacks", None) or []
+    operation = OPS[request.pop("op")]
+    try:
+        with override_settings(SECRET_KEY=secret, SECRET_KEY_FALLBACKS=fallbacks):
+            return {"result": operation(**request)}
+    except Exception as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+for line in sys.stdin:
+    print(json.dumps(answer(json.loads(line))), flush=True)

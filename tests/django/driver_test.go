@@ -1,0 +1,184 @@
+// Package django_test runs ours against Django's own sessions, in both
+// directions, on one SQLite file.
+package django_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/store"
+)
+
+// secret is what SECRET_KEY is where a test does not say otherwise.
+const secret = "a key with $pecial (characters), é and ☃"
+
+// driver is Django in a Python process, driven by lines of JSON.
+type driver struct {
+	file  string // the SQLite file that both sides use
+	stdin io.WriteCloser
+	lines *bufio.Reader
+}
+
+type args map[string]any
+
+// djangoError is an exception that Django raised.
+type djangoError struct{ Error, Message string }
+
+// python is the interpreter of the virtual environment with Django in it.
+func python(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../../build/venv/bin/python")
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		t.Fatalf("no Python with Django: %v; run `make setup`", err)
+	}
+	return path
+}
+
+// start starts Django on a new file. The process ends with the test.
+func start(t *testing.T) *driver {
+	t.Helper()
+	d := &driver{file: filepath.Join(t.TempDir(), "db.sqlite3")}
+	command := exec.CommandContext(t.Context(), python(t), "driver.py", d.file)
+	command.Stderr = os.Stderr
+	var err error
+	if d.stdin, err = command.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.lines = bufio.NewReader(stdout)
+	t.Cleanup(func() {
+		d.stdin.Close()
+		command.Wait()
+	})
+	var version string
+	d.call(t, "version", args{}, &version)
+	t.Logf("Django %s", version)
+	return d
+}
+
+// try lets Django perform op, and gives what it raised.
+func (d *driver) try(t *testing.T, op string, a args, result any) *djangoError {
+	t.Helper()
+	a["op"] = op
+	if _, given := a["secret"]; !given {
+		a["secret"] = secret
+	}
+	request, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(d.stdin, "%s\n", request); err != nil {
+		t.Fatalf("Django process: %v", err)
+	}
+	line, err := d.lines.ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("Django process: %v", err)
+	}
+	var answer struct {
+		djangoError
+		Result json.RawMessage
+	}
+	if err := json.Unmarshal(line, &answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Error != "" {
+		return &answer.djangoError
+	}
+	if result != nil {
+		if err := json.Unmarshal(answer.Result, result); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return nil
+}
+
+// call is try where nothing may be raised.
+func (d *driver) call(t *testing.T, op string, a args, result any) {
+	t.Helper()
+	if raised := d.try(t, op, a, result); raised != nil {
+		t.Fatalf("Django, %s: %s: %s", op, raised.Error, raised.Message)
+	}
+}
+
+func codec(t *testing.T, secret string, fallbacks ...string) *django.Codec {
+	t.Helper()
+	c, err := django.NewCodec(secret, fallbacks...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// open opens our store on Django's file.
+func (d *driver) open(t *testing.T) session.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), "sqlite://"+d.file, store.Options{Codec: codec(t, secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// stored is a session as Django tells of it.
+type stored struct {
+	Key     string
+	Text    string
+	Expires time.Time
+}
+
+// read gives what a Django view sees; ok is false if there is no session.
+func (d *driver) read(t *testing.T, key string) (v stored, ok bool) {
+	t.Helper()
+	var result *stored
+	d.call(t, "read", args{"key": key}, &result)
+	if result == nil {
+		return stored{}, false
+	}
+	return *result, true
+}
+
+func newKey(t *testing.T, random io.Reader) string {
+	t.Helper()
+	key, err := session.NewKey(random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// same compares one session as both sides see it.
+func same(t *testing.T, ours session.Session, theirs stored) {
+	t.Helper()
+	canonical, err := django.Canonical(ours.Data)
+	if err != nil || string(canonical) != theirs.Text {
+		t.Errorf("data: ours %.300s (%v), Django's %.300s", ours.Data, err, theirs.Text)
+	}
+	if !ours.Expires.Equal(theirs.Expires) {
+		t.Errorf("expiry: ours %v, Django's %v", ours.Expires, theirs.Expires)
+	}
+}
+
+// notFound reports whether our side says for certain that there is no session.
+func notFound(err error) bool {
+	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnreadable)
+}
