@@ -7,6 +7,7 @@ argument is the SQLite file.
 
 import datetime
 import json
+import logging
 import sys
 
 import django
@@ -23,6 +24,7 @@ settings.configure(
     LOGGING_CONFIG=None,
 )
 django.setup()
+logging.disable(logging.CRITICAL)  # tampered sessions are the tests' business
 
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.contrib.sessions.models import Session  # noqa: E402
