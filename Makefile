@@ -50,11 +50,11 @@ build: tools ## build/cloakroom.wasm (the filter) and build/cloakroom (the servi
 
 .PHONY: run
 run: setup build ## Envoy, the filter, Django and a Go service, ready to be tried
-	@$(GO) build -o build/demo ./demo && exec build/demo
+	@$(GO) build -o build/run ./demo && exec build/run
 
 .PHONY: sim
 sim: setup build ## the same with hostsim in Envoy's place
-	@$(GO) build -o build/demo ./demo && exec build/demo --sim
+	@$(GO) build -o build/run ./demo && exec build/run --sim
 
 .PHONY: test
 test: setup build ## every test, Envoy and Django included

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,16 +18,15 @@ import (
 )
 
 type simCmd struct {
-	Wasm          string            `required:"" type:"path" placeholder:"FILE" help:"The plugin: WebAssembly for the proxy-wasm ABI 0.2."`
-	Config        string            `type:"path" placeholder:"FILE" help:"The plugin's configuration. YAML (.yaml, .yml) reaches it as JSON, anything else as it is."`
-	Listen        string            `default:"127.0.0.1:10000" placeholder:"ADDR" help:"Address for HTTP/1.1 without TLS; port 0 takes a free one."`
-	Upstream      string            `required:"" placeholder:"URL" help:"Where requests go, as http://host:port."`
-	Cluster       map[string]string `placeholder:"NAME=URL" help:"A cluster that the plugin may call; may be repeated."`
-	Env           []string          `placeholder:"NAME[=VALUE]" sep:"none" help:"A variable of the plugin's environment; without a value, this process's own. May be repeated."`
-	RouteName     string            `default:"default" placeholder:"NAME" help:"Name of the one route."`
-	RouteMetadata string            `type:"path" placeholder:"FILE" help:"Metadata of the route, JSON or YAML: fields by namespace."`
-	Workers       int               `default:"1" help:"How many VMs serve."`
-	LogLevel      string            `default:"info" enum:"trace,debug,info,warn,error,critical" help:"Lines of the plugin below it are dropped: ${enum}."`
+	Wasm     string            `required:"" type:"path" placeholder:"FILE" help:"The plugin: WebAssembly for the proxy-wasm ABI 0.2."`
+	Config   string            `type:"path" placeholder:"FILE" help:"The plugin's configuration. YAML (.yaml, .yml) reaches it as JSON, anything else as it is."`
+	Listen   string            `default:"127.0.0.1:10000" placeholder:"ADDR" help:"Address for HTTP/1.1 without TLS; port 0 takes a free one."`
+	Upstream string            `required:"" placeholder:"URL" help:"Where requests go, as http://host:port."`
+	Cluster  map[string]string `placeholder:"NAME=URL" help:"A cluster that the plugin may call; may be repeated."`
+	Env      []string          `placeholder:"NAME[=VALUE]" sep:"none" help:"A variable of the plugin's environment; without a value, this process's own. May be repeated."`
+	Routes   string            `type:"path" placeholder:"FILE" help:"Routes, YAML: a list of {name, path or prefix, cluster, metadata}, the first match wins. Without it one route leads everything to --upstream."`
+	Workers  int               `default:"1" help:"How many VMs serve."`
+	LogLevel string            `default:"info" enum:"trace,debug,info,warn,error,critical" help:"Lines of the plugin below it are dropped: ${enum}."`
 }
 
 // simDrain is how long requests may take to end after the signal to stop.
@@ -98,13 +96,12 @@ func (c *simCmd) hostConfig(a *app) (hostsim.Config, error) {
 		}
 		out.Env[name] = value
 	}
-	route := hostsim.Route{Name: c.RouteName, Prefix: "/", Cluster: "upstream"}
-	if c.RouteMetadata != "" {
-		if route.Metadata, err = readMetadata(c.RouteMetadata); err != nil {
-			return out, fmt.Errorf("--route-metadata: %w", err)
+	out.Routes = []hostsim.Route{{Name: "default", Prefix: "/", Cluster: "upstream"}}
+	if c.Routes != "" {
+		if out.Routes, err = readRoutes(c.Routes, out.Clusters); err != nil {
+			return out, fmt.Errorf("--routes: %w", err)
 		}
 	}
-	out.Routes = []hostsim.Route{route}
 	return out, nil
 }
 
@@ -125,19 +122,22 @@ func pluginConfiguration(file string) ([]byte, error) {
 	return b, nil
 }
 
-func readMetadata(file string) (map[string]map[string]any, error) {
+// readRoutes reads the routes, each of which has to lead to a known cluster.
+func readRoutes(file string, clusters map[string]hostsim.Cluster) ([]hostsim.Route, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	if b, err = yaml.YAMLToJSON(b); err != nil {
+	var routes []hostsim.Route
+	if err := yaml.UnmarshalWithOptions(b, &routes, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	var m map[string]map[string]any
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("%s: want namespaces with their fields: %w", file, err)
+	for i, r := range routes {
+		if _, known := clusters[r.Cluster]; !known {
+			return nil, fmt.Errorf("%s: route %d (%s): cluster %q is neither upstream nor one of --cluster", file, i+1, r.Name, r.Cluster)
+		}
 	}
-	return m, nil
+	return routes, nil
 }
 
 func levelOf(name string) hostsim.Level {

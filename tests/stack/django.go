@@ -44,14 +44,12 @@ func StartDjango(ctx context.Context, c DjangoConfig) (*Process, error) {
 	}
 	address := "127.0.0.1:" + strconv.Itoa(c.Port)
 	return Start(ctx, Command{
-		Name: "django",
-		Path: python,
-		Args: []string{"-m", "gunicorn", "--bind", address, "--workers", "1", "--threads", "4", "--access-logfile", "-", "demo.wsgi"},
-		Env:  env,
-		Dir:  dir,
-		Tee:  c.Tee,
-		Ready: func(ctx context.Context) error {
-			return answers(ctx, "http://"+address+"/login/", "")
-		},
+		Name:  "django",
+		Path:  python,
+		Args:  []string{"-m", "gunicorn", "--bind", address, "--workers", "1", "--threads", "4", "--access-logfile", "-", "demo.wsgi"},
+		Env:   env,
+		Dir:   dir,
+		Tee:   c.Tee,
+		Ready: Answers("http://"+address+"/login/", ""),
 	})
 }

@@ -60,7 +60,7 @@ func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
 		Env:   c.Env,
 		Dir:   root,
 		Tee:   c.Tee,
-		Ready: func(ctx context.Context) error { return answers(ctx, e.admin+"/ready", "LIVE") },
+		Ready: Answers(e.admin+"/ready", "LIVE"),
 	})
 	if err != nil {
 		_ = os.RemoveAll(dir)
@@ -95,16 +95,18 @@ func (e *Envoy) Stat(ctx context.Context, name string) (uint64, error) {
 	return strconv.ParseUint(number, 10, 64)
 }
 
-// answers reports whether a URL answers 200 with a text in its body.
-func answers(ctx context.Context, url, text string) error {
-	status, body, err := get(ctx, url)
-	if err != nil {
-		return err
+// Answers is a Command.Ready: the URL answers 200 with a text in its body.
+func Answers(url, text string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		status, body, err := get(ctx, url)
+		if err != nil {
+			return err
+		}
+		if status != http.StatusOK || !strings.Contains(body, text) {
+			return fmt.Errorf("%s answers %d %.80q", url, status, body)
+		}
+		return nil
 	}
-	if status != http.StatusOK || !strings.Contains(body, text) {
-		return fmt.Errorf("%s answers %d %.80q", url, status, body)
-	}
-	return nil
 }
 
 func get(ctx context.Context, url string) (int, string, error) {

@@ -27,6 +27,6 @@ func StartService(ctx context.Context, c ServiceConfig) (*Process, error) {
 		Args:  []string{"serve", "--listen", address, "--store", c.Store},
 		Env:   []string{"CLOAKROOM_SECRET_KEY=" + c.SecretKey, "CLOAKROOM_TOKEN=" + c.Token},
 		Tee:   c.Tee,
-		Ready: func(ctx context.Context) error { return answers(ctx, "http://"+address+"/readyz", "") },
+		Ready: Answers("http://"+address+"/readyz", ""),
 	})
 }

@@ -1,0 +1,100 @@
+// Command demo runs Envoy with the filter, the session service, a Django
+// application and a Go service, all on 127.0.0.1, until it is interrupted.
+// Run it as `make run`, or as `make sim` with hostsim in Envoy's place.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"cloakroom/tests/stack"
+)
+
+type cli struct {
+	Port      int  `default:"10000" env:"PORT" help:"The port to open in the browser."`
+	AdminPort int  `default:"9901" env:"ADMIN_PORT" help:"The port of Envoy's admin interface."`
+	Sim       bool `help:"Run hostsim in Envoy's place."`
+}
+
+func main() {
+	var c cli
+	kong.Parse(&c, kong.Name("demo"))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := c.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func (c *cli) run(ctx context.Context) error {
+	if err := c.portsFree(); err != nil {
+		return err
+	}
+	d, err := newDemo()
+	if err != nil {
+		return err
+	}
+	defer d.stop()
+	proxy := d.envoy
+	if c.Sim {
+		proxy = d.sim
+	}
+	for _, start := range []func(context.Context) error{d.django, d.service, d.whoami, func(ctx context.Context) error { return proxy(ctx, c) }} {
+		if err := start(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+	fmt.Printf("\nready: http://127.0.0.1:%d/\n\n"+
+		"  log in as demo, password cloakroom\n"+
+		"  /go/whoami is a Go service that knows nothing of Django\n"+
+		"  logs are in build/demo/; Ctrl-C ends everything\n\n", c.Port)
+	return d.wait(ctx)
+}
+
+// portsFree says which flag to change for a port that is taken.
+func (c *cli) portsFree() error {
+	ports := map[string]int{"--port (or PORT=… make run)": c.Port, "--admin-port (or ADMIN_PORT=… make run)": c.AdminPort}
+	var errs []error
+	for flag, port := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("port %d is taken; choose another with %s", port, flag))
+			continue
+		}
+		_ = l.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// wait waits for the interrupt, or for a process to end that should not.
+func (d *demo) wait(ctx context.Context) error {
+	ended := make(chan *stack.Process, len(d.processes))
+	for _, p := range d.processes {
+		go func() {
+			<-p.Done()
+			ended <- p
+		}()
+	}
+	select {
+	case <-ctx.Done():
+		fmt.Println("stopping")
+		return nil
+	case p := <-ended:
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("%s ended by itself; its last lines:\n%s", p.Name(), p.LogTail(15))
+	}
+}

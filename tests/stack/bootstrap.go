@@ -1,0 +1,22 @@
+package stack
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var portValue = regexp.MustCompile(`\bport_value: *[0-9]+`)
+
+// ReplacePorts gives a bootstrap whose ports are replaced by others; those
+// that ports does not name stay.
+func ReplacePorts(bootstrap string, ports map[int]int) string {
+	return portValue.ReplaceAllStringFunc(bootstrap, func(text string) string {
+		_, number, _ := strings.Cut(text, ":")
+		old, err := strconv.Atoi(strings.TrimSpace(number))
+		if port, ok := ports[old]; ok && err == nil {
+			return "port_value: " + strconv.Itoa(port)
+		}
+		return text
+	})
+}
