@@ -59,6 +59,7 @@ func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
 		}, c.Args...),
 		Env:   c.Env,
 		Dir:   root,
+		Noise: "][info][",
 		Tee:   c.Tee,
 		Ready: Answers(e.admin+"/ready", "LIVE"),
 	})

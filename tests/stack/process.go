@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,17 +35,20 @@ type Command struct {
 	Dir  string
 	// Ready is polled until it returns nil; nil means ready at once.
 	Ready func(ctx context.Context) error
+	// Noise marks lines of the log that a start error leaves out, if not empty.
+	Noise string
 	// Tee gets a copy of what the process writes; it may be nil.
 	Tee io.Writer
 }
 
 // Process is a started process. End it with Stop.
 type Process struct {
-	name string
-	cmd  *exec.Cmd
-	log  *logBuffer
-	done chan struct{}
-	err  error // valid after done is closed
+	name  string
+	noise string
+	cmd   *exec.Cmd
+	log   *logBuffer
+	done  chan struct{}
+	err   error // valid after done is closed
 }
 
 // Start starts a process in a process group of its own and waits until it is
@@ -56,7 +60,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = stopWithin
-	p := &Process{name: c.Name, cmd: cmd, log: &logBuffer{tee: c.Tee}, done: make(chan struct{})}
+	p := &Process{name: c.Name, noise: c.Noise, cmd: cmd, log: &logBuffer{tee: c.Tee}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
@@ -130,9 +134,10 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Log is what the process has written, up to its first 32 MiB.
 func (p *Process) Log() string { return p.log.String() }
 
-// LogTail is the last lines of the log.
+// LogTail is the last lines of the log, without its noise.
 func (p *Process) LogTail(lines int) string {
 	all := strings.Split(strings.TrimRight(p.Log(), "\n"), "\n")
+	all = slices.DeleteFunc(all, func(line string) bool { return p.noise != "" && strings.Contains(line, p.noise) })
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 

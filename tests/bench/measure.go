@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// turn is what one side's turn gave.
+type turn struct {
+	cpu       time.Duration // Envoy's, for each request
+	perSecond float64
+	p50, p99  time.Duration // under load
+	serialP50 time.Duration // one request at a time
+}
+
+func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, error) {
+	if _, err := requests(ctx, s, key, 4, 200*time.Millisecond); err != nil { // connections, caches
+		return turn{}, err
+	}
+	before, err := cpuTime(pid)
+	if err != nil {
+		return turn{}, err
+	}
+	start := time.Now()
+	load, err := requests(ctx, s, key, c.Connections, c.Load)
+	if err != nil {
+		return turn{}, err
+	}
+	took := time.Since(start)
+	after, err := cpuTime(pid)
+	if err != nil {
+		return turn{}, err
+	}
+	serial, err := requests(ctx, s, key, 1, c.Serial)
+	if err != nil {
+		return turn{}, err
+	}
+	return turn{
+		cpu:       (after - before) / time.Duration(len(load)),
+		perSecond: float64(len(load)) / took.Seconds(),
+		p50:       quantile(load, 0.5),
+		p99:       quantile(load, 0.99),
+		serialP50: quantile(serial, 0.5),
+	}, nil
+}
+
+// requests sends requests one after the other on each of several connections
+// and gives how long each took, sorted. Any answer but 200 is an error.
+func requests(ctx context.Context, s side, key string, connections int, during time.Duration) ([]time.Duration, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	end := time.Now().Add(during)
+	var mu sync.Mutex
+	var all []time.Duration
+	var errs []error
+	var wg sync.WaitGroup
+	for range connections {
+		wg.Go(func() {
+			took, err := oneConnection(ctx, transport, s, key, end)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, took...)
+			errs = append(errs, err)
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+func oneConnection(ctx context.Context, transport *http.Transport, s side, key string, end time.Time) ([]time.Duration, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(s.Port)+"/page", nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Cookie", "csrftoken=abc; sessionid="+key)
+	var all []time.Duration
+	for start := time.Now(); start.Before(end); {
+		response, err := transport.RoundTrip(request)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			return nil, err
+		}
+		if err := response.Body.Close(); err != nil {
+			return nil, err
+		}
+		if response.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("answered %s, want 200", response.Status)
+		}
+		now := time.Now()
+		all = append(all, now.Sub(start))
+		start = now
+	}
+	return all, nil
+}
+
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
+
+// cpuTime is the CPU time of a process, user and system (proc_pid_stat(5),
+// fields 14 and 15, in ticks of 10 ms).
+func cpuTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest) // from field 3 on
+	if len(fields) < 13 {
+		return 0, errors.New("unreadable /proc/PID/stat")
+	}
+	var ticks int64
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
+// residentBytes is the resident memory of a process (proc_pid_status(5)).
+func residentBytes(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS in /proc/PID/status")
+}
