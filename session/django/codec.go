@@ -59,8 +59,11 @@ func (c *Codec) Decode(text string) ([]byte, error) {
 		return nil, err
 	}
 	data, err := canonical(latin1(raw), true)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	case len(data) > c.limit:
+		return nil, session.ErrTooLarge
 	}
 	return data, nil
 }

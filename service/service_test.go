@@ -1,0 +1,427 @@
+package service_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/service"
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store"
+	"cloakroom/store/memory"
+)
+
+const token = "the token of the tests"
+
+// fixture is a service over a store in memory, with a clock that stands still
+// and keys that are known beforehand.
+type fixture struct {
+	*testing.T
+	handler http.Handler
+	store   session.Store
+	clock   *sessiontest.Clock
+	random  *countingReader
+	log     bytes.Buffer
+}
+
+// countingReader is a random source whose keys are all a, all b and so on.
+type countingReader struct{ n byte }
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = r.n
+	}
+	r.n++
+	return len(p), nil
+}
+
+// drawn is the n-th key that a fixture's service draws.
+func drawn(n int) string { return strings.Repeat(string(rune('a'+n)), session.KeyLength) }
+
+func start(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{T: t, clock: &sessiontest.Clock{}, random: &countingReader{}}
+	f.clock.Advance(1_800_000_000 * time.Second)
+	f.store = memory.New(f.clock.Now)
+	f.serve(f.store)
+	return f
+}
+
+func (f *fixture) serve(s session.Store) {
+	f.Helper()
+	handler, err := service.New(service.Config{
+		Store: s, Token: token, Now: f.clock.Now, Random: f.random,
+		Log: slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.handler = handler
+}
+
+// do sends a request with the token and gives status and body.
+func (f *fixture) do(method, path, body string) (int, string) {
+	f.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+token)
+	return f.send(r)
+}
+
+func (f *fixture) send(r *http.Request) (int, string) {
+	f.Helper()
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	if strings.HasPrefix(r.URL.Path, "/v1/") && w.Header().Get("Content-Type") != "application/json" {
+		f.Errorf("%s: content-type %q", r.URL.Path, w.Header().Get("Content-Type"))
+	}
+	return w.Code, strings.TrimSpace(w.Body.String())
+}
+
+// create stores a session of one hour.
+func (f *fixture) create(key, data string) string {
+	f.Helper()
+	v := session.Session{Key: key, Data: []byte(data), Expires: f.clock.Now().Add(time.Hour)}
+	if err := f.store.Create(f.Context(), v); err != nil {
+		f.Fatal(err)
+	}
+	return key
+}
+
+func (f *fixture) stored(key string) string {
+	f.Helper()
+	v, err := f.store.Load(f.Context(), key)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s until %d", v.Data, v.Expires.Unix())
+}
+
+// k is the key that the tables' sessions have; unknown is no session's.
+const (
+	k       = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
+	unknown = "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"
+)
+
+const none = `{"state":"none"}`
+
+func TestCalls(t *testing.T) {
+	gone := session.ErrNotFound.Error()
+	for _, c := range []struct {
+		name, path, body string // K is the session's key
+		want, after      string // N is the new key
+	}{
+		{"lookup", "lookup", `{"key":"K"}`, `{"state":"live","expires":1800003600,"data":{"a":1,"b":{"c":2}}}`, `{"a":1,"b":{"c":2}} until 1800003600`},
+		{"update", "update", `{"key":"K","patch":{"x":"<é>"},"age":60}`,
+			`{"state":"live","expires":1800000060,"data":{"a":1,"b":{"c":2},"x":"<\u00e9>"}}`, `{"a":1,"b":{"c":2},"x":"<\u00e9>"} until 1800000060`},
+		{"update, member deleted", "update", `{"key":"K","patch":{"a":null,"z":null},"age":60}`,
+			`{"state":"live","expires":1800000060,"data":{"b":{"c":2}}}`, `{"b":{"c":2}} until 1800000060`},
+		{"update, nothing", "update", `{"key":"K","patch":{},"age":60}`,
+			`{"state":"live","expires":1800000060,"data":{"a":1,"b":{"c":2}}}`, `{"a":1,"b":{"c":2}} until 1800000060`},
+		{"update, own expiry in seconds", "update", `{"key":"K","patch":{"a":null,"b":null,"_session_expiry":30},"age":60}`,
+			`{"state":"live","expires":1800000030,"data":{"_session_expiry":30}}`, `{"_session_expiry":30} until 1800000030`},
+		{"update, own expiry as a date", "update", `{"key":"K","patch":{"a":null,"b":null,"_session_expiry":"2027-01-15T08:00:07+00:00"},"age":60}`,
+			`{"state":"live","expires":1800000007,"data":{"_session_expiry":"2027-01-15T08:00:07+00:00"}}`, `{"_session_expiry":"2027-01-15T08:00:07+00:00"} until 1800000007`},
+		{"update, browser close", "update", `{"key":"K","patch":{"a":null,"b":null,"_session_expiry":0},"age":60}`,
+			`{"state":"live","expires":1800000060,"data":{"_session_expiry":0}}`, `{"_session_expiry":0} until 1800000060`},
+		{"update, ended by itself", "update", `{"key":"K","patch":{"_session_expiry":-1},"age":60}`, none, gone},
+		{"touch", "touch", `{"key":"K","age":7200}`, `{"state":"live","expires":1800007200}`, `{"a":1,"b":{"c":2}} until 1800007200`},
+		{"rotate", "rotate", `{"key":"K","age":7200}`,
+			`{"state":"live","key":"N","expires":1800007200,"data":{"a":1,"b":{"c":2}}}`, gone},
+		{"rotate with a patch", "rotate", `{"key":"K","patch":{"a":"2","b":null},"age":7200}`,
+			`{"state":"live","key":"N","expires":1800007200,"data":{"a":"2"}}`, gone},
+		{"create", "create", `{"data":{ "n": 1.50 },"age":10}`, `{"state":"live","key":"N","expires":1800000010,"data":{"n":1.50}}`, `{"a":1,"b":{"c":2}} until 1800003600`},
+		{"create, own expiry", "create", `{"data":{"_session_expiry":99},"age":10}`, `{"state":"live","key":"N","expires":1800000099,"data":{"_session_expiry":99}}`, `{"a":1,"b":{"c":2}} until 1800003600`},
+		{"flush", "flush", `{"key":"K"}`, none, gone},
+		{"lookup, unknown", "lookup", `{"key":"U"}`, none, ""},
+		{"update, unknown", "update", `{"key":"U","patch":{},"age":60}`, none, ""},
+		{"touch, unknown", "touch", `{"key":"U","age":60}`, none, ""},
+		{"rotate, unknown", "rotate", `{"key":"U","age":60}`, none, ""},
+		{"flush, unknown", "flush", `{"key":"U"}`, none, ""},
+		{"lookup, impossible key", "lookup", `{"key":"../K"}`, none, ""},
+		{"flush, impossible key", "flush", `{"key":""}`, none, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := start(t)
+			f.create(k, `{"a":1,"b":{"c":2}}`)
+			names := strings.NewReplacer(`"K`, `"`+k, `/K`, `/`+k, `"U"`, `"`+unknown+`"`, `"N"`, `"`+drawn(0)+`"`)
+			status, got := f.do("POST", "/v1/"+c.path, names.Replace(c.body))
+			if want := names.Replace(c.want); status != 200 || got != want {
+				t.Errorf("got %d %s, want 200 %s", status, got, want)
+			}
+			if c.after != "" && f.stored(k) != c.after {
+				t.Errorf("stored %s, want %s", f.stored(k), c.after)
+			}
+			if strings.Contains(c.want, `"N"`) && !strings.HasPrefix(f.stored(drawn(0)), "{") {
+				t.Errorf("nothing is stored under the new key")
+			}
+		})
+	}
+}
+
+func TestExpired(t *testing.T) {
+	for _, path := range []string{"lookup", "update", "touch", "rotate", "flush"} {
+		f := start(t)
+		f.create(k, `{"a":1}`)
+		body := map[string]string{
+			"lookup": `{"key":"` + k + `"}`, "flush": `{"key":"` + k + `"}`,
+			"update": `{"key":"` + k + `","patch":{"b":1},"age":60}`,
+		}[path]
+		if body == "" {
+			body = `{"key":"` + k + `","age":60}`
+		}
+		f.clock.Advance(time.Hour)
+		if status, got := f.do("POST", "/v1/"+path, body); status != 200 || got != none {
+			t.Errorf("%s at the expiry: got %d %s, want 200 %s", path, status, got, none)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	f := start(t)
+	f.create(k, `{"a":1}`)
+	before := f.stored(k)
+	long := strings.Repeat("x", service.DefaultMaxData)
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{
+		{"/v1/lookup", ``, 400},
+		{"/v1/lookup", `null`, 400},
+		{"/v1/lookup", `{`, 400},
+		{"/v1/lookup", `[]`, 400},
+		{"/v1/lookup", `{}`, 400},
+		{"/v1/lookup", `{"key":null}`, 400},
+		{"/v1/lookup", `{"key":1}`, 400},
+		{"/v1/lookup", `{"key":"` + k + `","age":1}`, 400},
+		{"/v1/lookup", `{"key":"` + k + `"}{}`, 400},
+		{"/v1/lookup", `{"key":"` + k + `"}x`, 400},
+		{"/v1/lookup", `{"key":"` + k + `"` + strings.Repeat(" ", 1<<20) + `}`, 413},
+		{"/v1/flush", `{"keys":["` + k + `"]}`, 400},
+		{"/v1/touch", `{"key":"` + k + `"}`, 400},
+		{"/v1/touch", `{"key":"` + k + `","age":0}`, 400},
+		{"/v1/touch", `{"key":"` + k + `","age":-1}`, 400},
+		{"/v1/touch", `{"key":"` + k + `","age":1.5}`, 400},
+		{"/v1/touch", `{"key":"` + k + `","age":"60"}`, 400},
+		{"/v1/touch", `{"key":"` + k + `","age":3153600001}`, 400},
+		{"/v1/touch", `{"key":"` + k + `","age":99999999999999999999}`, 400},
+		{"/v1/update", `{"key":"` + k + `","age":60}`, 400},
+		{"/v1/update", `{"key":"` + k + `","patch":null,"age":60}`, 400},
+		{"/v1/update", `{"key":"` + k + `","patch":[],"age":60}`, 400},
+		{"/v1/update", `{"key":"` + k + `","patch":{"a":"` + "\xff" + `"},"age":60}`, 400},
+		{"/v1/update", `{"key":"` + k + `","patch":{"_session_expiry":"tomorrow"},"age":60}`, 400},
+		{"/v1/update", `{"key":"` + k + `","patch":{"_session_expiry":{}},"age":60}`, 400},
+		{"/v1/update", `{"key":"` + k + `","patch":{"b":"` + long + `"},"age":60}`, 413},
+		{"/v1/rotate", `{"key":"` + k + `","patch":{"b":"` + long + `"},"age":60}`, 413},
+		{"/v1/rotate", `{"key":"` + k + `","patch":"","age":60}`, 400},
+		{"/v1/rotate", `{"key":"` + k + `","newkey":"x","age":60}`, 400},
+		{"/v1/create", `{"data":{"b":"` + long + `"},"age":60}`, 413},
+		{"/v1/create", `{"age":60}`, 400},
+		{"/v1/create", `{"data":{}}`, 400},
+		{"/v1/create", `{"data":{},"key":"` + k + `","age":60}`, 400},
+		{"/v1/create", `{"data":` + strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200) + `,"age":60}`, 400},
+		{"/v1/", `{}`, 404},
+		{"/v1/lookup/", `{}`, 404},
+		{"/v2/lookup", `{}`, 404},
+		{"/", ``, 404},
+	} {
+		status, got := f.do("POST", c.path, c.body)
+		var problem struct{ Error string }
+		if err := json.Unmarshal([]byte(got), &problem); status != c.status || err != nil || problem.Error == "" {
+			t.Errorf("%s %.80s: got %d %.200s, want %d and an error", c.path, c.body, status, got, c.status)
+		}
+		if strings.Contains(got, k) {
+			t.Errorf("%s %.80s: the answer repeats the key", c.path, c.body)
+		}
+	}
+	if after := f.stored(k); after != before {
+		t.Errorf("stored %s, want it as before", after)
+	}
+}
+
+// A session that Django let grow past the limit can be read, touched, and made
+// smaller, but no larger.
+func TestLargeSession(t *testing.T) {
+	f := start(t)
+	f.create(k, `{"a":"`+strings.Repeat("x", 2*service.DefaultMaxData)+`"}`)
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{
+		{"lookup", `{"key":"` + k + `"}`, 200},
+		{"touch", `{"key":"` + k + `","age":60}`, 200},
+		{"update", `{"key":"` + k + `","patch":{"b":1},"age":60}`, 413},
+		{"update", `{"key":"` + k + `","patch":{"a":"small"},"age":60}`, 200},
+	} {
+		if status, got := f.do("POST", "/v1/"+c.path, c.body); status != c.status {
+			t.Errorf("%s: got %d %.200s, want %d", c.path, status, got, c.status)
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	f := start(t)
+	for header, want := range map[string]int{
+		"": 401, token: 401, "Bearer": 401, "Bearer ": 401, "Bearer x": 401, "Basic " + token: 401, "Bearer " + token + "x": 401,
+		"Bearer  " + token: 401, "Bearer " + token[1:]: 401, "bearer " + token: 200, "Bearer " + token: 200,
+	} {
+		r := httptest.NewRequest("POST", "/v1/lookup", strings.NewReader(`{"key":"`+k+`"}`))
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		if status, got := f.send(r); status != want {
+			t.Errorf("authorization %q: got %d %s, want %d", header, status, got, want)
+		}
+	}
+}
+
+func TestConfigRefused(t *testing.T) {
+	s := memory.New(time.Now)
+	for name, c := range map[string]service.Config{"zero": {}, "no token": {Store: s}, "no store": {Token: token}, "open, no store": {Open: true}} {
+		if h, err := service.New(c); !errors.Is(err, service.ErrConfig) || h != nil {
+			t.Errorf("%s: got %v, want %v", name, err, service.ErrConfig)
+		}
+	}
+	h, err := service.New(service.Config{Store: s, Open: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{T: t, handler: h}
+	if status, got := f.send(httptest.NewRequest("POST", "/v1/lookup", strings.NewReader(`{"key":""}`))); status != 200 || got != none {
+		t.Errorf("open: got %d %s, want 200 %s", status, got, none)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	f := start(t)
+	for path, wrong := range map[string]string{"/v1/lookup": "GET", "/v1/flush": "DELETE", "/healthz": "POST", "/readyz": "PUT", "/metrics": "POST"} {
+		if status, got := f.do(wrong, path, ""); status != 405 || !strings.Contains(got, "error") {
+			t.Errorf("%s %s: got %d %s, want 405", wrong, path, status, got)
+		}
+	}
+}
+
+func TestOutage(t *testing.T) {
+	f := start(t)
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200} {
+		if status, got := f.send(httptest.NewRequest("GET", path, nil)); status != want {
+			t.Errorf("%s: got %d %s, want %d", path, status, got, want)
+		}
+	}
+	if err := f.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503} {
+		if status, got := f.send(httptest.NewRequest("GET", path, nil)); status != want {
+			t.Errorf("store closed, %s: got %d %s, want %d", path, status, got, want)
+		}
+	}
+	key := `{"key":"` + k + `"`
+	for path, body := range map[string]string{
+		"lookup": key + `}`, "flush": key + `}`, "touch": key + `,"age":60}`, "rotate": key + `,"age":60}`,
+		"update": key + `,"patch":{},"age":60}`, "create": `{"data":{},"age":60}`,
+	} {
+		if status, got := f.do("POST", "/v1/"+path, body); status != 503 || got != `{"error":"Service Unavailable"}` {
+			t.Errorf("%s: got %d %s, want 503", path, status, got)
+		}
+	}
+	f.metric(`cloakroom_store_errors_total{path="/v1/lookup"} 1`)
+	f.metric(`cloakroom_requests_total{path="/v1/lookup",status="503"} 1`)
+	f.silentAbout(k, token)
+}
+
+// metric checks for a line of /metrics.
+func (f *fixture) metric(line string) {
+	f.Helper()
+	status, got := f.send(httptest.NewRequest("GET", "/metrics", nil))
+	if status != 200 || !strings.Contains("\n"+got+"\n", "\n"+line+"\n") {
+		f.Errorf("metrics: got %d without %q:\n%s", status, line, got)
+	}
+	if strings.Contains(got, k) {
+		f.Errorf("the metrics tell a key")
+	}
+}
+
+func (f *fixture) silentAbout(secrets ...string) {
+	f.Helper()
+	for _, secret := range secrets {
+		if strings.Contains(f.log.String(), secret) {
+			f.Errorf("the log tells %q:\n%s", secret, f.log.String())
+		}
+	}
+}
+
+// A row signed with another key is no session, is counted, and can be deleted.
+func TestUnreadable(t *testing.T) {
+	f := start(t)
+	url := "sqlite://" + filepath.Join(t.TempDir(), "db")
+	stores := map[string]session.Store{}
+	for _, secret := range []string{"ours", "foreign"} {
+		codec, err := django.NewCodec(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stores[secret], err = store.Open(t.Context(), url, store.Options{Codec: codec, Now: f.clock.Now}); err != nil {
+			t.Fatal(err)
+		}
+		defer stores[secret].Close()
+	}
+	f.store = stores["foreign"]
+	f.create(k, `{"private":"data"}`)
+	f.serve(stores["ours"])
+	for path, body := range map[string]string{
+		"lookup": `{"key":"` + k + `"}`, "touch": `{"key":"` + k + `","age":60}`,
+		"update": `{"key":"` + k + `","patch":{"a":1},"age":60}`, "rotate": `{"key":"` + k + `","age":60}`,
+	} {
+		if status, got := f.do("POST", "/v1/"+path, body); status != 200 || got != none {
+			t.Errorf("%s: got %d %s, want 200 %s", path, status, got, none)
+		}
+	}
+	f.metric("cloakroom_unreadable_sessions_total 4")
+	f.silentAbout(k, "private")
+	if !strings.Contains(f.log.String(), "level=WARN") {
+		t.Errorf("the log says nothing: %s", f.log.String())
+	}
+	if got := f.stored(k); got != `{"private":"data"} until 1800003600` {
+		t.Errorf("the foreign session has become %s", got)
+	}
+	if status, got := f.do("POST", "/v1/flush", `{"key":"`+k+`"}`); status != 200 || got != none {
+		t.Errorf("flush: got %d %s, want 200 %s", status, got, none)
+	}
+	if got := f.stored(k); got != session.ErrNotFound.Error() {
+		t.Errorf("after the flush there is still %s", got)
+	}
+}
+
+// A key that is taken is drawn again, and a broken random source is an error,
+// not a session with a known key.
+func TestKeysAreDrawn(t *testing.T) {
+	f := start(t)
+	f.create(drawn(0), `{"taken":true}`)
+	if _, got := f.do("POST", "/v1/create", `{"data":{},"age":60}`); !strings.Contains(got, drawn(1)) {
+		t.Errorf("got %s, want the second key", got)
+	}
+	f.random.n = 0
+	f.create(k, `{}`)
+	if _, got := f.do("POST", "/v1/rotate", `{"key":"`+k+`","age":60}`); !strings.Contains(got, drawn(2)) {
+		t.Errorf("got %s, want the third key", got)
+	}
+	h, err := service.New(service.Config{Store: f.store, Token: token, Now: f.clock.Now, Random: strings.NewReader(""), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.handler = h
+	if status, got := f.do("POST", "/v1/create", `{"data":{},"age":60}`); status != 500 || strings.Contains(got, io.EOF.Error()) {
+		t.Errorf("got %d %s, want 500", status, got)
+	}
+}
