@@ -68,7 +68,7 @@ func known() string {
 
 func openMemory(_ context.Context, u *url.URL, o Options) (session.Store, error) {
 	if rest := u.Host + u.Path + u.Opaque + u.RawQuery; rest != "" {
-		return nil, fmt.Errorf("%w: nothing may follow memory:", ErrURL)
+		return nil, fmt.Errorf("%w: write memory: and nothing after it", ErrURL)
 	}
 	return memory.New(o.Now), nil
 }

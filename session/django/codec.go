@@ -28,6 +28,10 @@ func NewCodec(secret string, fallbacks ...string) (*Codec, error) {
 	return &Codec{signer: signer, limit: Limit}, nil
 }
 
+// Rotating reports whether there are fallback keys: then what they signed
+// should be written again before they are taken away.
+func (c *Codec) Rotating() bool { return c != nil && len(c.signer.keys) > 1 }
+
 // Encode signs data, which must be a JSON object (else ErrJSON) of at most
 // Limit bytes in its canonical form (else session.ErrTooLarge).
 func (c *Codec) Encode(data []byte, now time.Time) (string, error) {

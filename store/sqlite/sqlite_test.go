@@ -137,6 +137,27 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
+// A touch while fallback keys are set signs the session with the new key, so
+// that it outlives the old one.
+func TestTouchSignsAnew(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db")
+	key := sessiontest.Key(t)
+	v := session.Session{Key: key, Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)}
+	if err := open(t, file, codec(t, "old"), time.Now).Create(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	touch := func(v session.Session) (session.Session, error) {
+		v.Expires = v.Expires.Add(time.Hour)
+		return v, nil
+	}
+	if _, err := open(t, file, codec(t, "new", "old"), time.Now).Update(t.Context(), key, touch); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, file, codec(t, "new"), time.Now).Load(t.Context(), key); err != nil {
+		t.Errorf("got %v, want none", err)
+	}
+}
+
 // Without a codec nothing can be read or written, but deleted.
 func TestWithoutCodec(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db")
@@ -219,6 +240,27 @@ func TestOpenFails(t *testing.T) {
 	for _, file := range []string{text, dir, filepath.Join(dir, "missing", "db")} {
 		if s, err := sqlite.Open(t.Context(), file, sqlite.Options{Now: time.Now}); !errors.Is(err, session.ErrUnavailable) {
 			t.Errorf("Open(%s): got %v, %v, want %v", file, s, err, session.ErrUnavailable)
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	c, err := django.NewCodec("secret")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "db"), sqlite.Options{Codec: c, Now: time.Now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	v := session.Session{Key: sessiontest.Key(b), Data: []byte(`{"_auth_user_id":"1","_auth_user_backend":"x"}`), Expires: time.Now().Add(time.Hour)}
+	if err := s.Create(b.Context(), v); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.Load(b.Context(), v.Key); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -49,7 +49,8 @@ func (s *Store) replace(ctx context.Context, key, newKey string, change session.
 			}
 		}
 		v.Key, v.Expires = newKey, v.Expires.UTC().Truncate(time.Microsecond)
-		return s.save(ctx, tx, key, v, bytes.Equal(v.Data, old.Data))
+		sameData := bytes.Equal(v.Data, old.Data) && !s.codec.Rotating()
+		return s.save(ctx, tx, key, v, sameData)
 	})
 	if err != nil {
 		return session.Session{}, err
