@@ -24,6 +24,9 @@ type Options struct {
 	// Codec reads and writes the sessions' data. Nil is right for deleting
 	// and clearing only: everything else fails.
 	Codec *django.Codec
+	// Create makes what is missing: the file, the table. Without it a store
+	// that is not there is session.ErrUnavailable.
+	Create bool
 	// Now is the store's clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -84,5 +87,5 @@ func openSQLite(ctx context.Context, u *url.URL, o Options) (session.Store, erro
 	if u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || slices.Contains([]string{"", "/", ":memory:"}, file) {
 		return nil, fmt.Errorf("%w: write sqlite:///absolute/file or sqlite:relative/file", ErrURL)
 	}
-	return sqlite.Open(ctx, file, sqlite.Options{Codec: o.Codec, Now: o.Now})
+	return sqlite.Open(ctx, file, sqlite.Options(o))
 }

@@ -18,7 +18,7 @@ func TestOpen(t *testing.T) {
 		"sqlite:relative.db":   "relative.db",
 		"sqlite:with%20space":  "with space",
 	} {
-		s, err := store.Open(t.Context(), url, store.Options{})
+		s, err := store.Open(t.Context(), url, store.Options{Create: true})
 		if err != nil {
 			t.Errorf("%s: got %v, want none", url, err)
 			continue

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"cloakroom/store"
 )
 
 type clearsessionsCmd struct {
@@ -15,7 +17,7 @@ func (c *clearsessionsCmd) Run(ctx context.Context, a *app) error {
 	if c.Batch < 1 {
 		return fmt.Errorf("%w: --batch must be at least 1", errUsage)
 	}
-	sessions, err := c.open(ctx, nil)
+	sessions, err := store.Open(ctx, c.Store, store.Options{})
 	if err != nil {
 		return err
 	}

@@ -54,15 +54,11 @@ type storeFlag struct {
 	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, or memory: for trials."`
 }
 
-func (f storeFlag) open(ctx context.Context, codec *django.Codec) (session.Store, error) {
-	return store.Open(ctx, f.Store, store.Options{Codec: codec})
-}
-
-// openReadable opens the store with the means to read its data.
+// openReadable opens a store that is there, with the means to read its data.
 func (f storeFlag) openReadable(ctx context.Context, a *app) (session.Store, error) {
 	codec, err := a.codec()
 	if err != nil {
 		return nil, err
 	}
-	return f.open(ctx, codec)
+	return store.Open(ctx, f.Store, store.Options{Codec: codec})
 }

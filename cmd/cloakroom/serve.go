@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloakroom/service"
+	"cloakroom/store"
 )
 
 type serveCmd struct {
@@ -28,7 +29,11 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	sessions, err := c.openReadable(ctx, a)
+	codec, err := a.codec()
+	if err != nil {
+		return err
+	}
+	sessions, err := store.Open(ctx, c.Store, store.Options{Codec: codec, Create: true})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -13,9 +14,11 @@ var schema = []string{
 	`CREATE INDEX IF NOT EXISTS "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")`,
 }
 
-// prepare makes Django's table if there is none. It takes no write lock where
-// there is one.
-func (s *Store) prepare(ctx context.Context) error {
+var errNoTable = errors.New("no table django_session: run Django's migrations")
+
+// prepare looks for Django's table, and makes it if there is none and create
+// says so. It takes no write lock where there is one.
+func (s *Store) prepare(ctx context.Context, create bool) error {
 	// With a write-ahead log readers and the writer do not wait for each
 	// other. Where it cannot be had (another process is reading just now, a
 	// network file system), the store works all the same, only slower.
@@ -25,8 +28,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.writer.QueryRowContext(ctx, query).Scan(&tables); err != nil {
 		return unavailable(err)
 	}
-	if tables > 0 {
+	switch {
+	case tables > 0:
 		return nil
+	case !create:
+		return unavailable(errNoTable)
 	}
 	return s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for _, statement := range schema {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -25,6 +26,10 @@ type Options struct {
 	// Codec reads and writes session_data. With nil, sessions can be deleted
 	// and cleared only.
 	Codec *django.Codec
+	// Create makes the file, readable by its owner only, and Django's table if
+	// there is none. Where Django is to make them, let its migrations run
+	// first.
+	Create bool
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -32,6 +37,9 @@ type Options struct {
 // Timeout bounds every operation whose context has no earlier deadline,
 // waiting for locks included.
 const Timeout = 5 * time.Second
+
+// readers is how many reads may go on at the same time.
+const readers = 8
 
 // Store is a session.Store in an SQLite file; make one with Open.
 type Store struct {
@@ -45,28 +53,49 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// Open opens file and creates it and Django's table in it if there is none.
-// Where Django is to create the table itself, let its migrations run first.
+// Open opens file. Its errors wrap session.ErrUnavailable.
 func Open(ctx context.Context, file string, o Options) (*Store, error) {
 	s := &Store{codec: o.Codec, now: o.Now}
-	name := "file:" + (&url.URL{Path: file}).EscapedPath()
-	wait := fmt.Sprintf("?_pragma=busy_timeout(%d)", 2*Timeout.Milliseconds())
-	var err, err2 error
-	s.writer, err = sql.Open("sqlite", name+wait+"&_txlock=immediate")
-	s.reader, err2 = sql.Open("sqlite", name+wait+"&_query_only=true")
-	if err := errors.Join(err, err2); err != nil {
-		return nil, unavailable(err)
-	}
-	s.writer.SetMaxOpenConns(1)
-	s.reader.SetMaxOpenConns(8)
-	s.reader.SetMaxIdleConns(8)
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	if err := s.prepare(ctx); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("SQLite file %s: %w; it must be a database file, or one that can be created, in a folder that can be written to", file, err)
+	if err := s.open(ctx, file, o.Create); err != nil {
+		return nil, fmt.Errorf("SQLite file %s: %w; it must be the database of a Django project, in a folder that can be written to", file, err)
 	}
 	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, file string, mayCreate bool) (err error) {
+	if mayCreate {
+		if err := create(file); err != nil {
+			return unavailable(err)
+		}
+	}
+	name := "file:" + (&url.URL{Path: file}).EscapedPath()
+	name += fmt.Sprintf("?mode=rw&_pragma=busy_timeout(%d)", 2*Timeout.Milliseconds())
+	if s.writer, err = sql.Open("sqlite", name+"&_txlock=immediate"); err != nil {
+		return unavailable(err)
+	}
+	if s.reader, err = sql.Open("sqlite", name+"&_query_only=true"); err != nil {
+		s.writer.Close()
+		return unavailable(err)
+	}
+	s.writer.SetMaxOpenConns(1)
+	s.reader.SetMaxOpenConns(readers)
+	s.reader.SetMaxIdleConns(readers)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	if err := s.prepare(ctx, mayCreate); err != nil {
+		s.Close()
+		return err
+	}
+	return nil
+}
+
+// create makes an empty file, which is an empty database, if there is none.
+func create(file string) error {
+	f, err := os.OpenFile(file, os.O_RDONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // unavailable marks what went wrong between us and SQLite.

@@ -28,7 +28,7 @@ func codec(t *testing.T, secret string, fallbacks ...string) *django.Codec {
 
 func open(t *testing.T, file string, c *django.Codec, now func() time.Time) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), file, sqlite.Options{Codec: c, Now: now})
+	s, err := sqlite.Open(t.Context(), file, sqlite.Options{Codec: c, Create: true, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,10 +237,23 @@ func TestOpenFails(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("no database ", 500)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{text, dir, filepath.Join(dir, "missing", "db")} {
-		if s, err := sqlite.Open(t.Context(), file, sqlite.Options{Now: time.Now}); !errors.Is(err, session.ErrUnavailable) {
-			t.Errorf("Open(%s): got %v, %v, want %v", file, s, err, session.ErrUnavailable)
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		file   string
+		create bool
+	}{
+		{text, true}, {dir, true}, {filepath.Join(dir, "missing", "db"), true}, {empty, false}, {filepath.Join(dir, "absent"), false},
+	} {
+		s, err := sqlite.Open(t.Context(), c.file, sqlite.Options{Create: c.create, Now: time.Now})
+		if !errors.Is(err, session.ErrUnavailable) || s != nil {
+			t.Errorf("Open(%s): got %v, %v, want %v", c.file, s, err, session.ErrUnavailable)
 		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "absent")); err == nil {
+		t.Errorf("a file was created unasked")
 	}
 }
 
@@ -249,7 +262,7 @@ func BenchmarkLoad(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "db"), sqlite.Options{Codec: c, Now: time.Now})
+	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "db"), sqlite.Options{Codec: c, Create: true, Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}

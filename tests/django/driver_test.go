@@ -131,7 +131,7 @@ func codec(t *testing.T, secret string, fallbacks ...string) *django.Codec {
 // open opens our store on Django's file.
 func (d *driver) open(t *testing.T) session.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), "sqlite://"+d.file, store.Options{Codec: codec(t, secret)})
+	s, err := store.Open(t.Context(), "sqlite://"+d.file, store.Options{Codec: codec(t, secret), Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store"
+)
+
+// result is how a command ended.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// secrets is an environment that is complete.
+func secrets() map[string]string {
+	return map[string]string{"CLOAKROOM_SECRET_KEY": "secret", "CLOAKROOM_TOKEN": "token"}
+}
+
+func lookupIn(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}
+}
+
+func run(t *testing.T, env map[string]string, stdin string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	a := &app{strings.NewReader(stdin), &stdout, &stderr, lookupIn(env)}
+	status := a.run(t.Context(), args)
+	return result{status, stdout.String(), stderr.String()}
+}
+
+// database makes a database with sessions and gives its URL.
+func database(t *testing.T, sessions ...session.Session) string {
+	t.Helper()
+	url := "sqlite://" + filepath.Join(t.TempDir(), "db")
+	s := reopen(t, url)
+	for _, v := range sessions {
+		if err := s.Create(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return url
+}
+
+func reopen(t *testing.T, url string) session.Store {
+	t.Helper()
+	codec, err := django.NewCodec("secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), url, store.Options{Codec: codec, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestUsage(t *testing.T) {
+	url := database(t)
+	without := func(name string) map[string]string {
+		env := secrets()
+		delete(env, name)
+		return env
+	}
+	both := secrets()
+	both["CLOAKROOM_TOKEN_FILE"] = "file"
+	noFile := without("CLOAKROOM_TOKEN")
+	noFile["CLOAKROOM_TOKEN_FILE"] = filepath.Join(t.TempDir(), "missing")
+	for name, c := range map[string]struct {
+		env    map[string]string
+		args   []string
+		status int
+		stderr string
+	}{
+		"no command":     {secrets(), nil, 2, "expected one of"},
+		"unknown flag":   {secrets(), []string{"serve", "--store", url, "--frobnicate"}, 2, "--frobnicate"},
+		"no store":       {secrets(), []string{"serve"}, 2, "--store"},
+		"unknown store":  {secrets(), []string{"serve", "--store", "mongo://x"}, 1, "sqlite:"},
+		"no secret key":  {without("CLOAKROOM_SECRET_KEY"), []string{"serve", "--store", url}, 2, "CLOAKROOM_SECRET_KEY"},
+		"no token":       {without("CLOAKROOM_TOKEN"), []string{"serve", "--store", url}, 2, "CLOAKROOM_TOKEN"},
+		"token twice":    {both, []string{"serve", "--store", url}, 2, "not both"},
+		"no token file":  {noFile, []string{"serve", "--store", url}, 1, "CLOAKROOM_TOKEN_FILE"},
+		"bad address":    {secrets(), []string{"serve", "--store", url, "--listen", "nowhere"}, 1, "--listen"},
+		"list, no key":   {nil, []string{"sessions", "list", "--store", url}, 2, "CLOAKROOM_SECRET_KEY"},
+		"show, no ID":    {secrets(), []string{"sessions", "show", "--store", url}, 2, "<id>"},
+		"show, a key":    {secrets(), []string{"sessions", "show", "--store", url, sessiontest.Key(t)}, 2, "sessions list"},
+		"show, unknown":  {secrets(), []string{"sessions", "show", "--store", url, "0123456789abcdef"}, 1, "0123456789abcdef"},
+		"batch of zero":  {nil, []string{"clearsessions", "--store", url, "--batch", "0"}, 2, "--batch"},
+		"no such file":   {nil, []string{"config", "check", filepath.Join(t.TempDir(), "x.yaml")}, 1, "x.yaml"},
+		"bad database":   {secrets(), []string{"serve", "--store", "sqlite://" + t.TempDir()}, 1, "must be the database"},
+		"no database":    {nil, []string{"clearsessions", "--store", "sqlite:absent"}, 1, "unable to open"},
+		"sim, no plugin": {nil, []string{"sim"}, 2, "--wasm"},
+	} {
+		got := run(t, c.env, "", c.args...)
+		if got.status != c.status || !strings.Contains(got.stderr, c.stderr) || !strings.HasPrefix(got.stderr, "cloakroom: ") {
+			t.Errorf("%s: got status %d, %q, want status %d and %q", name, got.status, got.stderr, c.status, c.stderr)
+		}
+		if got.stdout != "" {
+			t.Errorf("%s: got %q on standard output", name, got.stdout)
+		}
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	v := session.Session{Key: sessiontest.Key(t), Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)}
+	url := database(t, v)
+	env := map[string]string{
+		"CLOAKROOM_SECRET_KEY_FILE":           write("key", "new\r\n"),
+		"CLOAKROOM_SECRET_KEY_FALLBACKS_FILE": write("fallbacks", "older\nsecret\n"),
+	}
+	got := run(t, env, "", "sessions", "show", "--store", url, idOf(v.Key))
+	if got.status != 0 || !strings.Contains(got.stdout, `"readable": true`) {
+		t.Errorf("got %+v, want the session", got)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	expires := time.Now().Add(time.Hour)
+	mine := session.Session{Key: sessiontest.Key(t), Data: []byte(`{"_auth_user_id":"\u001b[31m7"}`), Expires: expires}
+	other := session.Session{Key: sessiontest.Key(t), Data: []byte(`{"x":1}`), Expires: expires}
+	url := database(t, mine, other)
+	sessions := reopen(t, url)
+
+	table := run(t, secrets(), "", "sessions", "list", "--store", url)
+	if table.status != 0 || strings.Count(table.stdout, "\n") != 3 || !strings.Contains(table.stdout, idOf(mine.Key)) || strings.Contains(table.stdout, "\x1b") {
+		t.Errorf("list: got %+v", table)
+	}
+	var listing []listed
+	asJSON := run(t, secrets(), "", "sessions", "list", "--store", url, "--json")
+	if err := json.Unmarshal([]byte(asJSON.stdout), &listing); err != nil || len(listing) != 2 {
+		t.Errorf("list --json: got %+v, %v", asJSON, err)
+	}
+	foreign := run(t, map[string]string{"CLOAKROOM_SECRET_KEY": "foreign"}, "", "sessions", "list", "--store", url)
+	if foreign.status != 0 || strings.Count(foreign.stdout, "(unreadable)") != 2 {
+		t.Errorf("list with a foreign key: got %+v", foreign)
+	}
+	shown := run(t, secrets(), mine.Key+"\n", "sessions", "show", "--store", url, "-")
+	if shown.status != 0 || !strings.Contains(shown.stdout, `"_auth_user_id": "\u001b[31m7"`) {
+		t.Errorf("show: got %+v", shown)
+	}
+	revoked := run(t, secrets(), "", "sessions", "revoke", "--store", url, idOf(mine.Key))
+	if revoked.status != 0 || revoked.stdout != "revoked "+idOf(mine.Key)+"\n" {
+		t.Errorf("revoke: got %+v", revoked)
+	}
+	for _, r := range []result{table, asJSON, shown, revoked} {
+		if strings.Contains(r.stdout+r.stderr, mine.Key) {
+			t.Errorf("a key is told without --show-keys")
+		}
+	}
+	if _, err := sessions.Load(t.Context(), mine.Key); err == nil {
+		t.Errorf("the revoked session is still there")
+	}
+	if keys := run(t, secrets(), "", "sessions", "list", "--store", url, "--show-keys"); !strings.Contains(keys.stdout, other.Key) {
+		t.Errorf("list --show-keys: got %+v", keys)
+	}
+}
+
+func TestClearsessions(t *testing.T) {
+	var all []session.Session
+	for i := range 10 {
+		age := time.Hour
+		if i < 7 {
+			age = -time.Hour
+		}
+		all = append(all, session.Session{Key: sessiontest.Key(t), Data: []byte(`{}`), Expires: time.Now().Add(age)})
+	}
+	url := database(t, all...)
+	got := run(t, nil, "", "clearsessions", "--store", url, "--batch", "3")
+	if got.status != 0 || got.stdout != "cleared 7 expired sessions\n" {
+		t.Errorf("got %+v", got)
+	}
+	if got := run(t, nil, "", "clearsessions", "--store", url, "--json"); got.status != 0 || !strings.Contains(got.stdout, `"cleared": 0`) {
+		t.Errorf("again: got %+v", got)
+	}
+	if _, err := reopen(t, url).Load(t.Context(), all[9].Key); err != nil {
+		t.Errorf("a live session: got %v, want none", err)
+	}
+}
+
+func TestConfigCheck(t *testing.T) {
+	good := "mode: optional\nengine:\n  service: {cluster: sessions, token: '${TOKEN}'}\n"
+	env := map[string]string{"TOKEN": "t"}
+	if got := run(t, env, good, "config", "check", "-"); got.status != 0 || got.stdout != "-: ok\n" {
+		t.Errorf("good: got %+v", got)
+	}
+	for name, text := range map[string]string{
+		"misspelt":   strings.Replace(good, "mode", "mood", 1),
+		"no YAML":    "a: [",
+		"name twice": good + "mode: off\n",
+		"empty":      "",
+	} {
+		if got := run(t, env, text, "config", "check", "-"); got.status != 1 || !strings.HasPrefix(got.stderr, "cloakroom: -: ") {
+			t.Errorf("%s: got %+v, want status 1", name, got)
+		}
+	}
+}
+
+func TestConfigSchema(t *testing.T) {
+	got := run(t, nil, "", "config", "schema")
+	var schema struct {
+		Schema string `json:"$schema"`
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &schema); err != nil || schema.Schema == "" || got.status != 0 {
+		t.Errorf("got status %d, %v, %.200s", got.status, err, got.stdout)
+	}
+}
