@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/base64"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +149,19 @@ func TestDecodeRefuses(t *testing.T) {
 		if row.want != session.ErrTooLarge && !errors.Is(err, session.ErrUnreadable) {
 			t.Errorf("%s: %v is no %v", name, err, session.ErrUnreadable)
 		}
+	}
+}
+
+// A bomb is given up before it has filled the memory.
+func TestBombIsBounded(t *testing.T) {
+	c := newCodec(t, "key")
+	text := sign(t, c, zipped(t, make([]byte, 64<<20)))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := c.Decode(text)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, session.ErrTooLarge) || got > 16*Limit {
+		t.Errorf("got %v after %d bytes, want %v within %d", err, got, session.ErrTooLarge, 16*Limit)
 	}
 }
 
