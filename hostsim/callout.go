@@ -39,7 +39,7 @@ func httpCall(v *vm, a []uint64) status {
 	if timeout < 0 || cluster == nil {
 		return badArgument
 	}
-	m := &headerMap{}
+	m := newRequestMap()
 	m.replaceAll(unmarshalPairs([]byte(headers)))
 	for _, needed := range []string{":path", ":method", ":authority"} {
 		if _, found := m.get(needed); !found {
@@ -103,7 +103,7 @@ func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		status, text := upstreamFailure(err)
-		m := &headerMap{}
+		m := newResponseMap()
 		m.add(":status", strconv.Itoa(status))
 		m.add("content-length", strconv.Itoa(len(text)))
 		m.add("content-type", "text/plain")

@@ -66,7 +66,7 @@ func (c *cluster) request(ctx context.Context, m *headerMap, upgrade bool) *http
 
 // responseMap is an upstream's answer as a header map.
 func responseMap(resp *http.Response) *headerMap {
-	m := &headerMap{}
+	m := newResponseMap()
 	m.add(":status", strconv.Itoa(resp.StatusCode))
 	m.addHTTP(resp.Header)
 	if len(resp.TransferEncoding) > 0 {
@@ -83,8 +83,7 @@ func upstreamFailure(err error) (status int, text string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, "upstream request timeout"
 	case errors.As(err, &op) && op.Op == "dial":
-		return http.StatusServiceUnavailable, before +
-			"remote connection failure, transport failure reason: delayed connect error: Connection refused"
+		return http.StatusServiceUnavailable, before + "remote connection failure"
 	}
 	return http.StatusServiceUnavailable, before + "connection termination"
 }

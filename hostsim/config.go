@@ -23,9 +23,10 @@ var (
 
 // Limits of Envoy's where the configuration says nothing.
 const (
-	defaultBufferLimit  = 1 << 20  // bytes, per_connection_buffer_limit_bytes
-	defaultCalloutLimit = 32 << 20 // bytes, http.async_response_buffer_limit
-	memoryLimitPages    = 16384    // 1 GiB, PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES
+	defaultBufferLimit  = 1 << 20          // bytes, per_connection_buffer_limit_bytes
+	defaultCalloutLimit = 32 << 20         // bytes, http.async_response_buffer_limit
+	defaultTimeout      = 15 * time.Second // of a route
+	memoryLimitPages    = 16384            // 1 GiB, PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES
 )
 
 // Config says what a host runs. Only Wasm is needed.
@@ -57,6 +58,9 @@ type Route struct {
 	Path    string // the whole path without the query, or
 	Prefix  string // its beginning; a route with neither matches nothing
 	Cluster string // a name in Config.Clusters
+	// Timeout bounds the upstream's whole answer, from the end of the request on: 504
+	// before the answer's head, a reset after it. 0 is Envoy's 15 s, negative is none.
+	Timeout time.Duration
 	// Metadata is the route's filter_metadata: by namespace, values as of JSON.
 	Metadata map[string]map[string]any
 
@@ -98,6 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 		var err error
 		if r.metadata, err = newMetadata(r.Metadata); err != nil {
 			return c, fmt.Errorf("hostsim: metadata of route %q: %w", r.Name, err)
+		}
+		if r.Timeout == 0 {
+			r.Timeout = defaultTimeout
 		}
 		routes[i] = r
 	}

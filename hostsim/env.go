@@ -108,12 +108,20 @@ func setEffectiveContext(v *vm, a []uint64) status {
 	return ok
 }
 
-// callForeignFunction knows none of Envoy's functions yet.
+// callForeignFunction knows one of Envoy's functions. Such functions do not heed the
+// effective context.
 func callForeignFunction(v *vm, a []uint64) status {
-	if _, found := v.mem.text(a[0], a[1]); !found {
+	name, found := v.mem.text(a[0], a[1])
+	if !found {
 		return invalidMemory
 	}
-	return notFound
+	if name != "clear_route_cache" {
+		return notFound
+	}
+	if s := v.current.stream; s != nil {
+		s.routed = false
+	}
+	return ok
 }
 
 func getSharedData(v *vm, a []uint64) status {

@@ -8,15 +8,59 @@ import (
 )
 
 // headerMap is a header map as the guest sees it: names in lower case, pseudo
-// headers first, several values of a name as several entries.
-type headerMap struct{ pairs []pair }
+// headers first, several values of a name as several entries, except for the names
+// that Envoy keeps once only.
+type headerMap struct {
+	pairs []pair
+	// single are the names that have one entry; a further value is appended to it.
+	single map[string]bool
+}
+
+// Names that Envoy (1.36 to 1.40) keeps once in a map, beside the pseudo headers:
+// its inline headers.
+var (
+	singleRequest = nameSet(`accept accept-encoding access-control-request-headers
+		access-control-request-method authorization cache-control connection content-length
+		content-type expect grpc-accept-encoding grpc-timeout if-match if-modified-since
+		if-none-match if-range if-unmodified-since keep-alive origin pragma proxy-connection
+		referer te transfer-encoding upgrade user-agent via x-client-trace-id
+		x-envoy-expected-rq-timeout-ms x-envoy-internal x-forwarded-client-cert
+		x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-request-id`)
+	singleResponse = nameSet(`access-control-allow-credentials access-control-allow-headers
+		access-control-allow-methods access-control-allow-origin access-control-expose-headers
+		access-control-max-age age cache-control connection content-encoding content-length
+		content-type date etag expires grpc-message grpc-status keep-alive last-modified location
+		proxy-connection proxy-status server transfer-encoding upgrade vary via
+		x-envoy-upstream-service-time x-request-id`)
+)
+
+func nameSet(names string) map[string]bool {
+	set := map[string]bool{}
+	for name := range strings.FieldsSeq(names) {
+		set[name] = true
+	}
+	return set
+}
+
+func newRequestMap() *headerMap  { return &headerMap{single: singleRequest} }
+func newResponseMap() *headerMap { return &headerMap{single: singleResponse} }
+
+// key is the name under which an entry stands: host is another name of :authority.
+func key(name string) string {
+	if name == "host" {
+		return ":authority"
+	}
+	return name
+}
+
+func (m *headerMap) index(name string) int {
+	return slices.IndexFunc(m.pairs, func(p pair) bool { return p.name == name })
+}
 
 // get returns the first value of the name.
 func (m *headerMap) get(name string) (string, bool) {
-	for _, p := range m.pairs {
-		if p.name == name {
-			return p.value, true
-		}
+	if i := m.index(key(name)); i >= 0 {
+		return m.pairs[i].value, true
 	}
 	return "", false
 }
@@ -27,8 +71,22 @@ func (m *headerMap) value(name string) string {
 	return v
 }
 
-// add appends an entry; a pseudo header goes before all ordinary ones.
+// isSingle reports whether the name has one entry at most.
+func (m *headerMap) isSingle(name string) bool {
+	return m.single[name] || strings.HasPrefix(name, ":")
+}
+
+// add appends an entry; a pseudo header goes before all ordinary ones. A second
+// value of a single header joins the first after a comma.
 func (m *headerMap) add(name, value string) {
+	name = key(name)
+	if i := m.index(name); i >= 0 && m.isSingle(name) {
+		if value != "" && m.pairs[i].value != "" {
+			value = "," + value
+		}
+		m.pairs[i].value += value
+		return
+	}
 	at := len(m.pairs)
 	if strings.HasPrefix(name, ":") {
 		at = slices.IndexFunc(m.pairs, func(p pair) bool { return !strings.HasPrefix(p.name, ":") })
@@ -39,24 +97,27 @@ func (m *headerMap) add(name, value string) {
 	m.pairs = slices.Insert(m.pairs, at, pair{name, value})
 }
 
-// set replaces all values of the name by one, in the place of the first.
+// set replaces all values of the name by one: a single header's in its place,
+// another's at the end.
 func (m *headerMap) set(name, value string) {
-	i := slices.IndexFunc(m.pairs, func(p pair) bool { return p.name == name })
-	if i < 0 {
-		m.add(name, value)
+	name = key(name)
+	if i := m.index(name); i >= 0 && m.isSingle(name) {
+		m.pairs[i].value = value
 		return
 	}
-	m.pairs[i].value = value
-	kept := m.pairs[:i+1]
-	for _, p := range m.pairs[i+1:] {
-		if p.name != name {
-			kept = append(kept, p)
-		}
+	m.remove(name)
+	m.add(name, value)
+}
+
+// setDefault adds the header where there is none of the name.
+func (m *headerMap) setDefault(name, value string) {
+	if _, given := m.get(name); !given {
+		m.add(name, value)
 	}
-	m.pairs = kept
 }
 
 func (m *headerMap) remove(name string) {
+	name = key(name)
 	m.pairs = slices.DeleteFunc(m.pairs, func(p pair) bool { return p.name == name })
 }
 
@@ -87,7 +148,7 @@ func (m *headerMap) addHTTP(h http.Header) {
 	sort.Strings(names)
 	for _, name := range names {
 		for _, v := range h[name] {
-			m.pairs = append(m.pairs, pair{strings.ToLower(name), v})
+			m.add(strings.ToLower(name), v)
 		}
 	}
 }
@@ -129,4 +190,23 @@ func (m *headerMap) isUpgrade() bool {
 func (m *headerMap) isGRPC() bool {
 	rest, ok := strings.CutPrefix(m.value("content-type"), "application/grpc")
 	return ok && (rest == "" || rest[0] == '+')
+}
+
+// dropHopByHop takes out of a client's request what is meant for this hop: the
+// connection's headers, what Connection names, and what only proxies may claim. An
+// upgrade keeps the two headers that ask for it.
+func (m *headerMap) dropHopByHop() {
+	upgrade := m.isUpgrade()
+	for token := range strings.SplitSeq(m.value("connection"), ",") {
+		if name := strings.ToLower(strings.TrimSpace(token)); name != "" && !upgrade {
+			m.remove(name)
+		}
+	}
+	for name := range hopByHop {
+		if name != "host" && (!upgrade || name != "connection" && name != "upgrade") {
+			m.remove(name)
+		}
+	}
+	m.remove("expect")
+	m.remove("x-envoy-internal")
 }

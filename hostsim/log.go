@@ -41,14 +41,48 @@ type logbook struct {
 	level   Level
 	entries []Entry
 	sink    func(Level, string)
+
+	// What the guest wrote to an output without ending the line; Go's runtime prints
+	// a panic in such pieces.
+	piece      string
+	pieceLevel Level
 }
 
+// add logs one line.
 func (b *logbook) add(l Level, message string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.endPiece()
+	b.put(l, message)
+}
+
+// write logs what the guest wrote to an output: whole lines at once, the rest with
+// what follows.
+func (b *logbook) write(l Level, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pieceLevel != l {
+		b.endPiece()
+	}
+	whole, ended := strings.CutSuffix(b.piece+text, "\n")
+	b.piece, b.pieceLevel = whole, l
+	if ended {
+		b.piece = ""
+		b.put(l, whole)
+	}
+}
+
+func (b *logbook) endPiece() {
+	if b.piece != "" {
+		b.put(b.pieceLevel, b.piece)
+		b.piece = ""
+	}
+}
+
+func (b *logbook) put(l Level, message string) {
 	if l < b.level {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.entries = append(b.entries, Entry{l, message})
 	if b.sink != nil {
 		b.sink(l, message)
@@ -58,6 +92,7 @@ func (b *logbook) add(l Level, message string) {
 func (b *logbook) all() []Entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.endPiece()
 	return slices.Clone(b.entries)
 }
 

@@ -55,7 +55,7 @@ var streamAttributes = map[string]map[string]func(*stream) (any, bool){
 	},
 	"response": {
 		"code":         responseCode,
-		"code_details": func(s *stream) (any, bool) { return s.details, s.details != "" },
+		"code_details": func(s *stream) (any, bool) { return s.details, s.details != "" || s.response != nil },
 		"headers":      func(s *stream) (any, bool) { return headerAttributes{s.shownResponse()}, true },
 	},
 	"connection": {
@@ -78,13 +78,13 @@ var streamAttributes = map[string]map[string]func(*stream) (any, bool){
 	},
 }
 
+// ofRoute reads the route that the request had when it was last routed.
 func ofRoute(f func(*Route) any) func(*stream) (any, bool) {
 	return func(s *stream) (any, bool) {
-		r := s.currentRoute()
-		if r == nil {
+		if s.route == nil {
 			return nil, false
 		}
-		return f(r), true
+		return f(s.route), true
 	}
 }
 
@@ -222,8 +222,11 @@ func (v *vm) property(path []string) (any, bool) {
 	if table := streamAttributes[path[0]]; table != nil {
 		return descend(attributes{c.stream, table}, path[1:])
 	}
-	if path[0] == "connection_id" {
+	switch path[0] {
+	case "connection_id":
 		return descend(c.stream.id, path[1:])
+	case "metadata": // dynamic metadata, which no host call writes
+		return descend(message{fields: fields{"filter_metadata": fields{}}}, path[1:])
 	}
 	state, found := c.stream.filterState[path[0]]
 	if !found {

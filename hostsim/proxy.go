@@ -9,12 +9,13 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// serverHeader stands in the server header of every answer.
-const serverHeader = "hostsim"
+// serverHeader stands in the server header of every answer, as by Envoy's default.
+const serverHeader = "envoy"
 
 // downstreamHead is the head of the answer, as it goes to the client.
 type downstreamHead struct {
@@ -26,13 +27,15 @@ type downstreamHead struct {
 // forwardResponse takes the response's headers as they stand for the client.
 func (s *stream) forwardResponse() {
 	status, err := strconv.Atoi(s.response.value(":status"))
-	if err != nil || status < 100 || status > 999 {
-		s.resetStream()
+	if err != nil || status < 200 && s.tunnel == nil || status > 999 {
+		s.localReply(localReply{status: 502, body: "missing required header: :status", grpc: noGRPCStatus,
+			details: "filter_removed_required_response_headers"})
 		return
 	}
 	d := &downstreamHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
+	s.response.set("server", serverHeader)
+	s.response.setDefault("date", s.host().now().UTC().Format(http.TimeFormat))
 	s.response.toHTTP(d.header, d.upgrade)
-	d.header.Set("Server", serverHeader)
 	s.down = d
 	s.wake()
 }
@@ -47,21 +50,15 @@ func (h *Host) requestMap(r *http.Request) *headerMap {
 	if path == "" || path[0] != '/' { // made by hand, or the absolute form
 		path = r.URL.RequestURI()
 	}
-	m := &headerMap{pairs: []pair{
-		{":authority", r.Host}, {":path", path}, {":method", r.Method}, {":scheme", scheme}}}
+	m := newRequestMap()
+	m.pairs = []pair{{":authority", r.Host}, {":path", path}, {":method", r.Method}, {":scheme", scheme}}
 	m.addHTTP(r.Header)
-	upgrade := m.isUpgrade()
-	for name := range hopByHop {
-		if !upgrade || name != "connection" && name != "upgrade" {
-			m.remove(name)
-		}
-	}
-	m.remove("expect")
+	m.dropHopByHop()
 	if r.ContentLength > 0 {
 		m.set("content-length", strconv.FormatInt(r.ContentLength, 10))
 	}
-	m.set("x-forwarded-proto", scheme)
-	m.set("x-request-id", newRequestID())
+	m.setDefault("x-forwarded-proto", scheme)
+	m.setDefault("x-request-id", newRequestID())
 	return m
 }
 
@@ -76,6 +73,11 @@ func newRequestID() string {
 // ServeHTTP proxies one request through the filter. A stream that is reset ends
 // with http.ErrAbortHandler, which cuts the client's connection.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.RequestURI, "#") {
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusBadRequest) // Envoy does not take it to the filters
+		return
+	}
 	worker := h.pick()
 	var s *stream
 	worker.do(func() {
@@ -138,10 +140,17 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 	if head.upgrade {
 		return s.serveTunnel(head, control)
 	}
+	w.Header()["Content-Type"] = nil // net/http is not to guess one
 	for name, values := range head.header {
 		w.Header()[name] = values
 	}
+	if s.unread() {
+		w.Header().Set("Connection", "close")
+	}
 	w.WriteHeader(head.status)
+	if s.mustFlush(head) {
+		_ = control.Flush() // a writer that cannot flush sends when it is done
+	}
 	for {
 		b, end, cut := s.enc.take()
 		if cut {
@@ -156,19 +165,24 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 			s.writeTrailers(w)
 			return true
 		}
-		_ = control.Flush() // a writer that cannot flush sends when it is done
+		_ = control.Flush()
 	}
 }
 
-// awaitHead waits for the head of the answer; nil means the stream was reset.
+// mustFlush reports whether the head has to go out before the body: because the body
+// is not there yet, or has no known length.
+func (s *stream) mustFlush(head *downstreamHead) bool {
+	s.vm.worker.mu.Lock()
+	defer s.vm.worker.mu.Unlock()
+	return !s.enc.outEnd || len(s.enc.out) > 0 && head.header.Get("Content-Length") == ""
+}
+
+// awaitHead waits for the head of the answer; nil means the stream was reset before.
 func (s *stream) awaitHead() *downstreamHead {
 	s.vm.worker.mu.Lock()
 	defer s.vm.worker.mu.Unlock()
 	for s.down == nil && !s.reset {
 		s.changed.Wait()
-	}
-	if s.reset {
-		return nil
 	}
 	return s.down
 }

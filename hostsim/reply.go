@@ -56,7 +56,7 @@ func (s *stream) localReply(r localReply) {
 // buildReply makes the headers of a local reply and leaves in r the body that
 // really follows them.
 func (s *stream) buildReply(r *localReply) *headerMap {
-	m := &headerMap{}
+	m := newResponseMap()
 	m.add(":status", strconv.Itoa(r.status))
 	for _, p := range r.headers {
 		m.add(strings.ToLower(p.name), p.value)
@@ -130,7 +130,8 @@ func percentEncode(s string) string {
 	return b.String()
 }
 
-// sendLocalResponse answers the stream once the guest has returned.
+// sendLocalResponse answers the stream once the guest has returned. A second answer
+// of the guest's is ignored.
 func sendLocalResponse(v *vm, a []uint64) status {
 	details, foundDetails := v.mem.text(a[1], a[2])
 	body, foundBody := v.mem.text(a[3], a[4])
@@ -142,7 +143,8 @@ func sendLocalResponse(v *vm, a []uint64) status {
 		status: int(uint32(a[0])), body: body, headers: unmarshalPairs([]byte(headers)),
 		grpc: int(int32(a[7])), details: strings.Join(strings.Fields(details), "_"),
 	}
-	if s := v.inEffect().stream; s != nil {
+	if s := v.inEffect().stream; s != nil && !s.replied {
+		s.replied = true
 		v.afterCall = append(v.afterCall, func() { s.localReply(r) })
 	}
 	v.stopNext = true

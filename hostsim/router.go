@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -12,25 +13,33 @@ import (
 // no longer read.
 const highWatermark = 64 << 10
 
-// currentRoute finds the route of the request as its headers stand now.
-func (s *stream) currentRoute() *Route {
-	if s.routed {
-		return s.route
-	}
+// findRoute routes the request by its headers as they stand now.
+func (s *stream) findRoute() {
 	s.routed, s.route = true, nil
 	path, _, _ := strings.Cut(s.request.value(":path"), "?")
 	for i := range s.host().cfg.Routes {
 		r := &s.host().cfg.Routes[i]
 		if r.Path != "" && path == r.Path || r.Path == "" && r.Prefix != "" && strings.HasPrefix(path, r.Prefix) {
 			s.route = r
-			break
+			return
 		}
 	}
-	return s.route
 }
 
 // forwardRequest is the router: the request's headers have passed the filter.
 func (s *stream) forwardRequest() {
+	if !s.routed {
+		s.findRoute()
+	}
+	if s.route == nil {
+		s.localReply(localReply{status: 404, grpc: noGRPCStatus, details: "route_not_found"})
+		return
+	}
+	c := s.host().clusters[s.route.Cluster]
+	if c == nil {
+		s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "cluster_not_found"})
+		return
+	}
 	for _, needed := range []string{":method", ":path", ":authority"} {
 		if _, found := s.request.get(needed); !found {
 			s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "filter_removed_required_request_headers",
@@ -38,16 +47,38 @@ func (s *stream) forwardRequest() {
 			return
 		}
 	}
-	route := s.currentRoute()
-	if route == nil {
-		s.localReply(localReply{status: 404, grpc: noGRPCStatus, details: "route_not_found"})
+	if s.route.Timeout > 0 && !s.upgrade {
+		s.request.set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(s.route.Timeout.Milliseconds(), 10))
+	}
+	req := s.upstreamRequest(c)
+	if req.Body == nil {
+		s.startTimeout()
+	}
+	s.host().running.Go(func() { s.runUpstream(c, req) })
+}
+
+// startTimeout bounds the rest of the exchange, once the request has gone out whole.
+func (s *stream) startTimeout() {
+	if s.route.Timeout <= 0 || s.upgrade || s.ended {
 		return
 	}
-	c := s.host().clusters[route.Cluster]
-	if c == nil {
-		s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "cluster_not_found"})
-		return
-	}
+	s.timeout = time.AfterFunc(s.route.Timeout, func() {
+		s.vm.worker.do(func() {
+			switch {
+			case s.ended || s.reset || s.enc.ended || s.upstream.Err() != nil:
+			case s.response == nil:
+				s.localReply(localReply{status: 504, body: "upstream request timeout", grpc: noGRPCStatus, details: "response_timeout"})
+			default:
+				s.details = "response_timeout"
+				s.resetStream()
+			}
+		})
+	})
+}
+
+// upstreamRequest makes the request for the upstream; its body is what passes the
+// filter.
+func (s *stream) upstreamRequest(c *cluster) *http.Request {
 	req := c.request(s.upstream, s.request, s.upgrade)
 	if !s.dec.endAtHead && !s.upgrade {
 		req.Body, req.ContentLength = &upstreamBody{s, req}, -1
@@ -57,7 +88,7 @@ func (s *stream) forwardRequest() {
 		req.Trailer = s.announcedTrailers()
 	}
 	req.Header.Del("Content-Length")
-	s.host().running.Go(func() { s.runUpstream(c, req) })
+	return req
 }
 
 // announcedTrailers prepares the upstream request for the trailers that the
@@ -104,7 +135,8 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 	}}
 	if err := source.pump(); err != nil {
 		w.do(func() {
-			if !s.ended {
+			if !s.ended && !s.reset {
+				s.details = "upstream_reset_after_response_started{protocol_error}"
 				s.resetStream()
 			}
 		})
@@ -113,7 +145,7 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 
 // receive takes the head of the upstream's answer. It answers whether a body follows.
 func (s *stream) receive(resp *http.Response, took time.Duration) bool {
-	s.response = responseMap(resp)
+	s.response, s.details = responseMap(resp), "via_upstream"
 	s.response.set("x-envoy-upstream-service-time", strconv.FormatInt(took.Milliseconds(), 10))
 	end := resp.Body == http.NoBody || resp.ContentLength == 0 || s.isHead
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -144,10 +176,18 @@ type source struct {
 	count    *int64
 }
 
+// buffers are what sources read into.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 64<<10)
+	return &b
+}}
+
 // pump reads to the end. It waits while the filter has paused at the headers, and
 // while the next hop is slow. The error is the reader's.
 func (p *source) pump() error {
-	buf := make([]byte, 16<<10)
+	pooled := buffers.Get().(*[]byte)
+	defer buffers.Put(pooled)
+	buf := *pooled
 	for {
 		if !p.mayRead() {
 			return nil
@@ -228,6 +268,7 @@ func (u *upstreamBody) Read(p []byte) (int, error) {
 		if u.s.dec.trailers != nil && u.req.Trailer != nil {
 			u.s.dec.trailers.toHTTP(u.req.Trailer, false)
 		}
+		u.s.vm.worker.do(u.s.startTimeout)
 		return n, io.EOF
 	}
 	return n, nil

@@ -36,6 +36,7 @@ type stream struct {
 
 	down        *downstreamHead // what goes to the client, once it may
 	reset       bool            // the client's connection is to be cut
+	replied     bool            // the guest has sent a local reply
 	logging     bool            // proxy_on_log runs
 	ended       bool
 	failed      bool              // the answer to a failed VM has been sent
@@ -43,6 +44,7 @@ type stream struct {
 
 	upstream       context.Context // the request to the upstream
 	cancelUpstream context.CancelFunc
+	timeout        *time.Timer        // of the route; nil until the request is complete
 	tunnel         io.ReadWriteCloser // the upstream's side of an upgraded stream
 }
 
@@ -74,6 +76,7 @@ func (s *stream) wake() { s.changed.Broadcast() }
 // begin creates the guest's context and runs the request's headers.
 func (s *stream) begin() {
 	s.request = s.host().requestMap(s.client)
+	s.findRoute()
 	s.isGRPC = s.request.isGRPC()
 	s.isHead = s.client.Method == http.MethodHead
 	s.upgrade = s.request.isUpgrade()
@@ -135,6 +138,9 @@ func (s *stream) end() {
 		return
 	}
 	s.ended = true
+	if s.timeout != nil {
+		s.timeout.Stop()
+	}
 	s.dec.abort()
 	s.enc.abort()
 	s.cancelUpstream()

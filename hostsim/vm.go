@@ -151,7 +151,7 @@ func (v *vm) fail(err error) {
 	}
 	reason, _, _ := strings.Cut(err.Error(), "\nwasm stack trace")
 	v.failed = fmt.Errorf("%w: %s", ErrTrap, reason)
-	v.host.log.add(Critical, "the VM failed: "+err.Error())
+	v.host.log.add(Critical, "the VM failed: "+reason+"; its streams get 503 from now on")
 }
 
 // start initializes the instance and runs proxy_on_vm_start and

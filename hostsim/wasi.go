@@ -49,6 +49,7 @@ func wasiAnswer(errno uint32) func(*vm, []uint64) uint32 {
 }
 
 // fdWrite turns standard output into info lines and standard error into error lines.
+// Envoy logs each write as a line of its own; here a line is what ends with a newline.
 func fdWrite(v *vm, a []uint64) uint32 {
 	level, known := map[uint32]Level{1: Info, 2: Error}[uint32(a[0])]
 	if !known {
@@ -59,7 +60,7 @@ func fdWrite(v *vm, a []uint64) uint32 {
 		return wasiFault
 	}
 	if len(text) > 0 {
-		v.host.log.add(level, strings.TrimSuffix(string(text), "\n"))
+		v.host.log.write(level, string(text))
 	}
 	return wasiOK
 }
