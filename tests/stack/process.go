@@ -119,8 +119,23 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Signal sends a signal to the process: SIGSTOP makes it hang.
-func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+// Hang makes the process hang, connections open, until Resume.
+func (p *Process) Hang(ctx context.Context) error {
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return p.waitReady(ctx, func(context.Context) error {
+		// The state is the third field, after the name in parentheses.
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+		if _, rest, _ := bytes.Cut(stat, []byte(") ")); err == nil && !bytes.HasPrefix(rest, []byte("T")) {
+			err = errors.New("it is still running")
+		}
+		return err
+	})
+}
+
+// Resume lets a process go on that hangs.
+func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Name is the name that the process was started under.
 func (p *Process) Name() string { return p.name }

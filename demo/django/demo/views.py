@@ -1,5 +1,6 @@
 """Views that use the session as Django applications do."""
 
+from django.contrib.sessions.models import Session
 from django.http import JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -22,11 +23,11 @@ def cart(request):
 
 @require_safe
 def session(request):
-    """The session as Django sees it, for the tests."""
+    """The session as Django sees it, and when the store ends it, for the tests."""
     return JsonResponse(
         {
             "user": request.user.get_username(),
             "data": dict(request.session.items()),
-            "expires": request.session.get_expiry_date().isoformat(),
+            "expires": Session.objects.get(pk=request.session.session_key).expire_date.isoformat(),
         }
     )

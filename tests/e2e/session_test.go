@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// whoami is the Go service's answer.
+type whoami struct {
+	User    string
+	Session map[string]any
+}
+
+// djangoView is Django's answer at /session/.
+type djangoView struct {
+	User    string
+	Data    map[string]any
+	Expires time.Time
+}
+
+func TestWithoutSession(t *testing.T) {
+	v := newVisitor(t)
+	page := v.do(theSite.url("/cart/?a=1&b=2"), nil, "Sec-Fetch-Mode", "navigate")
+	if got, want := page.header.Get("Location"), "/login/?next=/cart/%3Fa%3D1%26b%3D2"; page.status != http.StatusFound || got != want {
+		t.Errorf("a page load: %d to %q, want 302 to %q", page.status, got, want)
+	}
+	script := v.do(theSite.url("/go/whoami"), nil, "Sec-Fetch-Mode", "cors")
+	if script.status != http.StatusUnauthorized || script.header.Get("Location") != "" {
+		t.Errorf("a fetch: %d to %q, want 401", script.status, script.header.Get("Location"))
+	}
+	if health := v.do(theSite.url("/healthz"), nil); health.status != http.StatusOK {
+		t.Errorf("a route with mode off: %d, want 200", health.status)
+	}
+}
+
+// TestGoServiceLearnsWhoItIs also sees that what Django puts into the session
+// reaches a service in another language, and that a client cannot say it.
+func TestGoServiceLearnsWhoItIs(t *testing.T) {
+	v := newVisitor(t)
+	v.login()
+	form := url.Values{"csrfmiddlewaretoken": {v.csrf("/")}, "item": {"a green coat, süß 🧥"}}
+	if kept := v.do(theSite.url("/cart/"), form, "Origin", theSite.url("")); kept.status != http.StatusFound {
+		t.Fatalf("POST /cart/: %d, want 302", kept.status)
+	}
+	answer := v.do(theSite.url("/go/whoami"), nil, "X-User-Id", "2", "x_user_id", "2", "X-Session", `{"admin":true}`)
+	got := decode[whoami](t, answer)
+	if got.User != "1" {
+		t.Errorf("user %q, want 1", got.User)
+	}
+	if cart, ok := got.Session["cart"].([]any); !ok || len(cart) != 1 || cart[0] != "a green coat, süß 🧥" {
+		t.Errorf("session %v, want the cart that Django wrote", got.Session)
+	}
+	for key := range got.Session {
+		if strings.HasPrefix(key, "_") || key == "admin" {
+			t.Errorf("the Go service was told %q", key)
+		}
+	}
+}
+
+// TestLogouts ends a session once by Django and once by the filter; either way
+// the same cookie is refused everywhere.
+func TestLogouts(t *testing.T) {
+	logouts := []struct {
+		name   string
+		logout func(v *visitor) response
+		status int
+	}{
+		{"Django's", func(v *visitor) response {
+			form := url.Values{"csrfmiddlewaretoken": {v.csrf("/")}}
+			return v.do(theSite.url("/django-logout/"), form, "Origin", theSite.url(""))
+		}, http.StatusFound},
+		{"the filter's", func(v *visitor) response {
+			return v.do(theSite.url("/logout/"), url.Values{}, "Origin", theSite.url(""), "Sec-Fetch-Mode", "navigate")
+		}, http.StatusSeeOther},
+	}
+	for _, tt := range logouts {
+		t.Run(tt.name, func(t *testing.T) {
+			v := newVisitor(t)
+			key := v.login()
+			old := with(t, key)
+			if before := old("/go/whoami"); before.status != http.StatusOK {
+				t.Fatalf("before: %d, want 200", before.status)
+			}
+			if got := tt.logout(v); got.status != tt.status {
+				t.Fatalf("logout: %d, want %d: %s", got.status, tt.status, got.body)
+			}
+			if got := v.key(); got != "" {
+				t.Error("the browser still has the cookie")
+			}
+			if after := old("/go/whoami", "Sec-Fetch-Mode", "cors"); after.status != http.StatusUnauthorized {
+				t.Errorf("the Go service with the old cookie: %d, want 401", after.status)
+			}
+			if after := old("/", "Sec-Fetch-Mode", "navigate"); after.status != http.StatusFound {
+				t.Errorf("Django with the old cookie: %d, want 302", after.status)
+			}
+			// Django itself, with no filter before it, agrees.
+			direct := newVisitor(t).do(theSite.direct(8000, "/session/"), nil, "Cookie", "sessionid="+key)
+			if direct.status == http.StatusOK && decode[djangoView](t, direct).User == "demo" {
+				t.Error("Django itself still takes the old cookie")
+			}
+		})
+	}
+}
+
+func TestLogoutIsRefusedToOtherSites(t *testing.T) {
+	v := newVisitor(t)
+	key := v.login()
+	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
+		if got := v.do(theSite.url("/logout/"), url.Values{}, header...); got.status != http.StatusForbidden {
+			t.Errorf("%v: %d, want 403", header, got.status)
+		}
+	}
+	if got := with(t, key)("/go/whoami"); got.status != http.StatusOK {
+		t.Errorf("afterwards: %d, want 200", got.status)
+	}
+}
+
+// TestRefreshedSessionIsStillDjangos lets a session come due, sees the filter
+// move its end, and Django go on with it.
+func TestRefreshedSessionIsStillDjangos(t *testing.T) {
+	v := newVisitor(t)
+	key := v.login()
+	callService(t, "/v1/touch", map[string]any{"key": key, "age": 3600})
+	answer := v.do(theSite.url("/go/whoami"), nil)
+	if cookie := answer.header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "sessionid="+key+";") || !strings.Contains(cookie, "Max-Age=1209600") {
+		t.Errorf("Set-Cookie %q, want the same key for 14 days", strings.ReplaceAll(cookie, key, "KEY"))
+	}
+	// The store hears of it without the request waiting, and so does this test.
+	want := time.Now().Add(14*24*time.Hour - time.Minute)
+	var got djangoView
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && got.Expires.Before(want); {
+		direct := newVisitor(t).do(theSite.direct(8000, "/session/"), nil, "Cookie", "sessionid="+key)
+		got = decode[djangoView](t, direct)
+	}
+	if got.Expires.Before(want) {
+		t.Errorf("Django reads the end %v, want one after %v", got.Expires, want)
+	}
+	if got.User != "demo" {
+		t.Errorf("Django sees user %q, want demo", got.User)
+	}
+	if page := v.do(theSite.url("/"), nil); page.status != http.StatusOK || !strings.Contains(page.body, "You are demo") {
+		t.Errorf("Django's page afterwards: %d", page.status)
+	}
+}
+
+// TestOutageIsNoLogout lets the session service hang, ends it, and starts it
+// again: 503 meanwhile, and the session is as it was.
+func TestOutageIsNoLogout(t *testing.T) {
+	guest, leaver := newVisitor(t), newVisitor(t)
+	guest.login()
+	leaver.login()
+	refused := func(when string) {
+		t.Helper()
+		for _, got := range []response{
+			guest.do(theSite.url("/go/whoami"), nil),
+			leaver.do(theSite.url("/logout/"), url.Values{}),
+		} {
+			if got.status != http.StatusServiceUnavailable || got.header.Get("Set-Cookie") != "" {
+				t.Errorf("%s: %d, Set-Cookie %q; want 503 and the cookie untouched", when, got.status, got.header.Get("Set-Cookie"))
+			}
+		}
+	}
+	if err := theSite.service.Hang(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refused("while it hangs")
+	theSite.service.Kill()
+	refused("while it is gone")
+	if err := theSite.startService(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []*visitor{guest, leaver} {
+		if got := v.do(theSite.url("/go/whoami"), nil); got.status != http.StatusOK {
+			t.Errorf("afterwards: %d, want 200", got.status)
+		}
+	}
+}
+
+// TestSecretsStayOutOfLogs looks for keys and the token in what Envoy, with
+// its wasm, and the service have written so far.
+func TestSecretsStayOutOfLogs(t *testing.T) {
+	v := newVisitor(t)
+	key := v.login()
+	v.do(theSite.url("/go/whoami"), nil)
+	for name, text := range map[string]string{"envoy": theSite.envoy.Log(), "service": theSite.service.Log()} {
+		if strings.Contains(text, key) || strings.Contains(text, token) {
+			t.Errorf("%s's log holds a key or the token", name)
+		}
+	}
+	stats, err := theSite.envoy.Admin(t.Context(), "/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stats, key) {
+		t.Error("Envoy's stats hold a key")
+	}
+}
+
+func callService(t *testing.T, path string, body any) {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequest(http.MethodPost, theSite.direct(8081, path), bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", path, answer.Status)
+	}
+}
