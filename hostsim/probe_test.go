@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cloakroom/hostsim"
 )
@@ -44,22 +45,44 @@ func buildWasm(dir, pkg string) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
-// app is the upstream of the tests: it tells what it received.
+// app is the upstream of the tests: it tells what it received, or breaks in the way
+// that the path names.
 func app(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	w.Header().Set("X-App", "1")
-	fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), body)
+	control := http.NewResponseController(w)
+	switch r.URL.Path {
+	case "/reset":
+		panic(http.ErrAbortHandler)
+	case "/half":
+		w.Header().Set("Content-Length", "100")
+		io.WriteString(w, "half")
+		control.Flush()
+		panic(http.ErrAbortHandler)
+	case "/hang":
+		<-r.Context().Done()
+	case "/big":
+		for range 33 {
+			w.Write(make([]byte, 1<<20))
+		}
+	case "/empty":
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-App", "1")
+		fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), body)
+	}
 }
 
-// newProbe starts a host with the probe, one route to the app, and a cluster "calls".
+// newProbe starts a host with the probe, routes to the app and to a dead cluster, and a
+// cluster "calls".
 func newProbe(t *testing.T, change func(*hostsim.Config)) *hostsim.Host {
 	t.Helper()
 	c := hostsim.Config{
 		Wasm:   probeWasm,
-		Routes: []hostsim.Route{{Name: "main", Prefix: "/", Cluster: "app"}},
+		Routes: []hostsim.Route{{Name: "gone", Prefix: "/gone", Cluster: "dead"}, {Name: "main", Prefix: "/", Cluster: "app"}},
 		Clusters: map[string]hostsim.Cluster{
 			"app":   hostsim.Handler(http.HandlerFunc(app)),
 			"calls": hostsim.Handler(http.HandlerFunc(app)),
+			"dead":  hostsim.URL("http://127.0.0.1:1"),
 		},
 	}
 	if change != nil {
@@ -122,11 +145,12 @@ func wantTranscript(t *testing.T, h *hostsim.Host, want ...string) {
 	}
 }
 
-// last is the last log line.
-func last(h *hostsim.Host) string {
-	logs := h.Logs()
-	if len(logs) == 0 {
-		return ""
+// waitFor polls for what another goroutine is about to do.
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing more happened in 10 s")
+		}
 	}
-	return logs[len(logs)-1].Message
 }

@@ -50,6 +50,16 @@ func (s scripts) action(callback string) types.Action {
 	return types.ActionContinue
 }
 
+// body is action for a body callback: a script for "<callback>-end" takes the place
+// of the callback's own at the end of the stream.
+func (s scripts) body(callback string, size int, end bool) types.Action {
+	if _, found := s[callback+"-end"]; found && end {
+		callback += "-end"
+	}
+	note(s, callback, size, end)
+	return s.action(callback)
+}
+
 type pluginContext struct {
 	types.DefaultPluginContext
 	scripts scripts
@@ -97,8 +107,7 @@ func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 }
 
 func (c *httpContext) OnHttpRequestBody(size int, end bool) types.Action {
-	note(c.scripts, "request-body", size, end)
-	return c.scripts.action("request-body")
+	return c.scripts.body("request-body", size, end)
 }
 
 func (c *httpContext) OnHttpRequestTrailers(int) types.Action {
@@ -110,8 +119,7 @@ func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
 }
 
 func (c *httpContext) OnHttpResponseBody(size int, end bool) types.Action {
-	note(c.scripts, "response-body", size, end)
-	return c.scripts.action("response-body")
+	return c.scripts.body("response-body", size, end)
 }
 
 func (c *httpContext) OnHttpResponseTrailers(int) types.Action {
