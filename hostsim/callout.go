@@ -102,7 +102,7 @@ func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, 
 func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		status, text := upstreamFailure(err)
+		status, text, _ := upstreamFailure(err)
 		m := newResponseMap()
 		m.add(":status", strconv.Itoa(status))
 		m.add("content-length", strconv.Itoa(len(text)))

@@ -128,7 +128,7 @@ func TestUpstreamFailures(t *testing.T) {
 		{
 			name: "reset before the headers", path: "/reset",
 			header: []string{"probe-done: prop response/code_details"},
-			log:    []string{`done: prop response/code_details -> "upstream_reset_before_response_started"`},
+			log:    []string{`done: prop response/code_details -> "upstream_reset_before_response_started{connection_termination}"`},
 			status: 503, answer: "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
 		},
 		{name: "no content", path: "/empty", status: 204, header: []string{"probe-response-body: say body"}},

@@ -75,17 +75,20 @@ func responseMap(resp *http.Response) *headerMap {
 	return m
 }
 
-// upstreamFailure is what Envoy answers for a request without an answer.
-func upstreamFailure(err error) (status int, text string) {
-	const before = "upstream connect error or disconnect/reset before headers. reset reason: "
+// upstreamFailure is what Envoy answers for a request that got no answer, and its word
+// for the reason; a time-out has none.
+func upstreamFailure(err error) (status int, text, reason string) {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout, "upstream request timeout"
+		return http.StatusGatewayTimeout, "upstream request timeout", ""
 	case errors.As(err, &op) && op.Op == "dial":
-		return http.StatusServiceUnavailable, before + "remote connection failure"
+		reason = "remote connection failure"
+	default:
+		reason = "connection termination"
 	}
-	return http.StatusServiceUnavailable, before + "connection termination"
+	return http.StatusServiceUnavailable,
+		"upstream connect error or disconnect/reset before headers. reset reason: " + reason, reason
 }
 
 // pipeListener is a net.Listener whose connections are pipes in memory.

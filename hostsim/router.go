@@ -121,8 +121,9 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 			return
 		}
 		if err != nil {
-			status, text := upstreamFailure(err)
-			s.localReply(localReply{status: status, body: text, grpc: noGRPCStatus, details: "upstream_reset_before_response_started"})
+			status, text, reason := upstreamFailure(err)
+			s.localReply(localReply{status: status, body: text, grpc: noGRPCStatus,
+				details: "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_") + "}"})
 			return
 		}
 		open = s.receive(resp, time.Since(sent))

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
@@ -103,6 +104,7 @@ func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 		}
 	}
 	contextID = c.id
+	c.scripts["own"] = strconv.Itoa(int(c.id))
 	return c.scripts.action("request-headers")
 }
 

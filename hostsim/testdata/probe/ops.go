@@ -15,6 +15,9 @@ import (
 // contextID is the last stream that sent request headers: "effective last" chooses it.
 var contextID uint32
 
+// saved is the stream that last did "save".
+var saved string
+
 // metrics are the metrics defined so far, by name.
 var metrics = map[string]any{}
 
@@ -124,12 +127,15 @@ func do(words []string, s scripts) string {
 		return result("", proxywasm.ResumeHttpRequest())
 	case "close": // close STREAMTYPE
 		return result("", upstreamgo.CloseStream(upstreamgo.StreamType(number(1))))
-	case "effective": // effective last|NUMBER
-		id := contextID
-		if arg(1) != "last" {
-			id = uint32(number(1))
+	case "effective": // effective last|own|saved|NUMBER
+		id, known := map[string]string{"last": strconv.Itoa(int(contextID)), "own": s["own"], "saved": saved}[arg(1)]
+		if !known {
+			id = arg(1)
 		}
-		return result("", proxywasm.SetEffectiveContext(id))
+		n, _ := strconv.Atoi(id)
+		return result("", proxywasm.SetEffectiveContext(uint32(n)))
+	case "save": // keeps the stream's id for "effective saved"
+		saved = s["own"]
 	case "tick":
 		return result("", proxywasm.SetTickPeriodMilliSeconds(uint32(number(1))))
 	case "shget":
