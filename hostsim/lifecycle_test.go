@@ -38,6 +38,15 @@ func TestRefusedAtLoad(t *testing.T) {
 	}
 }
 
+// Most host calls trap while the module initializes itself.
+func TestRestrictedStart(t *testing.T) {
+	_, err := hostsim.New(t.Context(), hostsim.Config{Wasm: probeWasm, Env: map[string]string{"PROBE_INIT": "1"}})
+	if want := "proxy_set_tick_period_milliseconds called in a restricted callback"; !errors.Is(err, hostsim.ErrTrap) ||
+		!strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %v with %q", err, hostsim.ErrTrap, want)
+	}
+}
+
 // A trap ends its VM: the stream, and all later ones, get 503; a second worker goes on.
 func TestTrap(t *testing.T) {
 	h := newProbe(t, func(c *hostsim.Config) { c.Workers = 2 })

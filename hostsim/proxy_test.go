@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cloakroom/hostsim"
 )
@@ -138,6 +139,93 @@ func TestBrokenResponse(t *testing.T) {
 	if err := h.Failed(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A route's time-out is a 504, and cuts an answer that has begun.
+func TestRouteTimeout(t *testing.T) {
+	timeout := func(c *hostsim.Config) {
+		c.Routes = []hostsim.Route{{Prefix: "/", Cluster: "app", Timeout: 20 * time.Millisecond}}
+	}
+	_, server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/begun" {
+			w.WriteHeader(200)
+			http.NewResponseController(w).Flush()
+		}
+		<-r.Context().Done()
+	}, timeout)
+	resp, err := http.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, resp); resp.StatusCode != 504 || got != "upstream request timeout" {
+		t.Errorf("got %d %q, want 504", resp.StatusCode, got)
+	}
+	if resp, err = http.Get(server.URL + "/begun"); err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("got %q without an error, want a broken body", b)
+	}
+}
+
+// An upload that is answered early does not harm the connection's next user.
+func TestEarlyAnswer(t *testing.T) {
+	_, server := serve(t, app, nil)
+	for _, size := range []int{5, 100_000, 3 << 20} {
+		req, err := http.NewRequest("POST", server.URL, strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("probe-request-headers", "reply 403 -1 x-a=1 no")
+		req.Header.Set("Expect", "100-continue") // so that the answer is not lost to the upload
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := text(t, resp); resp.StatusCode != 403 || got != "no" {
+			t.Errorf("%d bytes: got %d %q, want 403 no", size, resp.StatusCode, got)
+		}
+	}
+}
+
+// Trailers pass in both directions, pause, and can be changed and added.
+func TestTrailers(t *testing.T) {
+	var received http.Header
+	h, server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		received = r.Trailer
+		w.Header().Set("Trailer", "X-Down")
+		io.WriteString(w, "body")
+		w.Header().Set("X-Down", "1")
+	}, func(c *hostsim.Config) { c.Trailers = true })
+	req, err := http.NewRequest("POST", server.URL, io.MultiReader(strings.NewReader("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Trailer = http.Header{"X-Up": {"1"}}
+	for callback, script := range map[string]string{
+		"request-trailers":  "pairs reqt; set reqt x-up 2; call calls /c 1000; pause",
+		"call":              "effective own; get reqt x-up; resume",
+		"response-trailers": "pairs respt; add respt x-more 3",
+	} {
+		req.Header.Set("probe-"+callback, script)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text(t, resp)
+	if got := received.Get("X-Up"); got != "2" {
+		t.Errorf("the upstream's trailer: got %q, want 2", got)
+	}
+	if down, more := resp.Trailer.Get("X-Down"), resp.Trailer.Get("X-More"); down != "1" || more != "3" {
+		t.Errorf("the client's trailers: got %v, want X-Down 1 and X-More 3", resp.Trailer)
+	}
+	wantTranscript(t, h,
+		"request-trailers: pairs reqt -> [[x-up 1]]", "request-trailers: set reqt x-up 2", "request-trailers: call calls /c 1000",
+		"call: answer headers=true body=8 trailers=0 status=200 POST /c ", "call: effective own", "call: get reqt x-up -> 2", "call: resume",
+		"response-trailers: pairs respt -> [[x-down 1]]", "response-trailers: add respt x-more 3")
 }
 
 // A client that goes away ends its stream, while the filter has it paused.

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"os"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,12 @@ import (
 
 func main() {}
 
-func init() { proxywasm.SetVMContext(&vmContext{}) }
+func init() {
+	proxywasm.SetVMContext(&vmContext{})
+	if os.Getenv("PROBE_INIT") != "" { // a host call that is not allowed yet
+		_ = proxywasm.SetTickPeriodMilliSeconds(1)
+	}
+}
 
 type vmContext struct{ types.DefaultVMContext }
 
