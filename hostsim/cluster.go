@@ -12,7 +12,11 @@ import (
 	"time"
 )
 
-const maxHeaderBytes = 60 << 10 // Envoy's max_request_headers_kb, for answers too
+// Envoy's limits of a message's headers.
+const (
+	maxHeaderBytes = 60 << 10 // max_request_headers_kb, for answers too
+	maxHeaders     = 100      // max_headers_count
+)
 
 // cluster is a Cluster in use.
 type cluster struct {

@@ -70,12 +70,30 @@ func newRequestID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
+// refusal is the status of a request that Envoy does not take to the filters, or 0: a
+// fragment in the path; more than 60 KiB, or 100, headers.
+func refusal(r *http.Request) int {
+	if strings.Contains(r.RequestURI, "#") {
+		return http.StatusBadRequest
+	}
+	count, size := 0, 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			count, size = count+1, size+len(name)+len(v)
+		}
+	}
+	if size > maxHeaderBytes || count > maxHeaders {
+		return http.StatusRequestHeaderFieldsTooLarge
+	}
+	return 0
+}
+
 // ServeHTTP proxies one request through the filter. A stream that is reset ends
 // with http.ErrAbortHandler, which cuts the client's connection.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.Contains(r.RequestURI, "#") {
+	if status := refusal(r); status != 0 {
 		w.Header().Set("Connection", "close")
-		w.WriteHeader(http.StatusBadRequest) // Envoy does not take it to the filters
+		w.WriteHeader(status)
 		return
 	}
 	worker := h.pick()

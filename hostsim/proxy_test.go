@@ -141,6 +141,34 @@ func TestBrokenResponse(t *testing.T) {
 	}
 }
 
+// Some requests do not reach the filter.
+func TestRefused(t *testing.T) {
+	h, server := serve(t, app, nil)
+	for name, c := range map[string]struct {
+		lines string
+		want  int
+	}{
+		"fragment":      {"GET /a#b HTTP/1.1\r\n", 400},
+		"large headers": {"GET / HTTP/1.1\r\nCookie: " + strings.Repeat("x", 61<<10) + "\r\n", 431},
+		"many headers":  {"GET / HTTP/1.1\r\n" + strings.Repeat("X: 1\r\n", 101), 431},
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "%sHost: h\r\nprobe-request-headers: say reached\r\n\r\n", c.lines)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if resp.StatusCode != c.want {
+			t.Errorf("%s: got %d, want %d", name, resp.StatusCode, c.want)
+		}
+		conn.Close()
+	}
+	wantTranscript(t, h)
+}
+
 // A route's time-out is a 504, and cuts an answer that has begun.
 func TestRouteTimeout(t *testing.T) {
 	timeout := func(c *hostsim.Config) {
