@@ -21,8 +21,8 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	if s.route == nil || s.route.Mode == ModeOff {
 		return action
 	}
-	if !varies(h) {
-		action.Edits = append(action.Edits, Edit{Add, "vary", "Cookie"})
+	if vary, changed := withCookie(h); changed {
+		action.Edits = append(action.Edits, Edit{Set, "vary", vary})
 	}
 	if s.refreshDue(h, now) {
 		s.refresh(&action, now)
@@ -70,17 +70,19 @@ func has(h Headers, name string) bool {
 	return false
 }
 
-// varies reports whether the response says already that cookies matter.
-func varies(h Headers) bool {
+// withCookie gives the response's Vary with Cookie in it, unless it is there
+// already. It becomes one field: hosts differ in how they add a second.
+func withCookie(h Headers) (vary string, changed bool) {
 	for _, field := range h {
 		if field[0] != "vary" {
 			continue
 		}
 		for _, name := range strings.Split(field[1], ",") {
 			if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, "cookie") {
-				return true
+				return "", false
 			}
 		}
+		vary += field[1] + ", "
 	}
-	return false
+	return vary + "Cookie", true
 }

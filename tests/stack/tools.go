@@ -3,9 +3,11 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // The versions of Envoy that are tested: the newest, and an older one whose
@@ -63,17 +65,26 @@ func built(target string, path ...string) (string, error) {
 	return found[0], nil
 }
 
+// The ports that FreePorts chooses from lie below those that Linux gives to
+// outgoing connections (ip_local_port_range, from 32768 on): one that is free
+// now is not taken by anybody's client in the moment before it is listened on.
+const firstPort, lastPort = 12000, 32000
+
 // FreePorts gives n ports on 127.0.0.1 that nobody listens on.
 func FreePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	var ports []int
+	for range lastPort - firstPort {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
-			return nil, err
+			continue
 		}
 		// Held until all are found, so that none is given twice.
 		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("no %d free ports between %d and %d", n, firstPort, lastPort)
 }

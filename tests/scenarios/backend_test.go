@@ -1,0 +1,225 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/service"
+	"cloakroom/session"
+	"cloakroom/store/memory"
+)
+
+const serviceToken = "the-scenarios-token"
+
+// backend is what stands behind the proxy in one run of one scenario: the real
+// session service over a store in memory, and an upstream that notes what it
+// sees.
+type backend struct {
+	t        testing.TB
+	store    session.Store
+	service  *httptest.Server
+	upstream *httptest.Server
+	keys     map[string]string // by the session's name
+	started  time.Time
+	ended    chan struct{}
+
+	mu     sync.Mutex
+	step   step
+	calls  []string
+	seen   []http.Header
+	leaked []string
+}
+
+func newBackend(t testing.TB, s *scenario) *backend {
+	b := &backend{t: t, store: memory.New(time.Now), keys: map[string]string{}, started: time.Now(), ended: make(chan struct{})}
+	handler, err := service.New(service.Config{Store: b.store, Token: serviceToken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.service = httptest.NewServer(b.record(handler))
+	b.upstream = httptest.NewServer(http.HandlerFunc(b.serveUpstream))
+	if s.Stopped {
+		b.service.Close()
+	}
+	t.Cleanup(func() {
+		close(b.ended)
+		b.upstream.Close()
+		b.service.Close()
+	})
+	names := make([]string, 0, len(s.Sessions))
+	for name := range s.Sessions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		b.put(name, i, s.Sessions[name])
+	}
+	return b
+}
+
+// put stores a session under a key that its name can be seen in.
+func (b *backend) put(name string, i int, v stored) {
+	key := fmt.Sprintf("%02d%s", i, strings.ToLower(name))
+	key += strings.Repeat("k", session.KeyLength-len(key))
+	b.keys[name] = key
+	data, err := json.Marshal(v.Data)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	expires := v.Expires
+	if expires == 0 {
+		expires = 14 * 24 * time.Hour
+	}
+	if err := b.store.Create(context.Background(), session.Session{Key: key, Data: data, Expires: b.started.Add(expires)}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// faults are the ways in which the session service can misbehave.
+var faults = map[string]func(b *backend, w http.ResponseWriter, next http.Handler, r *http.Request){
+	"":           func(_ *backend, w http.ResponseWriter, next http.Handler, r *http.Request) { next.ServeHTTP(w, r) },
+	"hang":       func(b *backend, _ http.ResponseWriter, _ http.Handler, _ *http.Request) { <-b.ended },
+	"reset":      func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, "") },
+	"error":      answering(500, "application/json", `{"error":"boom"}`),
+	"not found":  answering(404, "application/json", `{"state":"none"}`),
+	"token":      answering(401, "application/json", `{"state":"none"}`),
+	"html":       answering(200, "text/html", `<!doctype html><title>Welcome to the proxy</title>`),
+	"empty":      answering(200, "application/json", ``),
+	"object":     answering(200, "application/json", `{}`),
+	"state":      answering(200, "application/json", `{"state":"alive","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
+	"no data":    answering(200, "application/json", `{"state":"live","expires":9999999999}`),
+	"no expiry":  answering(200, "application/json", `{"state":"live","data":{"_auth_user_id":"1"}}`),
+	"truncated":  answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"`),
+	"twice":      answering(200, "application/json", `{"state":"none","state":"live","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
+	"binary":     answering(200, "application/json", "\x00\xff\xfe\x01"),
+	"half":       func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, `{"state":"live",`) },
+	"huge":       huge,
+	"expired":    answering(200, "application/json", `{"state":"live","expires":1000000000,"data":{"_auth_user_id":"1"}}`),
+	"deep":       answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":`+strings.Repeat("[", 100000)),
+	"controls":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1\r\nx-admin: 1"}}`),
+	"bad expiry": answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","_session_expiry":"soon"}}`),
+}
+
+func answering(status int, contentType, body string) func(*backend, http.ResponseWriter, http.Handler, *http.Request) {
+	return func(_ *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// cut promises more than it sends, or resets before it sends anything.
+func (b *backend) cut(w http.ResponseWriter, part string) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		b.t.Error(err)
+		return
+	}
+	if part != "" {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"+part)
+	} else if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// huge sends 100 MB of what begins as a live session.
+func huge(_ *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","x":"`)
+	chunk := []byte(strings.Repeat("x", 1<<20))
+	for range 100 {
+		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+	}
+	_, _ = io.WriteString(w, `"}}`)
+}
+
+// record notes the calls of the session service, and keys where none may be.
+func (b *backend) record(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.mu.Lock()
+		b.calls = append(b.calls, r.URL.Path)
+		fault := b.step.Fault
+		for name, key := range b.keys {
+			for header, values := range r.Header {
+				if strings.Contains(strings.Join(values, " "), key) {
+					b.leaked = append(b.leaked, name+"'s key in the callout's header "+header)
+				}
+			}
+			if strings.Contains(r.URL.String(), key) {
+				b.leaked = append(b.leaked, name+"'s key in the callout's URL")
+			}
+		}
+		b.mu.Unlock()
+		faults[fault](b, w, next, r)
+	})
+}
+
+func (b *backend) serveUpstream(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	header := r.Header.Clone()
+	header.Set("X-Scenario-Target", r.RequestURI)
+	b.seen = append(b.seen, header)
+	for _, line := range b.step.Upstream.Headers {
+		name, value, _ := strings.Cut(b.fill(line), ":")
+		w.Header().Add(name, strings.TrimSpace(value))
+	}
+	if b.step.Upstream.Status != 0 {
+		w.WriteHeader(b.step.Upstream.Status)
+	}
+	_, _ = io.WriteString(w, "from the upstream")
+}
+
+// begin starts a step; what follows is its doing.
+func (b *backend) begin(s step) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.step, b.calls, b.seen = s, nil, nil
+}
+
+// observed gives what the step has led to so far.
+func (b *backend) observed() (calls []string, seen []http.Header, leaked []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.calls), slices.Clone(b.seen), slices.Clone(b.leaked)
+}
+
+// fill puts the sessions' keys, and padding, where they are named.
+func (b *backend) fill(text string) string {
+	for name, key := range b.keys {
+		text = strings.ReplaceAll(text, "{"+name+"}", key)
+	}
+	if before, rest, found := strings.Cut(text, "{pad "); found {
+		count, after, _ := strings.Cut(rest, "}")
+		var n int
+		if _, err := fmt.Sscan(count, &n); err != nil {
+			b.t.Fatalf("{pad %s}: %v", count, err)
+		}
+		text = before + strings.Repeat("p", n) + after
+	}
+	return text
+}
+
+// state says what became of a stored session.
+func (b *backend) state(name string, before time.Time) string {
+	v, err := b.store.Load(context.Background(), b.keys[name])
+	switch {
+	case err != nil:
+		return "gone"
+	case v.Expires.After(before.Add(time.Second)):
+		return "extended"
+	}
+	return "live"
+}

@@ -1,0 +1,205 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/filter"
+)
+
+// baseConfig is what every scenario's configuration lies over.
+func baseConfig() map[string]any {
+	return map[string]any{
+		"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "timeout": "400ms", "token": serviceToken}},
+		"cookie": map[string]any{"secure": false},
+		"logout": map[string]any{"path": "/logout/", "redirect": "/bye/"},
+	}
+}
+
+// config gives a scenario's configuration with the session service's cluster
+// under the name that a runner gives it.
+func (s *scenario) config(t testing.TB, cluster string) []byte {
+	config := merge(baseConfig(), s.Config)
+	config["engine"].(map[string]any)["service"].(map[string]any)["cluster"] = cluster
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func merge(base, over map[string]any) map[string]any {
+	out := maps.Clone(base)
+	for key, value := range over {
+		if inner, ok := value.(map[string]any); ok {
+			if below, ok := out[key].(map[string]any); ok {
+				value = merge(below, inner)
+			}
+		}
+		out[key] = value
+	}
+	return out
+}
+
+func TestCore(t *testing.T) {
+	for _, s := range loadCorpus(t) {
+		if !s.runsOn("core") {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			count("core")
+			config, err := filter.ParseConfig(string(s.config(t, "sessions")), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := newBackend(t, &s)
+			proxy := &coreProxy{t, b, &s, config}
+			server := httptest.NewServer(proxy)
+			defer server.Close()
+			play(t, &s, b, server.Listener.Addr().String())
+		})
+	}
+}
+
+// coreProxy is the least that makes a proxy of the core: it does what actions
+// say, with net/http on both sides.
+type coreProxy struct {
+	t      *testing.T
+	b      *backend
+	s      *scenario
+	config *filter.Config
+}
+
+func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	headers := filter.Headers{{":method", r.Method}, {":path", r.RequestURI}, {":scheme", "http"}, {":authority", r.Host}}
+	for name, values := range r.Header {
+		for _, value := range values {
+			headers = append(headers, [2]string{strings.ToLower(name), value})
+		}
+	}
+	var stream filter.Stream
+	action := stream.Request(headers, p.route(r.URL.Path), time.Now())
+	for action.Verdict == filter.Wait {
+		action = stream.Reply(p.call(action.Callout), time.Now())
+	}
+	if action.Verdict != filter.Continue {
+		p.reply(w, action.Reply)
+		return
+	}
+	status, response, body := p.forward(r, edit(headers, action.Edits))
+	action = stream.Response(response, time.Now())
+	for _, field := range edit(response, action.Edits) {
+		if field[0][0] != ':' && field[0] != "content-length" && field[0] != "date" {
+			w.Header().Add(field[0], field[1])
+		}
+	}
+	if action.Callout.Path != "" {
+		p.call(action.Callout)
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+// route gives the configuration of the scenario's first route that matches.
+// Its metadata is decoded by the other runners only; here it is laid over the
+// configuration by the same table.
+func (p *coreProxy) route(path string) *filter.Route {
+	for _, r := range p.s.Routes {
+		if path == r.Path || (r.Prefix != "" && strings.HasPrefix(path, r.Prefix)) {
+			route, _ := filter.NewRoutes(p.config).Lookup(r.Name, metadataBytes(p.t, r.Metadata))
+			return route
+		}
+	}
+	return p.config.Named("")
+}
+
+func (p *coreProxy) call(c filter.Callout) filter.Answer {
+	client := http.Client{Timeout: c.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	request, err := http.NewRequest(http.MethodPost, p.b.service.URL+c.Path, strings.NewReader(c.Body))
+	if err != nil {
+		p.t.Error(err)
+		return filter.Answer{}
+	}
+	request.Header.Set("Authorization", c.Authorization)
+	response, err := client.Do(request)
+	if err != nil {
+		return filter.Answer{}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return filter.Answer{}
+	}
+	return filter.Answer{Status: strconv.Itoa(response.StatusCode), Body: string(body)}
+}
+
+func (p *coreProxy) reply(w http.ResponseWriter, r filter.LocalReply) {
+	for _, field := range r.Headers {
+		w.Header().Add(field[0], field[1])
+	}
+	if r.GRPCStatus != filter.NoGRPC {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", strconv.Itoa(r.GRPCStatus))
+		w.Header().Set("Grpc-Message", r.Body)
+		return
+	}
+	w.WriteHeader(r.Status)
+	_, _ = io.WriteString(w, r.Body)
+}
+
+func (p *coreProxy) forward(r *http.Request, headers filter.Headers) (int, filter.Headers, string) {
+	request, err := http.NewRequest(r.Method, p.b.upstream.URL+r.RequestURI, nil)
+	if err != nil {
+		p.t.Error(err)
+		return http.StatusBadGateway, nil, ""
+	}
+	for _, field := range headers {
+		if field[0][0] != ':' {
+			request.Header.Add(field[0], field[1])
+		}
+	}
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		p.t.Error(err)
+		return http.StatusBadGateway, nil, ""
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Error(err)
+	}
+	out := filter.Headers{{":status", fmt.Sprint(response.StatusCode)}}
+	for name, values := range response.Header {
+		for _, value := range values {
+			out = append(out, [2]string{strings.ToLower(name), value})
+		}
+	}
+	return response.StatusCode, out, string(body)
+}
+
+// edit gives headers with the edits made.
+func edit(headers filter.Headers, edits []filter.Edit) filter.Headers {
+	for _, e := range edits {
+		if e.Op != filter.Add {
+			var kept filter.Headers
+			for _, field := range headers {
+				if field[0] != e.Name {
+					kept = append(kept, field)
+				}
+			}
+			headers = kept
+		}
+		if e.Op != filter.Remove {
+			headers = append(headers, [2]string{e.Name, e.Value})
+		}
+	}
+	return headers
+}

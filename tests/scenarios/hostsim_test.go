@@ -1,0 +1,57 @@
+package scenarios
+
+import (
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"cloakroom/hostsim"
+	"cloakroom/tests/stack"
+)
+
+func TestHostsim(t *testing.T) {
+	path, err := stack.Wasm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range loadCorpus(t) {
+		if !s.runsOn("hostsim") {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			count("hostsim")
+			b := newBackend(t, &s)
+			var routes []hostsim.Route
+			for _, r := range s.Routes {
+				metadata := map[string]map[string]any{}
+				for namespace, fields := range r.Metadata {
+					metadata[namespace] = plain(fields).(map[string]any)
+				}
+				routes = append(routes, hostsim.Route{Name: r.Name, Path: r.Path, Prefix: r.Prefix, Cluster: "upstream", Metadata: metadata})
+			}
+			host, err := hostsim.New(t.Context(), hostsim.Config{
+				Wasm: wasm, Configuration: s.config(t, "sessions"), PluginName: "cloakroom", Routes: routes,
+				Clusters: map[string]hostsim.Cluster{"sessions": hostsim.URL(b.service.URL), "upstream": hostsim.URL(b.upstream.URL)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewUnstartedServer(host)
+			server.Config.MaxHeaderBytes = 56 << 10 // net/http adds 4 KiB; Envoy's limit is 60
+			server.Start()
+			play(t, &s, b, server.Listener.Addr().String())
+			if err := host.Failed(); err != nil {
+				t.Errorf("the VM failed: %v", err)
+			}
+			server.CloseClientConnections()
+			server.Close()
+			if err := host.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
