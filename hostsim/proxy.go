@@ -88,12 +88,22 @@ func refusal(r *http.Request) int {
 	return 0
 }
 
+func refuse(w http.ResponseWriter, status int) {
+	w.Header().Set("Connection", "close")
+	if status != http.StatusRequestHeaderFieldsTooLarge {
+		w.WriteHeader(status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, http.StatusText(status)) // the client may have gone
+}
+
 // ServeHTTP proxies one request through the filter. A stream that is reset ends
 // with http.ErrAbortHandler, which cuts the client's connection.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status := refusal(r); status != 0 {
-		w.Header().Set("Connection", "close")
-		w.WriteHeader(status)
+		refuse(w, status)
 		return
 	}
 	worker := h.pick()

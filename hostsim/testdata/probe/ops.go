@@ -41,136 +41,163 @@ var maps = map[string]headerOps{
 		proxywasm.ReplaceHttpResponseTrailer, proxywasm.RemoveHttpResponseTrailer},
 }
 
-// do performs one operation and tells its result.
-func do(words []string, s scripts) string {
-	arg := func(i int) string {
-		if i < len(words) {
-			return words[i]
-		}
-		return ""
-	}
-	number := func(i int) int {
-		n, _ := strconv.Atoi(arg(i))
-		return n
-	}
-	rest := func(i int) string { return strings.Join(words[min(i, len(words)):], " ") }
-	switch words[0] {
-	case "get": // get MAP NAME
-		v, err := maps[arg(1)].get(arg(2))
-		return result(v, err)
-	case "pairs": // pairs MAP
-		v, err := maps[arg(1)].pairs()
-		return result(fmt.Sprint(v), err)
-	case "names": // names MAP
-		v, err := maps[arg(1)].pairs()
-		names := []string{}
-		for _, p := range v {
-			names = append(names, p[0])
-		}
-		return result(strings.Join(names, " "), err)
-	case "add": // add MAP NAME VALUE
-		return result("", maps[arg(1)].add(arg(2), rest(3)))
-	case "set": // set MAP NAME VALUE
-		return result("", maps[arg(1)].set(arg(2), rest(3)))
-	case "remove": // remove MAP NAME
-		return result("", maps[arg(1)].remove(arg(2)))
-	case "body": // body req|resp START SIZE
-		read := proxywasm.GetHttpRequestBody
-		if arg(1) == "resp" {
-			read = proxywasm.GetHttpResponseBody
-		}
-		b, err := read(number(2), number(3))
-		return result(string(b), err)
-	case "setbody": // setbody req|resp replace|append|prepend TEXT
-		return result("", setBody(arg(1)+" "+arg(2), rest(3)))
-	case "prop": // prop PATH, separated by slashes
-		b, err := proxywasm.GetProperty(strings.Split(arg(1), "/"))
-		return result(strconv.Quote(string(b)), err)
-	case "hexprop": // the same in hexadecimal
-		b, err := proxywasm.GetProperty(strings.Split(arg(1), "/"))
-		return result(hex.EncodeToString(b), err)
-	case "setprop": // setprop PATH VALUE
-		return result("", proxywasm.SetProperty(strings.Split(arg(1), "/"), []byte(rest(2))))
-	case "reply": // reply STATUS GRPC NAME=VALUE,… BODY
-		var headers [][2]string
-		for _, h := range strings.Split(arg(3), ",") {
-			if name, value, found := strings.Cut(h, "="); found {
-				headers = append(headers, [2]string{name, value})
-			}
-		}
-		return result("", proxywasm.SendHttpResponse(uint32(number(1)), headers, []byte(rest(4)), int32(number(2))))
-	case "call": // call CLUSTER PATH TIMEOUT BODY: runs the script "call" when the answer is there
-		headers := [][2]string{{":method", "POST"}, {":path", arg(2)}, {":authority", "callout"}}
-		if arg(2) == "none" {
-			headers = headers[:1]
-		}
-		err := upstreamgo.DispatchHTTPCall(arg(1), headers, []byte(rest(4)), uint32(number(3)), func(h, b, t int) {
-			status := ""
-			var body []byte
-			if h > 0 {
-				pairs, _ := proxywasm.GetHttpCallResponseHeaders()
-				for _, p := range pairs {
-					if p[0] == ":status" {
-						status = p[1]
-					}
-				}
-				body, _ = proxywasm.GetHttpCallResponseBody(0, min(b, 300))
-			}
-			proxywasm.LogInfo(fmt.Sprintf("call: answer headers=%t body=%d trailers=%d status=%s %s", h > 0, b, t, status, body))
-			s.run("call")
-		})
-		return result("", err)
-	case "resume":
-		if arg(1) == "resp" {
-			return result("", proxywasm.ResumeHttpResponse())
-		}
-		return result("", proxywasm.ResumeHttpRequest())
-	case "close": // close STREAMTYPE
-		return result("", upstreamgo.CloseStream(upstreamgo.StreamType(number(1))))
-	case "effective": // effective last|own|saved|NUMBER
-		id, known := map[string]string{"last": strconv.Itoa(int(contextID)), "own": s["own"], "saved": saved}[arg(1)]
-		if !known {
-			id = arg(1)
-		}
-		n, _ := strconv.Atoi(id)
-		return result("", proxywasm.SetEffectiveContext(uint32(n)))
-	case "save": // keeps the stream's id for "effective saved"
-		saved = s["own"]
-	case "tick":
-		return result("", proxywasm.SetTickPeriodMilliSeconds(uint32(number(1))))
-	case "shget":
-		v, cas, err := proxywasm.GetSharedData(arg(1))
-		return result(fmt.Sprintf("%s cas=%t", v, cas != 0), err)
-	case "shset": // shset KEY VALUE CAS
-		return result("", proxywasm.SetSharedData(arg(1), []byte(arg(2)), uint32(number(3))))
-	case "queue": // queue register NAME | enqueue NAME VALUE | dequeue NAME
-		return queue(arg(1), arg(2), rest(3))
-	case "metric": // metric counter|gauge|histogram NAME VALUE
-		return metric(arg(1), arg(2), number(3))
-	case "env":
-		return os.Getenv(arg(1))
-	case "now":
-		return strconv.FormatInt(time.Now().UnixNano(), 10)
-	case "foreign":
-		b, err := proxywasm.CallForeignFunction(arg(1), []byte(rest(2)))
-		return result(string(b), err)
-	case "stdout":
-		fmt.Println(rest(1))
-	case "stderr":
-		fmt.Fprintln(os.Stderr, rest(1))
-	case "panic":
-		panic("told to")
-	case "trap":
-		var p *[1 << 20]int
-		_ = p[number(1)]
-	case "exit":
-		os.Exit(3)
-	case "say":
-		return rest(1)
-	default:
-		return "unknown operation"
+// words are an operation and its arguments; a missing one is empty, or zero.
+type words []string
+
+func (w words) at(i int) string {
+	if i < len(w) {
+		return w[i]
 	}
 	return ""
+}
+
+func (w words) number(i int) int {
+	n, _ := strconv.Atoi(w.at(i))
+	return n
+}
+
+func (w words) rest(i int) string { return strings.Join(w[min(i, len(w)):], " ") }
+
+func (w words) path(i int) []string { return strings.Split(w.at(i), "/") }
+
+// do performs one operation and tells its result.
+func do(w words, s scripts) string {
+	if op := operations[w[0]]; op != nil {
+		return op(w, s)
+	}
+	return "unknown operation"
+}
+
+// operations by name. MAP is a key of maps; a PATH has its parts separated by slashes.
+var operations map[string]func(w words, s scripts) string
+
+func init() {
+	operations = map[string]func(w words, s scripts) string{
+		"get": func(w words, _ scripts) string { // MAP NAME
+			return result(maps[w.at(1)].get(w.at(2)))
+		},
+		"pairs": func(w words, _ scripts) string { // MAP
+			v, err := maps[w.at(1)].pairs()
+			return result(fmt.Sprint(v), err)
+		},
+		"names":   func(w words, _ scripts) string { return names(maps[w.at(1)].pairs()) },                        // MAP
+		"add":     func(w words, _ scripts) string { return result("", maps[w.at(1)].add(w.at(2), w.rest(3))) },   // MAP NAME VALUE
+		"set":     func(w words, _ scripts) string { return result("", maps[w.at(1)].set(w.at(2), w.rest(3))) },   // MAP NAME VALUE
+		"remove":  func(w words, _ scripts) string { return result("", maps[w.at(1)].remove(w.at(2))) },           // MAP NAME
+		"body":    func(w words, _ scripts) string { return body(w.at(1), w.number(2), w.number(3)) },             // req|resp START SIZE
+		"setbody": func(w words, _ scripts) string { return result("", setBody(w.at(1)+" "+w.at(2), w.rest(3))) }, // req|resp replace|append|prepend TEXT
+		"setprop": func(w words, _ scripts) string {
+			return result("", proxywasm.SetProperty(w.path(1), []byte(w.rest(2))))
+		}, // PATH VALUE
+		"prop": func(w words, _ scripts) string { // PATH
+			b, err := proxywasm.GetProperty(w.path(1))
+			return result(strconv.Quote(string(b)), err)
+		},
+		"hexprop": func(w words, _ scripts) string { // PATH
+			b, err := proxywasm.GetProperty(w.path(1))
+			return result(hex.EncodeToString(b), err)
+		},
+		"reply":  func(w words, _ scripts) string { return reply(w) },
+		"call":   func(w words, s scripts) string { return call(w, s) },
+		"resume": func(w words, _ scripts) string { return resume(w.at(1)) }, // resp, or the request
+		"close": func(w words, _ scripts) string {
+			return result("", upstreamgo.CloseStream(upstreamgo.StreamType(w.number(1))))
+		}, // TYPE
+		"effective": func(w words, s scripts) string { return effective(w.at(1), s) }, // last|own|saved|NUMBER
+		"save":      func(_ words, s scripts) string { saved = s["own"]; return "" },  // keeps the stream's id for "effective saved"
+		"tick": func(w words, _ scripts) string {
+			return result("", proxywasm.SetTickPeriodMilliSeconds(uint32(w.number(1))))
+		}, // MILLISECONDS
+		"shget": func(w words, _ scripts) string { // KEY
+			v, cas, err := proxywasm.GetSharedData(w.at(1))
+			return result(fmt.Sprintf("%s cas=%t", v, cas != 0), err)
+		},
+		"shset": func(w words, _ scripts) string { // KEY VALUE CAS
+			return result("", proxywasm.SetSharedData(w.at(1), []byte(w.at(2)), uint32(w.number(3))))
+		},
+		"queue":  func(w words, _ scripts) string { return queue(w.at(1), w.at(2), w.rest(3)) },    // register|enqueue|dequeue NAME VALUE
+		"metric": func(w words, _ scripts) string { return metric(w.at(1), w.at(2), w.number(3)) }, // counter|gauge|histogram NAME VALUE
+		"foreign": func(w words, _ scripts) string { // FUNCTION ARGUMENT
+			b, err := proxywasm.CallForeignFunction(w.at(1), []byte(w.rest(2)))
+			return result(string(b), err)
+		},
+		"env":    func(w words, _ scripts) string { return os.Getenv(w.at(1)) },
+		"now":    func(words, scripts) string { return strconv.FormatInt(time.Now().UnixNano(), 10) },
+		"stdout": func(w words, _ scripts) string { fmt.Println(w.rest(1)); return "" },
+		"stderr": func(w words, _ scripts) string { fmt.Fprintln(os.Stderr, w.rest(1)); return "" },
+		"panic":  func(words, scripts) string { panic("told to") },
+		"exit":   func(words, scripts) string { os.Exit(3); return "" },
+		"say":    func(w words, _ scripts) string { return w.rest(1) },
+	}
+}
+
+func names(pairs [][2]string, err error) string {
+	var all []string
+	for _, p := range pairs {
+		all = append(all, p[0])
+	}
+	return result(strings.Join(all, " "), err)
+}
+
+func body(direction string, start, size int) string {
+	read := proxywasm.GetHttpRequestBody
+	if direction == "resp" {
+		read = proxywasm.GetHttpResponseBody
+	}
+	b, err := read(start, size)
+	return result(string(b), err)
+}
+
+// reply: reply STATUS GRPC NAME=VALUE,… BODY
+func reply(w words) string {
+	var headers [][2]string
+	for _, h := range strings.Split(w.at(3), ",") {
+		if name, value, found := strings.Cut(h, "="); found {
+			headers = append(headers, [2]string{name, value})
+		}
+	}
+	return result("", proxywasm.SendHttpResponse(uint32(w.number(1)), headers, []byte(w.rest(4)), int32(w.number(2))))
+}
+
+// call: call CLUSTER PATH TIMEOUT BODY. It logs the answer and runs the script "call".
+// The path "none" leaves out the pseudo headers that are needed.
+func call(w words, s scripts) string {
+	headers := [][2]string{{":method", "POST"}, {":path", w.at(2)}, {":authority", "callout"}}
+	if w.at(2) == "none" {
+		headers = headers[:1]
+	}
+	err := upstreamgo.DispatchHTTPCall(w.at(1), headers, []byte(w.rest(4)), uint32(w.number(3)), func(h, b, t int) {
+		status := ""
+		var body []byte
+		if h > 0 {
+			pairs, _ := proxywasm.GetHttpCallResponseHeaders()
+			for _, p := range pairs {
+				if p[0] == ":status" {
+					status = p[1]
+				}
+			}
+			body, _ = proxywasm.GetHttpCallResponseBody(0, min(b, 300))
+		}
+		proxywasm.LogInfo(fmt.Sprintf("call: answer headers=%t body=%d trailers=%d status=%s %s", h > 0, b, t, status, body))
+		s.run("call")
+	})
+	return result("", err)
+}
+
+func resume(direction string) string {
+	if direction == "resp" {
+		return result("", proxywasm.ResumeHttpResponse())
+	}
+	return result("", proxywasm.ResumeHttpRequest())
+}
+
+func effective(which string, s scripts) string {
+	id, known := map[string]string{"last": strconv.Itoa(int(contextID)), "own": s["own"], "saved": saved}[which]
+	if !known {
+		id = which
+	}
+	n, _ := strconv.Atoi(id)
+	return result("", proxywasm.SetEffectiveContext(uint32(n)))
 }
 
 func result(value string, err error) string {
