@@ -147,7 +147,8 @@ func (h *Host) pick() *worker {
 
 func (h *Host) now() time.Time { return h.cfg.Now() }
 
-// Logs gives every line so far: the guest's, and the host's about it.
+// Logs gives the lines so far, the last 10,000 at least: the guest's, and the host's
+// about it.
 func (h *Host) Logs() []Entry { return h.log.all() }
 
 // Metrics gives the guest's metrics by Envoy's name for them, wasmcustom.<name>: a

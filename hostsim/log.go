@@ -35,7 +35,10 @@ type Entry struct {
 	Message string
 }
 
-// logbook keeps all entries at or above a level and hands each on.
+// keptEntries is how many log entries are kept at least; the oldest go first.
+const keptEntries = 10_000
+
+// logbook keeps the entries at or above a level and hands each on.
 type logbook struct {
 	mu      sync.Mutex
 	level   Level
@@ -82,6 +85,9 @@ func (b *logbook) endPiece() {
 func (b *logbook) put(l Level, message string) {
 	if l < b.level {
 		return
+	}
+	if len(b.entries) == 2*keptEntries {
+		b.entries = append([]Entry(nil), b.entries[keptEntries:]...)
 	}
 	b.entries = append(b.entries, Entry{l, message})
 	if b.sink != nil {

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/hostsim"
+)
+
+// lockedBuffer is standard error that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// buildProbe compiles hostsim's probe plugin.
+func buildProbe(t *testing.T) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "probe.wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../../hostsim/testdata/probe")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, text)
+	}
+	return out
+}
+
+// sim proxies through a plugin until it is told to stop.
+func TestSim(t *testing.T) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "upstream "+r.Header.Get("x-new"))
+	}))
+	defer upstream.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var stderr lockedBuffer
+	a := &app{strings.NewReader(""), io.Discard, &stderr, func(string) (string, bool) { return "", false }}
+	wasm, status := buildProbe(t), make(chan int)
+	go func() {
+		status <- a.run(ctx, []string{"sim", "--wasm", wasm, "--listen", "127.0.0.1:0", "--upstream", upstream.URL,
+			"--cluster", "other=" + upstream.URL, "--env", "A=b=c"})
+	}()
+	ready := regexp.MustCompile(`ready: (http://\S+)`)
+	var url string
+	for deadline := time.Now().Add(30 * time.Second); url == ""; time.Sleep(5 * time.Millisecond) {
+		if m := ready.FindStringSubmatch(stderr.String()); m != nil {
+			url = m[1]
+		} else if time.Now().After(deadline) {
+			t.Fatalf("not ready in 30 s; standard error: %s", stderr.String())
+		}
+	}
+	req, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("probe-request-headers", "set req x-new 1; env A")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "upstream 1" {
+		t.Errorf("got %q, %v, want %q", b, err, "upstream 1")
+	}
+	stop()
+	if got := <-status; got != 0 {
+		t.Errorf("exit status: got %d, want 0", got)
+	}
+	if got, want := stderr.String(), "wasm info: request-headers: env A -> b=c\n"; !strings.Contains(got, want) {
+		t.Errorf("standard error: got %q, want it to contain %q", got, want)
+	}
+}
+
+func TestSimRefuses(t *testing.T) {
+	dir := t.TempDir()
+	notWasm := filepath.Join(dir, "not.wasm")
+	if err := os.WriteFile(notWasm, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		status int
+		stderr string
+	}{
+		{"no such file", []string{"--wasm", filepath.Join(dir, "none")}, 1, "--wasm: "},
+		{"no module", []string{"--wasm", notWasm}, 1, "not.wasm: " + hostsim.ErrLoad.Error()},
+		{"no such variable", []string{"--wasm", notWasm, "--env", "NONE"}, 2, "--env NONE=VALUE"},
+		{"the upstream's name", []string{"--wasm", notWasm, "--cluster", "upstream=http://127.0.0.1:1"}, 2, "--upstream"},
+		{"no URL", []string{"--wasm", notWasm, "--cluster", "a=b"}, 1, `cluster "a": want http://host:port, got "b"`},
+		{"flag missing", nil, 2, "--wasm"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			a := &app{strings.NewReader(""), io.Discard, &stderr, func(string) (string, bool) { return "", false }}
+			got := a.run(t.Context(), append([]string{"sim", "--upstream", "http://127.0.0.1:1"}, c.args...))
+			if got != c.status || !strings.Contains(stderr.String(), c.stderr) {
+				t.Errorf("got %d and %q, want %d with %q", got, stderr.String(), c.status, c.stderr)
+			}
+		})
+	}
+}
+
+func TestPluginConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ in, want string }{
+		"a.yaml": {"mode: required\nage: 1\n", `{"mode": "required", "age": 1}` + "\n"},
+		"a.json": {`{"mode":"required"}`, `{"mode":"required"}`},
+		"a.txt":  {"mode: required\n", "mode: required\n"},
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(c.in), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := pluginConfiguration(file); err != nil || string(got) != c.want {
+			t.Errorf("%s: got %q, %v, want %q", name, got, err, c.want)
+		}
+	}
+	if _, err := pluginConfiguration(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: got %v, want %v", err, os.ErrNotExist)
+	}
+}
