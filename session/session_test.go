@@ -1,0 +1,107 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func TestValidKey(t *testing.T) {
+	tests := map[string]bool{
+		"0123456789abcdefghijklmnopqrstuv":  true,
+		"0123456789abcdefghijklmnopqrstu":   false,
+		"0123456789abcdefghijklmnopqrstuvw": false,
+		"0123456789ABCDEFghijklmnopqrstuv":  false,
+		"0123456789abcdefghijklmnopqrst-v":  false,
+		"":                                  false,
+	}
+	for key, want := range tests {
+		if got := ValidKey(key); got != want {
+			t.Errorf("ValidKey(%q) = %v, want %v", key, got, want)
+		}
+	}
+}
+
+// TestNewKey sees every byte once: the 252 below the limit give each of the 36
+// characters equally often, the others are drawn again.
+func TestNewKey(t *testing.T) {
+	var all [256]byte
+	for i := range all {
+		all[i] = byte(i)
+	}
+	key, err := NewKey(bytes.NewReader(all[:]))
+	if err != nil || !ValidKey(key) {
+		t.Errorf("NewKey = %q, %v", key, err)
+	}
+	if got := strings.Count(keyAlphabet, ""); got != 37 {
+		t.Errorf("the alphabet has %d characters, want 36", got-1)
+	}
+	high := bytes.Repeat([]byte{255}, 64)
+	key, err = NewKey(bytes.NewReader(append(high, make([]byte, 64)...)))
+	if want := strings.Repeat("a", KeyLength); err != nil || key != want {
+		t.Errorf("NewKey over bytes above the limit = %q, %v; want %q", key, err, want)
+	}
+	if _, err := NewKey(bytes.NewReader(nil)); err == nil {
+		t.Error("NewKey without randomness gives a key")
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	policy := Policy{Age: time.Hour}
+	tests := []struct {
+		raw     string
+		at      time.Time
+		browser bool
+		life    time.Duration
+	}{
+		{``, now.Add(time.Hour), false, time.Hour},
+		{`null`, now.Add(time.Hour), false, time.Hour},
+		{`0`, now.Add(time.Hour), true, time.Hour},
+		{`300`, now.Add(5 * time.Minute), false, 5 * time.Minute},
+		{`1.5`, now.Add(1500 * time.Millisecond), false, 1500 * time.Millisecond},
+		{`-5`, now, false, 0},
+		{`"2026-12-01T10:00:00+01:00"`, time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC), false, 0},
+		{`"2026-12-01T10:00:00.250000+00:00"`, time.Date(2026, 12, 1, 10, 0, 0, 250e6, time.UTC), false, 0},
+		{`"2026-12-01T10:00:00"`, time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), false, 0},
+		{`"2026-12-01 10:00:00"`, time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), false, 0},
+	}
+	for _, tt := range tests {
+		e, err := ParseExpiry(tt.raw)
+		if err != nil {
+			t.Errorf("ParseExpiry(%s): %v", tt.raw, err)
+			continue
+		}
+		at, browser := policy.End(e, now)
+		if !at.Equal(tt.at) || browser != tt.browser || policy.Life(e) != tt.life {
+			t.Errorf("%s ends at %v, with the browser %v, life %v; want %v, %v, %v", tt.raw, at, browser, policy.Life(e), tt.at, tt.browser, tt.life)
+		}
+	}
+	for _, raw := range []string{`"soon"`, `true`, `{}`, `[1]`, `"`, `NaN`, `""`} {
+		if _, err := ParseExpiry(raw); !errors.Is(err, ErrExpiry) {
+			t.Errorf("ParseExpiry(%s): %v, want ErrExpiry", raw, err)
+		}
+	}
+	if e, err := ParseExpiry("1e300"); err != nil || policy.Life(e) != maxAge {
+		t.Errorf("an age beyond all bounds gives %v, %v; want %v", policy.Life(e), err, maxAge)
+	}
+}
+
+func TestCookieLines(t *testing.T) {
+	full := Cookie{Name: "s", Domain: "x.test", Path: "/a", Secure: true, HTTPOnly: true, SameSite: "Strict", Partitioned: true}
+	bare := Cookie{Name: "s", Path: "/"}
+	tests := []struct{ got, want string }{
+		{full.Until("v", now.Add(90*time.Second), now), "s=v; Expires=Tue, 24 Nov 2026 12:01:30 GMT; Max-Age=90; Domain=x.test; Path=/a; Secure; HttpOnly; SameSite=Strict; Partitioned"},
+		{bare.UntilBrowserClose("v"), "s=v; Path=/"},
+		{bare.Delete(), "s=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"},
+		{bare.Until("v", now, now), bare.Delete()},
+	}
+	for _, tt := range tests {
+		if tt.got != tt.want {
+			t.Errorf("got  %s\nwant %s", tt.got, tt.want)
+		}
+	}
+}
