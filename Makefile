@@ -73,8 +73,10 @@ check: tools ## format, vet, lint, modules, import rules
 	@$(GO) vet $(PACKAGES)
 	@$(WASM_GO) vet ./plugin ./filter/... ./session
 	@cd plugin/sdk && $(GO) vet ./... && $(WASM_GO) vet .
-	@$(GO) run $(STATICCHECK) $(PACKAGES)
-	@cd plugin/sdk && $(GO) run $(STATICCHECK) ./...
+	@GOBIN=$(CURDIR)/build $(GO) install $(STATICCHECK)
+	@build/staticcheck $(PACKAGES)
+	@GOOS=wasip1 GOARCH=wasm build/staticcheck ./plugin
+	@cd plugin/sdk && GOOS=wasip1 GOARCH=wasm ../../build/staticcheck .
 	@$(GO) mod tidy -diff
 	@cd plugin/sdk && $(GO) mod tidy -diff
 	@tests/imports.sh
