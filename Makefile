@@ -76,7 +76,8 @@ check: tools ## format, vet, lint, modules, import rules
 	@GOBIN=$(CURDIR)/build $(GO) install $(STATICCHECK)
 	@build/staticcheck $(PACKAGES)
 	@GOOS=wasip1 GOARCH=wasm build/staticcheck ./plugin
-	@cd plugin/sdk && GOOS=wasip1 GOARCH=wasm ../../build/staticcheck .
+	@# It takes go:wasmexport functions for unused ones.
+	@cd plugin/sdk && GOOS=wasip1 GOARCH=wasm ../../build/staticcheck -checks inherit,-U1000 .
 	@$(GO) mod tidy -diff
 	@cd plugin/sdk && $(GO) mod tidy -diff
 	@tests/imports.sh
