@@ -13,6 +13,7 @@ import (
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store/memory"
+	"cloakroom/store/postgres"
 	"cloakroom/store/sqlite"
 )
 
@@ -31,33 +32,36 @@ type Options struct {
 	Now func() time.Time
 }
 
-type opener func(ctx context.Context, u *url.URL, o Options) (session.Store, error)
+type opener func(ctx context.Context, rawURL string, o Options) (session.Store, error)
 
 // openers by the URL's scheme.
 var openers = map[string]opener{
-	"memory": openMemory,
-	"sqlite": openSQLite,
+	"memory":     parsed(openMemory),
+	"postgres":   openPostgres,
+	"postgresql": openPostgres,
+	"sqlite":     parsed(openSQLite),
 }
 
 // Open opens the store that rawURL names:
 //
-//	memory:               sessions of this process alone
-//	sqlite:///dir/file    Django's table in an SQLite file; sqlite:file is relative
+//	memory:                      sessions of this process alone
+//	sqlite:///dir/file           Django's table in an SQLite file; sqlite:file is relative
+//	postgres://user@host/dbname  Django's table in PostgreSQL; see postgres.Open
 //
 // The errors are ErrURL and those of the store.
 func Open(ctx context.Context, rawURL string, o Options) (session.Store, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
+	scheme, _, ok := strings.Cut(rawURL, ":")
+	if !ok {
 		return nil, fmt.Errorf("%w: not a URL; %s", ErrURL, known())
 	}
-	open, ok := openers[u.Scheme]
+	open, ok := openers[scheme]
 	if !ok {
-		return nil, fmt.Errorf("%w: scheme %q is unknown; %s", ErrURL, u.Scheme, known())
+		return nil, fmt.Errorf("%w: scheme %q is unknown; %s", ErrURL, scheme, known())
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return open(ctx, u, o)
+	return open(ctx, rawURL, o)
 }
 
 func known() string {
@@ -67,6 +71,17 @@ func known() string {
 	}
 	slices.Sort(schemes)
 	return "use one of " + strings.Join(schemes, ", ")
+}
+
+// parsed is an opener for URLs that are some to net/url.
+func parsed(open func(context.Context, *url.URL, Options) (session.Store, error)) opener {
+	return func(ctx context.Context, rawURL string, o Options) (session.Store, error) {
+		u, err := url.Parse(rawURL)
+		if err != nil {
+			return nil, fmt.Errorf("%w: not a URL", ErrURL)
+		}
+		return open(ctx, u, o)
+	}
 }
 
 func openMemory(_ context.Context, u *url.URL, o Options) (session.Store, error) {
@@ -88,4 +103,20 @@ func openSQLite(ctx context.Context, u *url.URL, o Options) (session.Store, erro
 		return nil, fmt.Errorf("%w: write sqlite:///absolute/file or sqlite:relative/file", ErrURL)
 	}
 	return sqlite.Open(ctx, file, sqlite.Options(o))
+}
+
+func openPostgres(ctx context.Context, rawURL string, o Options) (session.Store, error) {
+	s, err := postgres.Open(ctx, rawURL, postgres.Options(o))
+	return opened(s, err, postgres.ErrURL)
+}
+
+// opened makes ErrURL of a store's own error about its URL.
+func opened(s session.Store, err, badURL error) (session.Store, error) {
+	switch {
+	case errors.Is(err, badURL):
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	case err != nil:
+		return nil, err
+	}
+	return s, nil
 }

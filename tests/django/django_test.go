@@ -13,22 +13,29 @@ import (
 )
 
 // cases is how many generated sessions each direction has.
-const cases = 300
+const cases = 500
 
 func TestSchemaIsDjangos(t *testing.T) {
-	theirs, ours := start(t), start(t)
+	for _, e := range databases {
+		t.Run(e.name, func(t *testing.T) { testSchema(t, start(t, e), start(t, e)) })
+	}
+}
+
+func testSchema(t *testing.T, theirs, ours *driver) {
 	theirs.call(t, "migrate", args{}, nil)
 	ours.open(t)
 	var want, got []string
 	theirs.call(t, "schema", args{}, &want)
 	ours.call(t, "schema", args{}, &got)
-	if !slices.Equal(got, want) || len(want) != 2 {
+	if !slices.Equal(got, want) || len(want) < 2 {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-func TestDjangoWritesWeRead(t *testing.T) {
-	d, r := start(t), newRand(t)
+func TestDjangoWritesWeRead(t *testing.T) { each(t, engines, testDjangoWritesWeRead) }
+
+func testDjangoWritesWeRead(t *testing.T, d *driver) {
+	r := newRand(t)
 	d.call(t, "migrate", args{}, nil)
 	s := d.open(t)
 	g := &generator{Rand: r}
@@ -43,8 +50,10 @@ func TestDjangoWritesWeRead(t *testing.T) {
 	}
 }
 
-func TestWeWriteDjangoReads(t *testing.T) {
-	d, r := start(t), newRand(t)
+func TestWeWriteDjangoReads(t *testing.T) { each(t, engines, testWeWriteDjangoReads) }
+
+func testWeWriteDjangoReads(t *testing.T, d *driver) {
+	r := newRand(t)
 	s := d.open(t)
 	g := &generator{Rand: r}
 	for i := range cases {
@@ -70,8 +79,10 @@ func TestWeWriteDjangoReads(t *testing.T) {
 }
 
 // Each side changes in turn what the other wrote.
-func TestTurns(t *testing.T) {
-	d, r := start(t), newRand(t)
+func TestTurns(t *testing.T) { each(t, engines, testTurns) }
+
+func testTurns(t *testing.T, d *driver) {
+	r := newRand(t)
 	s := d.open(t)
 	var v stored
 	d.call(t, "create", args{"text": object(r, 2000)}, &v)
@@ -105,8 +116,10 @@ func TestTurns(t *testing.T) {
 }
 
 // Both sides give the same verdict on sessions around and past their end.
-func TestExpiredVerdicts(t *testing.T) {
-	d, r := start(t), newRand(t)
+func TestExpiredVerdicts(t *testing.T) { each(t, databases, testExpiredVerdicts) }
+
+func testExpiredVerdicts(t *testing.T, d *driver) {
+	r := newRand(t)
 	d.call(t, "migrate", args{}, nil)
 	s := d.open(t)
 	live := 0
@@ -137,7 +150,7 @@ func TestExpiredVerdicts(t *testing.T) {
 
 // A session's own expiry means the same on both sides.
 func TestOwnExpiry(t *testing.T) {
-	d, r := start(t), newRand(t)
+	d, r := start(t, sqlite), newRand(t)
 	now := time.Date(2027, 2, 28, 23, 59, 59, 999999000, time.UTC)
 	own := []string{`null`, `0`, `0.0`, `1`, `60.25`, `1209600`, `31536000`, `"2027-03-01T00:00:00+00:00"`, `"2027-03-01T00:00:00.000001+05:30"`, `"2020-01-01T00:00:00-11:00"`}
 	for range 100 {
@@ -167,8 +180,9 @@ func TestOwnExpiry(t *testing.T) {
 }
 
 // What one side deletes, the other does not bring back.
-func TestDeletedStaysDeleted(t *testing.T) {
-	d := start(t)
+func TestDeletedStaysDeleted(t *testing.T) { each(t, engines, testDeletedStaysDeleted) }
+
+func testDeletedStaysDeleted(t *testing.T, d *driver) {
 	s := d.open(t)
 	var v stored
 	d.call(t, "create", args{"text": `{"a":1}`}, &v)
@@ -190,12 +204,13 @@ func TestDeletedStaysDeleted(t *testing.T) {
 
 func keep(v session.Session) (session.Session, error) { return v, nil }
 
-// Both processes write the same file at the same time, each a session of its
+// Both processes write the same store at the same time, each a session of its
 // own, and we read Django's meanwhile. Django's own saves are read, modify,
 // write without a lock, so that two writers of one session are for our side
 // alone (package sessiontest).
-func TestBothWrite(t *testing.T) {
-	d := start(t)
+func TestBothWrite(t *testing.T) { each(t, engines, testBothWrite) }
+
+func testBothWrite(t *testing.T, d *driver) {
 	d.call(t, "migrate", args{}, nil)
 	s := d.open(t)
 	const rounds = 150

@@ -2,10 +2,11 @@
 
 Reads one JSON object a line, {"op": NAME, ...}, and answers each with one
 line, {"result": ...} or {"error": EXCEPTION, "message": ...}. The first
-argument is the SQLite file.
+argument is a JSON object of settings.
 """
 
 import datetime
+import importlib
 import json
 import logging
 import sys
@@ -17,22 +18,35 @@ from django.test.utils import override_settings
 settings.configure(
     SECRET_KEY="not the key of any test",
     USE_TZ=True,
-    DATABASES={
-        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[1]}
-    },
     INSTALLED_APPS=["django.contrib.sessions"],
     LOGGING_CONFIG=None,
+    **json.loads(sys.argv[1]),
 )
 django.setup()
 logging.disable(logging.CRITICAL)  # tampered sessions are the tests' business
 
-from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.contrib.sessions.models import Session  # noqa: E402
 from django.core import signing  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
+SessionStore = importlib.import_module(settings.SESSION_ENGINE).SessionStore
 AGE = settings.SESSION_COOKIE_AGE
+
+
+SCHEMA = {
+    "sqlite": (
+        "SELECT sql FROM sqlite_master WHERE tbl_name = 'django_session'"
+        " AND sql IS NOT NULL ORDER BY name"
+    ),
+    "postgresql": (
+        "SELECT indexdef FROM pg_indexes WHERE tablename = 'django_session'"
+        " UNION SELECT concat_ws(' ', column_name, data_type,"
+        " character_maximum_length, is_nullable, column_default)"
+        " FROM information_schema.columns WHERE table_name = 'django_session'"
+        " ORDER BY 1"
+    ),
+}
 
 
 def dump(value):
@@ -48,11 +62,9 @@ def migrate():
 
 
 def schema():
+    """Lists what makes up the table, in the words of the database."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT sql FROM sqlite_master WHERE tbl_name = 'django_session'"
-            " AND sql IS NOT NULL ORDER BY name"
-        )
+        cursor.execute(SCHEMA[connection.vendor])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -78,12 +90,16 @@ def create(text, expiry=None):
     store.update(json.loads(text))
     set_expiry(store, expiry)
     store.save()
-    row = Session.objects.get(session_key=store.session_key)
-    return {
-        "key": store.session_key,
-        "text": dump(dict(store.items())),
-        "expires": row.expire_date.isoformat(),
-    }
+    return told(store.session_key, dict(store.items()))
+
+
+def told(key, data):
+    return {"key": key, "text": dump(data), "expires": ends(key).isoformat()}
+
+
+def ends(key):
+    """Says when what is stored under key ends."""
+    return Session.objects.get(session_key=key).expire_date
 
 
 def set_expiry(store, expiry):
@@ -119,8 +135,7 @@ def read(key):
     data = dict(store.items())
     if store.session_key is None:
         return None
-    row = Session.objects.get(session_key=key)
-    return {"text": dump(data), "expires": row.expire_date.isoformat()}
+    return told(key, data)
 
 
 def save(key, name, value):

@@ -1,5 +1,5 @@
 // Package django_test runs ours against Django's own sessions, in both
-// directions, on one SQLite file.
+// directions, on one store.
 package django_test
 
 import (
@@ -24,7 +24,7 @@ const secret = "a key with $pecial (characters), é and ☃"
 
 // driver is Django in a Python process, driven by lines of JSON.
 type driver struct {
-	file  string // the SQLite file that both sides use
+	url   string // the store that both sides use, as we name it
 	stdin io.WriteCloser
 	lines *bufio.Reader
 }
@@ -47,13 +47,17 @@ func python(t *testing.T) string {
 	return path
 }
 
-// start starts Django on a new file. The process ends with the test.
-func start(t *testing.T) *driver {
+// start starts Django on a new, empty store. The process ends with the test.
+func start(t *testing.T, e engine) *driver {
 	t.Helper()
-	d := &driver{file: filepath.Join(t.TempDir(), "db.sqlite3")}
-	command := exec.CommandContext(t.Context(), python(t), "driver.py", d.file)
+	url, settings := e.new(t)
+	config, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &driver{url: url}
+	command := exec.CommandContext(t.Context(), python(t), "driver.py", string(config))
 	command.Stderr = os.Stderr
-	var err error
 	if d.stdin, err = command.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -128,10 +132,10 @@ func codec(t *testing.T, secret string, fallbacks ...string) *django.Codec {
 	return c
 }
 
-// open opens our store on Django's file.
+// open opens our store on Django's.
 func (d *driver) open(t *testing.T) session.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), "sqlite://"+d.file, store.Options{Codec: codec(t, secret), Create: true})
+	s, err := store.Open(t.Context(), d.url, store.Options{Codec: codec(t, secret), Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}

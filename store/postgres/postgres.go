@@ -1,0 +1,137 @@
+// Package postgres keeps sessions where Django's db engine keeps them in
+// PostgreSQL: in the table django_session, in Django's encoding. Django may use
+// the same table at the same time.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+)
+
+// ErrURL says that a text is no connection URL.
+var ErrURL = errors.New("PostgreSQL URL")
+
+// Options is what a Store needs besides the server.
+type Options struct {
+	// Codec reads and writes session_data. With nil, sessions can be deleted
+	// and cleared only.
+	Codec *django.Codec
+	// Create makes Django's table if there is none. Where Django is to make
+	// it, let its migrations run first.
+	Create bool
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Timeout bounds every operation whose context has no earlier deadline,
+// waiting for a connection and for locks included.
+const Timeout = 5 * time.Second
+
+// DefaultConnections is how many connections a store opens at most, unless the
+// URL has pool_max_conns.
+const DefaultConnections = 16
+
+// Store is a session.Store in PostgreSQL; make one with Open.
+type Store struct {
+	codec *django.Codec
+	now   func() time.Time
+	pool  *pgxpool.Pool
+}
+
+var _ session.Store = (*Store)(nil)
+
+// Open connects to the database that rawURL names, in libpq's form:
+//
+//	postgres://user:password@host1:5432,host2:5432/database?target_session_attrs=read-write&sslmode=verify-full
+//
+// Of several hosts the first that answers and has the wanted attributes is
+// taken, anew for every connection, so that a failover is followed. Besides
+// libpq's parameters there are pgxpool's: pool_max_conns, pool_min_conns,
+// pool_max_conn_lifetime, pool_max_conn_idle_time, pool_health_check_period.
+// Others, such as search_path, go to the server.
+//
+// Errors wrap ErrURL or session.ErrUnavailable. They do not hold the password.
+func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
+	config, err := pgxpool.ParseConfig(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	if !hasParameter(rawURL, "pool_max_conns") {
+		config.MaxConns = max(config.MinConns, DefaultConnections)
+	}
+	s := &Store{codec: o.Codec, now: o.Now}
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	if err := s.prepare(ctx, o.Create); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("%w; the URL must name the database of a Django project", err)
+	}
+	return s, nil
+}
+
+// hasParameter looks into the query alone: an URL with several hosts is none
+// to net/url.
+func hasParameter(rawURL, name string) bool {
+	_, query, _ := strings.Cut(rawURL, "?")
+	values, err := url.ParseQuery(query)
+	return err == nil && values.Has(name)
+}
+
+// unavailable marks what went wrong between us and PostgreSQL.
+func unavailable(err error) error {
+	return fmt.Errorf("%w: PostgreSQL: %w", session.ErrUnavailable, err)
+}
+
+// write runs do in a transaction.
+func (s *Store) write(ctx context.Context, do func(context.Context, pgx.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	if err := do(ctx, tx); err != nil {
+		_ = tx.Rollback(ctx)
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// storable reports whether key can stand in the table. To ask PostgreSQL for
+// one that cannot is an error, where it should be no session.
+func storable(key string) bool {
+	return utf8.ValidString(key) && !strings.Contains(key, "\x00")
+}
+
+// Ping implements session.Store: it reads from the table.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	if _, err := s.pool.Exec(ctx, "SELECT 1 FROM django_session LIMIT 1"); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Close implements session.Store.
+func (s *Store) Close() error {
+	s.pool.Close()
+	return nil
+}

@@ -1,0 +1,263 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store/postgres"
+	"cloakroom/tests/stack"
+)
+
+var server *stack.Postgres
+
+func TestMain(m *testing.M) {
+	var err error
+	if server, err = stack.StartPostgres(context.Background(), stack.PostgresConfig{}); err != nil {
+		log.Fatal(err)
+	}
+	code := m.Run()
+	if err := server.Stop(); err != nil {
+		log.Print(err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+var databases atomic.Int32
+
+// connect gives a connection to the database that the URL names.
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+func exec(t *testing.T, conn *pgx.Conn, statement string, args ...any) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// database makes an empty database and gives its URL.
+func database(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("test%d", databases.Add(1))
+	exec(t, connect(t, server.URL("postgres")), "CREATE DATABASE "+name)
+	return server.URL(name)
+}
+
+func codec(t *testing.T, secret string, fallbacks ...string) *django.Codec {
+	t.Helper()
+	c, err := django.NewCodec(secret, fallbacks...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func open(t *testing.T, url string, c *django.Codec, now func() time.Time) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), url, postgres.Options{Codec: c, Create: true, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func create(t *testing.T, s session.Store) (key string) {
+	t.Helper()
+	key = sessiontest.Key(t)
+	if err := s.Create(t.Context(), session.Session{Key: key, Data: []byte(`{"a":1}`), Expires: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func keep(v session.Session) (session.Session, error) { return v, nil }
+
+func TestConformance(t *testing.T) {
+	sessiontest.Run(t, func(t *testing.T, now func() time.Time) session.Store {
+		return open(t, database(t), codec(t, "secret"), now)
+	})
+}
+
+func TestUnreadableRows(t *testing.T) {
+	url := database(t)
+	ours := open(t, url, codec(t, "new", "old"), time.Now)
+	keys := map[string]error{
+		create(t, ours): nil,
+		create(t, open(t, url, codec(t, "old"), time.Now)):     nil,
+		create(t, open(t, url, codec(t, "foreign"), time.Now)): session.ErrUnreadable,
+	}
+	huge, endless := create(t, ours), create(t, ours)
+	keys[huge], keys[endless] = session.ErrTooLarge, nil
+	conn := connect(t, url)
+	exec(t, conn, "UPDATE django_session SET session_data = repeat('x', 10 << 20) WHERE session_key = $1", huge)
+	exec(t, conn, "UPDATE django_session SET expire_date = 'infinity' WHERE session_key = $1", endless)
+	exec(t, conn, "INSERT INTO django_session VALUES ('ended', '', '-infinity')")
+	for key, want := range keys {
+		if _, err := ours.Load(t.Context(), key); !errors.Is(err, want) {
+			t.Errorf("Load: got %v, want %v", err, want)
+		}
+		if _, err := ours.Update(t.Context(), key, keep); !errors.Is(err, want) {
+			t.Errorf("Update: got %v, want %v", err, want)
+		}
+	}
+	for v, err := range ours.All(t.Context()) {
+		if want, known := keys[v.Key]; !known || !errors.Is(err, want) {
+			t.Errorf("All: got %v, want %v", err, want)
+		}
+		delete(keys, v.Key)
+	}
+	if len(keys) != 0 {
+		t.Errorf("All left out %d sessions", len(keys))
+	}
+}
+
+// A client may send any key. What PostgreSQL cannot compare is no outage.
+func TestOddKeys(t *testing.T) {
+	s := open(t, database(t), codec(t, "secret"), time.Now)
+	for _, key := range []string{"", "\x00", "\xff", "'", "☃", strings.Repeat("x", 4096)} {
+		if _, err := s.Load(t.Context(), key); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("Load(%.10q): got %v, want %v", key, err, session.ErrNotFound)
+		}
+		if _, err := s.Update(t.Context(), key, keep); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("Update(%.10q): got %v, want %v", key, err, session.ErrNotFound)
+		}
+		if err := s.Delete(t.Context(), key); err != nil {
+			t.Errorf("Delete(%.10q): got %v, want none", key, err)
+		}
+	}
+}
+
+// Two stores that clear at the same time count every dead session once.
+func TestTwoClear(t *testing.T) {
+	url := database(t)
+	stores := []*postgres.Store{open(t, url, codec(t, "s"), time.Now), open(t, url, codec(t, "s"), time.Now)}
+	exec(t, connect(t, url), "INSERT INTO django_session SELECT 'key' || n, '', now() - interval '1 day' FROM generate_series(1, 1000) n")
+	var all sync.WaitGroup
+	var cleared atomic.Int64
+	for _, s := range stores {
+		all.Go(func() {
+			for {
+				n, err := s.ClearExpired(t.Context(), 30)
+				if err != nil {
+					t.Errorf("got %v, want none", err)
+				}
+				cleared.Add(int64(n))
+				if n < 30 {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := cleared.Load(); got != 1000 {
+		t.Errorf("got %d cleared, want 1000", got)
+	}
+}
+
+// A row that another transaction holds is waited for, but not for ever.
+func TestLockedRowIsAnOutage(t *testing.T) {
+	url := database(t)
+	s := open(t, url, codec(t, "s"), time.Now)
+	key := create(t, s)
+	tx, err := connect(t, url).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "SELECT 1 FROM django_session WHERE session_key = $1 FOR UPDATE", key); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Update(ctx, key, keep); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("got %v, want %v", err, session.ErrUnavailable)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Update(t.Context(), key, keep); err != nil {
+		t.Errorf("after the lock: got %v, want none", err)
+	}
+}
+
+// A server that was stopped is an outage, and no more once it is back.
+func TestRestart(t *testing.T) {
+	// Not below t.TempDir, which no other user may enter.
+	dir, err := os.MkdirTemp("", "cloakroom-postgres-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	own, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { own.Stop() }()
+	// The first host is one that nobody listens on.
+	ports, err := stack.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := strings.Replace(own.URL("postgres"), "@", fmt.Sprintf("@127.0.0.1:%d,", ports[0]), 1) + "?target_session_attrs=read-write&pool_max_conns=2"
+	s := open(t, url, codec(t, "s"), time.Now)
+	key := create(t, s)
+	if err := own.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load(t.Context(), key); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("stopped: got %v, want %v", err, session.ErrUnavailable)
+	}
+	if err := s.Ping(t.Context()); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("stopped: got %v, want %v", err, session.ErrUnavailable)
+	}
+	if own, err = stack.StartPostgres(t.Context(), stack.PostgresConfig{Dir: dir, Port: own.Port}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load(t.Context(), key); err != nil {
+		t.Errorf("back: got %v, want none", err)
+	}
+}
+
+func TestOpenFails(t *testing.T) {
+	url := database(t)
+	for url, want := range map[string]error{
+		url:                                           session.ErrUnavailable, // no table
+		server.URL("absent"):                          session.ErrUnavailable,
+		strings.Replace(url, "pass", "wrong", 1):      session.ErrUnavailable,
+		url + "?sslmode=require":                      session.ErrUnavailable,
+		url + "?target_session_attrs=standby":         session.ErrUnavailable,
+		url + "?pool_max_conns=none":                  postgres.ErrURL,
+		url + "?sslmode=perhaps":                      postgres.ErrURL,
+		"postgres://u:pass%20word@host:port/database": postgres.ErrURL,
+	} {
+		s, err := postgres.Open(t.Context(), url, postgres.Options{Now: time.Now})
+		if !errors.Is(err, want) || s != nil {
+			t.Errorf("got %v, %v, want %v", s, err, want)
+			continue
+		}
+		if strings.Contains(err.Error(), "pass word") || strings.Contains(err.Error(), "pass%20word") {
+			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+}
