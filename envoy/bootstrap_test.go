@@ -1,0 +1,79 @@
+package envoy_test
+
+import (
+	"os"
+	"testing"
+
+	"cloakroom/tests/stack"
+
+	"github.com/goccy/go-yaml"
+)
+
+var versions = []string{stack.Envoy136, stack.Envoy140}
+
+func TestBootstrap(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			if err := start(t, version, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// start starts Envoy with bootstrap.yaml on free ports, the filter configured
+// by configuration unless that is nil, and ends it again.
+func start(t *testing.T, version string, configuration any) error {
+	t.Helper()
+	text, err := os.ReadFile("bootstrap.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, err := stack.FreePorts(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bootstrap := stack.ReplacePorts(string(text), map[int]int{10000: free[0], 9901: free[1]})
+	if configuration != nil {
+		bootstrap = reconfigure(t, bootstrap, configuration)
+	}
+	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
+		Version: version, Bootstrap: bootstrap, AdminPort: free[1], Env: []string{"CLOAKROOM_TOKEN=a token"},
+	})
+	if err != nil {
+		return err
+	}
+	return envoy.Stop()
+}
+
+func reconfigure(t *testing.T, bootstrap string, configuration any) string {
+	t.Helper()
+	var tree any
+	if err := yaml.Unmarshal([]byte(bootstrap), &tree); err != nil {
+		t.Fatal(err)
+	}
+	if n := replace(tree, "configuration", configuration); n != 1 {
+		t.Fatalf("bootstrap.yaml has %d fields of the name configuration, want 1", n)
+	}
+	return string(toJSON(t, tree))
+}
+
+// replace puts value in every field of a name and says how many those are.
+func replace(tree any, name string, value any) (replaced int) {
+	switch tree := tree.(type) {
+	case map[string]any:
+		for key, child := range tree {
+			if key == name {
+				tree[key] = value
+				replaced++
+				continue
+			}
+			replaced += replace(child, name, value)
+		}
+	case []any:
+		for _, child := range tree {
+			replaced += replace(child, name, value)
+		}
+	}
+	return replaced
+}

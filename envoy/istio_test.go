@@ -1,0 +1,184 @@
+package envoy_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"cloakroom/filter"
+	"cloakroom/tests/stack"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"github.com/goccy/go-yaml"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	extensions "istio.io/api/extensions/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
+)
+
+// manifests are those of istio.yaml, each read strictly into Istio's own type.
+type manifests struct {
+	plugin  extensions.WasmPlugin
+	service networking.VirtualService
+	patches networking.EnvoyFilter
+}
+
+func readManifests(t *testing.T) *manifests {
+	t.Helper()
+	text, err := os.ReadFile("istio.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &manifests{}
+	specs := map[string]proto.Message{
+		"extensions.istio.io/v1alpha1 WasmPlugin":  &m.plugin,
+		"networking.istio.io/v1 VirtualService":    &m.service,
+		"networking.istio.io/v1alpha3 EnvoyFilter": &m.patches,
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.UseJSONUnmarshaler(), yaml.Strict())
+	for {
+		var manifest struct {
+			APIVersion string         `yaml:"apiVersion"`
+			Kind       string         `yaml:"kind"`
+			Metadata   map[string]any `yaml:"metadata"`
+			Spec       map[string]any `yaml:"spec"`
+		}
+		err := decoder.Decode(&manifest)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind := manifest.APIVersion + " " + manifest.Kind
+		spec, ok := specs[kind]
+		if !ok {
+			t.Fatalf("an unexpected %s", kind)
+		}
+		delete(specs, kind)
+		if err := protojson.Unmarshal(toJSON(t, manifest.Spec), spec); err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+	}
+	for kind := range specs {
+		t.Errorf("there is no %s", kind)
+	}
+	return m
+}
+
+func toJSON(t *testing.T, value any) []byte {
+	t.Helper()
+	text, err := yaml.MarshalWithOptions(value, yaml.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestWasmPlugin(t *testing.T) {
+	m := readManifests(t)
+	if got, want := m.plugin.FailStrategy, extensions.FailStrategy_FAIL_CLOSE; got != want {
+		t.Errorf("failStrategy %v, want %v", got, want)
+	}
+	env := map[string]string{}
+	for _, v := range m.plugin.VmConfig.GetEnv() {
+		if v.ValueFrom == extensions.EnvValueSource_HOST {
+			env[v.Name] = "a token"
+		}
+	}
+	config, err := protojson.Marshal(m.plugin.PluginConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := filter.ParseConfig(string(config), func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := parsed.Named("go"); got.Service.Token != "a token" || got.ForwardCookie {
+		t.Errorf("route go: token %q, forward_cookie %v; want the environment's token and false", got.Service.Token, got.ForwardCookie)
+	}
+}
+
+// TestNamedRoutes sees that every route that the manifests configure by name
+// is a route of the VirtualService.
+func TestNamedRoutes(t *testing.T) {
+	m := readManifests(t)
+	var names []string
+	for _, route := range m.service.Http {
+		names = append(names, route.Name)
+	}
+	for name := range m.plugin.PluginConfig.Fields["routes"].GetStructValue().GetFields() {
+		if !slices.Contains(names, name) {
+			t.Errorf("pluginConfig.routes.%s: the VirtualService's routes are %v", name, names)
+		}
+	}
+	for _, patch := range m.patches.ConfigPatches {
+		if name := patch.Match.GetRouteConfiguration().GetVhost().GetRoute().GetName(); !slices.Contains(names, name) {
+			t.Errorf("the EnvoyFilter patches route %q; the VirtualService's are %v", name, names)
+		}
+	}
+}
+
+// TestRouteMetadata reads the patched value as Envoy's own route, and its
+// metadata as the filter does.
+func TestRouteMetadata(t *testing.T) {
+	m := readManifests(t)
+	for _, patch := range m.patches.ConfigPatches {
+		text, err := protojson.Marshal(patch.Patch.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var route routev3.Route
+		if err := protojson.Unmarshal(text, &route); err != nil {
+			t.Fatal(err)
+		}
+		message, err := proto.Marshal(route.Metadata)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := filter.ParseConfig(`{"engine":{"service":{"cluster":"sessions"}}}`, os.LookupEnv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := filter.NewRoutes(config).Lookup("health", message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Mode != filter.ModeOff {
+			t.Errorf("mode %v, want off", got.Mode)
+		}
+	}
+}
+
+// TestPluginConfigLoads gives the WasmPlugin's configuration to real Envoys in
+// the form that Istio gives it: JSON in a StringValue.
+func TestPluginConfigLoads(t *testing.T) {
+	m := readManifests(t)
+	config, err := protojson.Marshal(m.plugin.PluginConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asString := func(config string) any {
+		return map[string]any{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": config}
+	}
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			if err := start(t, version, asString(string(config))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("wrong", func(t *testing.T) {
+		err := start(t, stack.Envoy140, asString(strings.Replace(string(config), `"forward_cookie"`, `"forward_cookies"`, 1)))
+		if want := "routes.go.forward_cookies"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a wrong field: %v, want an error that names %s", err, want)
+		}
+	})
+}
