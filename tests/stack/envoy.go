@@ -26,7 +26,6 @@ type EnvoyConfig struct {
 type Envoy struct {
 	*Process
 	admin string
-	dir   string
 }
 
 // StartEnvoy starts Envoy in the repository's folder and waits until it is
@@ -44,11 +43,12 @@ func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer os.RemoveAll(dir) // a live Envoy has read it
 	bootstrap := filepath.Join(dir, "bootstrap.yaml")
 	if err := os.WriteFile(bootstrap, []byte(c.Bootstrap), 0o600); err != nil {
 		return nil, err
 	}
-	e := &Envoy{admin: "http://127.0.0.1:" + strconv.Itoa(c.AdminPort), dir: dir}
+	e := &Envoy{admin: "http://127.0.0.1:" + strconv.Itoa(c.AdminPort)}
 	e.Process, err = Start(ctx, Command{
 		Name: "envoy " + c.Version,
 		Path: path,
@@ -64,17 +64,9 @@ func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
 		Ready: Answers(e.admin+"/ready", "LIVE"),
 	})
 	if err != nil {
-		_ = os.RemoveAll(dir)
 		return nil, err
 	}
 	return e, nil
-}
-
-// Stop ends Envoy and removes its files.
-func (e *Envoy) Stop() error {
-	err := e.Process.Stop()
-	_ = os.RemoveAll(e.dir)
-	return err
 }
 
 // Admin gets a path of the admin interface.

@@ -6,6 +6,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 
 const (
 	readyWithin = 60 * time.Second // a machine under load is slow, not broken
-	stopWithin  = 10 * time.Second
+	grace       = 10 * time.Second
 	pollEvery   = 20 * time.Millisecond
 	logBytes    = 32 << 20
 )
@@ -37,6 +38,8 @@ type Command struct {
 	Ready func(ctx context.Context) error
 	// Noise marks lines of the log that a start error leaves out, if not empty.
 	Noise string
+	// Grace is how long Stop waits after SIGTERM; 0: ten seconds.
+	Grace time.Duration
 	// Tee gets a copy of what the process writes; it may be nil.
 	Tee io.Writer
 }
@@ -45,6 +48,7 @@ type Command struct {
 type Process struct {
 	name  string
 	noise string
+	grace time.Duration
 	cmd   *exec.Cmd
 	log   *logBuffer
 	done  chan struct{}
@@ -59,8 +63,11 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	cmd.Dir = c.Dir
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = stopWithin
-	p := &Process{name: c.Name, noise: c.Noise, cmd: cmd, log: &logBuffer{tee: c.Tee}, done: make(chan struct{})}
+	p := &Process{
+		name: c.Name, noise: c.Noise, grace: cmp.Or(c.Grace, grace),
+		cmd: cmd, log: &logBuffer{tee: c.Tee}, done: make(chan struct{}),
+	}
+	cmd.WaitDelay = p.grace // where a child outlives the process and keeps its output open
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
@@ -99,13 +106,13 @@ func (p *Process) waitReady(ctx context.Context, ready func(context.Context) err
 	}
 }
 
-// Stop asks the process to end, and ends its whole group if it does not within
-// ten seconds. It may be called more than once.
+// Stop asks the process to end, and ends its whole group when it has, or when
+// Command.Grace is over. It may be called more than once.
 func (p *Process) Stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(stopWithin):
+	case <-time.After(p.grace):
 	}
 	// The group's members that outlived their leader.
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
