@@ -8,9 +8,9 @@ PYTHON ?= python3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ENVOY_OLD := 1.36.2
 
-WASM_GO := GOOS=wasip1 GOARCH=wasm $(GO)
+WASM := GOOS=wasip1 GOARCH=wasm
+WASM_GO := $(WASM) $(GO)
 WASM_FLAGS := -buildmode=c-shared -trimpath -ldflags='-s -w'
-PACKAGES = $(shell $(GO) list ./... | grep -v /testdata/)
 
 .PHONY: help
 help: ## list the targets
@@ -59,9 +59,11 @@ sim: setup build ## the same with hostsim in Envoy's place
 .PHONY: test
 test: setup build ## every test, Envoy and Django included
 	@rm -rf build/test && mkdir -p build/test
-	@$(GO) test -count=1 $(PACKAGES)
-	@cd plugin/sdk && CLOAKROOM_ENVOY="$$(echo $(CURDIR)/build/venv/lib/python3*/site-packages/envoy/_bin/envoy):$(CURDIR)/build/envoy-$(ENVOY_OLD)/envoy/_bin/envoy" $(GO) test -count=1 ./...
-	@cat build/test/summary.txt
+	@failed=0; \
+	$(GO) test -count=1 ./... || failed=1; \
+	(cd plugin/sdk && CLOAKROOM_ENVOY="$$(echo $(CURDIR)/build/venv/lib/python3*/site-packages/envoy/_bin/envoy):$(CURDIR)/build/envoy-$(ENVOY_OLD)/envoy/_bin/envoy" $(GO) test -count=1 ./...) || failed=1; \
+	cat build/test/*.txt || failed=1; \
+	exit $$failed
 
 .PHONY: bench
 bench: setup build ## what the filter costs in Envoy, in one run
@@ -70,14 +72,14 @@ bench: setup build ## what the filter costs in Envoy, in one run
 .PHONY: check
 check: tools ## format, vet, lint, modules, import rules
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted" >&2; exit 1; }
-	@$(GO) vet $(PACKAGES)
-	@$(WASM_GO) vet ./plugin ./filter/... ./session
+	@$(GO) vet ./...
+	@$(WASM_GO) vet ./plugin ./filter/... ./session/... ./hostsim/testdata/probe
 	@cd plugin/sdk && $(GO) vet ./... && $(WASM_GO) vet .
 	@GOBIN=$(CURDIR)/build $(GO) install $(STATICCHECK)
-	@build/staticcheck $(PACKAGES)
-	@GOOS=wasip1 GOARCH=wasm build/staticcheck ./plugin
+	@build/staticcheck ./...
+	@$(WASM) build/staticcheck ./plugin ./hostsim/testdata/probe
 	@# It takes go:wasmexport functions for unused ones.
-	@cd plugin/sdk && GOOS=wasip1 GOARCH=wasm ../../build/staticcheck -checks inherit,-U1000 .
+	@cd plugin/sdk && $(WASM) ../../build/staticcheck -checks inherit,-U1000 .
 	@$(GO) mod tidy -diff
 	@cd plugin/sdk && $(GO) mod tidy -diff
 	@tests/imports.sh
