@@ -19,15 +19,16 @@ import (
 )
 
 type cli struct {
-	Port      int  `default:"10000" env:"PORT" help:"The port to open in the browser."`
-	AdminPort int  `default:"9901" env:"ADMIN_PORT" help:"The port of Envoy's admin interface."`
-	Sim       bool `help:"Run hostsim in Envoy's place."`
+	Port      int    `default:"10000" env:"CLOAKROOM_PORT" help:"The port to open in the browser."`
+	AdminPort int    `default:"9901" env:"CLOAKROOM_ADMIN_PORT" help:"The port of Envoy's admin interface."`
+	Dir       string `default:"build/demo" help:"Where the database, the secret key and the logs are kept."`
+	Sim       bool   `help:"Run hostsim in Envoy's place."`
 }
 
 func main() {
 	var c cli
 	kong.Parse(&c, kong.Name("demo"))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := c.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -39,7 +40,7 @@ func (c *cli) run(ctx context.Context) error {
 	if err := c.portsFree(); err != nil {
 		return err
 	}
-	d, err := newDemo()
+	d, err := newDemo(c.Dir)
 	if err != nil {
 		return err
 	}
@@ -59,18 +60,28 @@ func (c *cli) run(ctx context.Context) error {
 	fmt.Printf("\nready: http://127.0.0.1:%d/\n\n"+
 		"  log in as demo, password cloakroom\n"+
 		"  /go/whoami is a Go service that knows nothing of Django\n"+
-		"  logs are in build/demo/; Ctrl-C ends everything\n\n", c.Port)
+		"  logs are in %s; Ctrl-C ends everything\n\n", c.Port, c.Dir)
 	return d.wait(ctx)
 }
 
 // portsFree says which flag to change for a port that is taken.
 func (c *cli) portsFree() error {
-	ports := map[string]int{"--port (or PORT=… make run)": c.Port, "--admin-port (or ADMIN_PORT=… make run)": c.AdminPort}
+	ports := []struct {
+		number    int
+		flag, env string
+		needed    bool
+	}{
+		{c.Port, "--port", "CLOAKROOM_PORT", true},
+		{c.AdminPort, "--admin-port", "CLOAKROOM_ADMIN_PORT", !c.Sim},
+	}
 	var errs []error
-	for flag, port := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	for _, port := range ports {
+		if !port.needed {
+			continue
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port.number))
 		if err != nil {
-			errs = append(errs, fmt.Errorf("port %d is taken; choose another with %s", port, flag))
+			errs = append(errs, fmt.Errorf("%w; choose another port with %s=… in the environment, or %s", err, port.env, port.flag))
 			continue
 		}
 		_ = l.Close()

@@ -32,12 +32,17 @@ type demo struct {
 	cleanup          []func() error
 }
 
-func newDemo() (*demo, error) {
+// newDemo prepares a demonstration that keeps its files in dir, a path from
+// the repository's folder on.
+func newDemo(dir string) (*demo, error) {
 	root, err := stack.Root()
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{root: root, dir: filepath.Join(root, "build", "demo"), token: rand.Text(), ports: map[int]int{}}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(root, dir)
+	}
+	d := &demo{root: root, dir: dir, token: rand.Text(), ports: map[int]int{}}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return nil, err
 	}
