@@ -1,14 +1,19 @@
 package scenarios
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,14 +40,18 @@ type backend struct {
 
 	mu     sync.Mutex
 	step   step
-	calls  []string
+	calls  []call
 	seen   []http.Header
 	leaked []string
 }
 
-func newBackend(t testing.TB, s *scenario) *backend {
-	b := &backend{t: t, store: memory.New(time.Now), keys: map[string]string{}, started: time.Now(), ended: make(chan struct{})}
-	handler, err := service.New(service.Config{Store: b.store, Token: serviceToken})
+// call is one request to the session service.
+type call struct{ path, body string }
+
+// newBackend starts what a scenario needs, with the clock now.
+func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
+	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, started: now(), ended: make(chan struct{})}
+	handler, err := service.New(service.Config{Store: b.store, Token: serviceToken, Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +113,7 @@ var faults = map[string]func(b *backend, w http.ResponseWriter, next http.Handle
 	"binary":     answering(200, "application/json", "\x00\xff\xfe\x01"),
 	"half":       func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, `{"state":"live",`) },
 	"huge":       huge,
+	"live":       answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
 	"expired":    answering(200, "application/json", `{"state":"live","expires":1000000000,"data":{"_auth_user_id":"1"}}`),
 	"deep":       answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":`+strings.Repeat("[", 100000)),
 	"controls":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1\r\nx-admin: 1"}}`),
@@ -148,18 +158,24 @@ func huge(_ *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) {
 // record notes the calls of the session service, and keys where none may be.
 func (b *backend) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			b.t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		b.mu.Lock()
-		b.calls = append(b.calls, r.URL.Path)
+		b.calls = append(b.calls, call{r.URL.Path, string(body)})
 		fault := b.step.Fault
-		for name, key := range b.keys {
-			for header, values := range r.Header {
-				if strings.Contains(strings.Join(values, " "), key) {
-					b.leaked = append(b.leaked, name+"'s key in the callout's header "+header)
-				}
+		if b.step.FaultOn != "" && b.step.FaultOn != r.URL.Path {
+			fault = ""
+		}
+		for header, values := range r.Header {
+			for _, name := range b.leaks(strings.Join(values, " ")) {
+				b.leaked = append(b.leaked, name+"'s key in the callout's header "+header)
 			}
-			if strings.Contains(r.URL.String(), key) {
-				b.leaked = append(b.leaked, name+"'s key in the callout's URL")
-			}
+		}
+		for _, name := range b.leaks(r.URL.String()) {
+			b.leaked = append(b.leaked, name+"'s key in the callout's URL")
 		}
 		b.mu.Unlock()
 		faults[fault](b, w, next, r)
@@ -190,26 +206,46 @@ func (b *backend) begin(s step) {
 }
 
 // observed gives what the step has led to so far.
-func (b *backend) observed() (calls []string, seen []http.Header, leaked []string) {
+func (b *backend) observed() (calls []call, seen []http.Header, leaked []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.calls), slices.Clone(b.seen), slices.Clone(b.leaked)
 }
 
-// fill puts the sessions' keys, and padding, where they are named.
+// fill puts the sessions' keys, padding and bytes where they are named.
 func (b *backend) fill(text string) string {
 	for name, key := range b.keys {
 		text = strings.ReplaceAll(text, "{"+name+"}", key)
 	}
-	if before, rest, found := strings.Cut(text, "{pad "); found {
-		count, after, _ := strings.Cut(rest, "}")
-		var n int
-		if _, err := fmt.Sscan(count, &n); err != nil {
-			b.t.Fatalf("{pad %s}: %v", count, err)
+	text = padding.ReplaceAllStringFunc(text, func(found string) string {
+		n, err := strconv.Atoi(padding.FindStringSubmatch(found)[1])
+		if err != nil {
+			b.t.Fatalf("%s: %v", found, err)
 		}
-		text = before + strings.Repeat("p", n) + after
+		return strings.Repeat("p", n)
+	})
+	return binary.ReplaceAllStringFunc(text, func(found string) string {
+		raw, err := hex.DecodeString(binary.FindStringSubmatch(found)[1])
+		if err != nil {
+			b.t.Fatalf("%s: %v", found, err)
+		}
+		return string(raw)
+	})
+}
+
+var (
+	padding = regexp.MustCompile(`\{pad ([0-9]+)\}`)
+	binary  = regexp.MustCompile(`\{hex ([0-9A-Fa-f]+)\}`)
+)
+
+// leaks names the sessions whose keys stand in a text that is to hold none.
+func (b *backend) leaks(text string) (names []string) {
+	for name, key := range b.keys {
+		if strings.Contains(text, key) {
+			names = append(names, name)
+		}
 	}
-	return text
+	return names
 }
 
 // state says what became of a stored session.

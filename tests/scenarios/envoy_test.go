@@ -5,10 +5,12 @@ import (
 	_ "embed"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"text/template"
+	"time"
 
 	"cloakroom/tests/stack"
 )
@@ -29,28 +31,19 @@ func TestEnvoy140(t *testing.T) { testEnvoy(t, stack.Envoy140) }
 
 // listener is one scenario's place in the bootstrap.
 type listener struct {
-	Port                      int
-	Service, Upstream, Config string
-	Routes                    []route
+	Port, Service, Upstream int
+	Config                  string
+	Routes                  []route
 }
 
 // testEnvoy plays the corpus through one Envoy with a listener for each
-// scenario, all of which share one VM: the last request finds it alive after
-// everything that went before.
+// scenario, all of which share one VM, and in the end the first one again: the
+// VM is alive after everything that went before.
 func testEnvoy(t *testing.T, version string) {
-	var corpus []scenario
-	for _, s := range loadCorpus(t) {
-		if s.runsOn("envoy") {
-			corpus = append(corpus, s)
-		}
-	}
-	wasm, err := stack.Wasm()
-	if err != nil {
-		t.Fatal(err)
-	}
+	corpus := loadCorpus(t, "envoy")
 	backends := make([]*backend, len(corpus))
 	for i := range corpus {
-		backends[i] = newBackend(t, &corpus[i])
+		backends[i] = newBackend(t, &corpus[i], time.Now)
 	}
 	// After the backends, which would take them otherwise.
 	ports, err := stack.FreePorts(len(corpus) + 1)
@@ -65,11 +58,7 @@ func testEnvoy(t *testing.T, version string) {
 			Config: string(s.config(t, "sessions"+strconv.Itoa(i))), Routes: s.Routes,
 		}
 	}
-	var text bytes.Buffer
-	if err := bootstrap.Execute(&text, map[string]any{"AdminPort": ports[0], "Listeners": listeners, "Wasm": wasm}); err != nil {
-		t.Fatal(err)
-	}
-	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: version, Bootstrap: text.String(), AdminPort: ports[0]})
+	envoy, err := startEnvoy(t, version, ports[0], listeners)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,28 +66,55 @@ func testEnvoy(t *testing.T, version string) {
 	for i := range corpus {
 		t.Run(corpus[i].Name, func(t *testing.T) {
 			count("envoy " + version)
-			play(t, &corpus[i], backends[i], "127.0.0.1:"+strconv.Itoa(ports[i+1]))
+			play(t, &corpus[i], backends[i], "127.0.0.1:"+strconv.Itoa(listeners[i].Port))
 		})
 	}
-	log := envoy.Log()
+	t.Run("alive after all", func(t *testing.T) {
+		i := slices.IndexFunc(corpus, func(s scenario) bool { return s.Name == "a live session is admitted" })
+		play(t, &corpus[i], backends[i], "127.0.0.1:"+strconv.Itoa(listeners[i].Port))
+	})
+	checkLog(t, envoy.Log(), backends)
+}
+
+// checkLog looks in Envoy's log for what must never be there.
+func checkLog(t *testing.T, log string, backends []*backend) {
 	for _, line := range strings.Split(log, "\n") {
-		if strings.Contains(line, "VM failed") || strings.Contains(line, "[critical]") || strings.Contains(line, "panic") {
-			t.Errorf("Envoy's log: %s", line)
-		}
-	}
-	for _, b := range backends {
-		for name, key := range b.keys {
-			if strings.Contains(log, key) {
-				t.Errorf("%s's key stands in Envoy's log", name)
+		for _, bad := range []string{"VM failed", "Uncaught", "[critical]", "panic", "goroutine "} {
+			if strings.Contains(line, bad) {
+				t.Errorf("Envoy's log: %s", line)
 			}
 		}
 	}
+	for _, b := range backends {
+		for _, name := range b.leaks(log) {
+			t.Errorf("%s's key stands in Envoy's log", name)
+		}
+	}
+	if strings.Contains(log, serviceToken) {
+		t.Error("the token stands in Envoy's log")
+	}
 }
 
-func portOf(t *testing.T, address string) string {
+func startEnvoy(t *testing.T, version string, adminPort int, listeners []listener) (*stack.Envoy, error) {
+	wasm, err := stack.Wasm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := bootstrap.Execute(&text, map[string]any{"AdminPort": adminPort, "Listeners": listeners, "Wasm": wasm}); err != nil {
+		t.Fatal(err)
+	}
+	return stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: version, Bootstrap: text.String(), AdminPort: adminPort})
+}
+
+func portOf(t *testing.T, address string) int {
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u.Port()
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"testing"
+	"time"
 
 	"cloakroom/hostsim"
 	"cloakroom/tests/stack"
@@ -18,13 +19,10 @@ func TestHostsim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range loadCorpus(t) {
-		if !s.runsOn("hostsim") {
-			continue
-		}
+	for _, s := range loadCorpus(t, "hostsim") {
 		t.Run(s.Name, func(t *testing.T) {
 			count("hostsim")
-			b := newBackend(t, &s)
+			b := newBackend(t, &s, time.Now)
 			var routes []hostsim.Route
 			for _, r := range s.Routes {
 				metadata := map[string]map[string]any{}
@@ -42,10 +40,16 @@ func TestHostsim(t *testing.T) {
 			}
 			server := httptest.NewUnstartedServer(host)
 			server.Config.MaxHeaderBytes = 56 << 10 // net/http adds 4 KiB; Envoy's limit is 60
+			listenHTTP2(server)
 			server.Start()
 			play(t, &s, b, server.Listener.Addr().String())
 			if err := host.Failed(); err != nil {
 				t.Errorf("the VM failed: %v", err)
+			}
+			for _, entry := range host.Logs() {
+				for _, name := range b.leaks(entry.Message) {
+					t.Errorf("%s's key stands in the log: %s", name, entry.Message)
+				}
 			}
 			server.CloseClientConnections()
 			server.Close()
