@@ -1,0 +1,214 @@
+package differential
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/tests/stack"
+)
+
+// patience is how long a case waits for an answer, and for its last log line.
+// Some cases have none: a stream that nobody resumes, a request that is
+// refused before the filter. What is there by then is compared.
+const patience = 2 * time.Second
+
+// The hosts' names; all are held against the reference.
+const (
+	reference = "envoy " + stack.Envoy140
+	older     = "envoy " + stack.Envoy136
+	simulator = "hostsim"
+)
+
+func TestHostsAgree(t *testing.T) {
+	wasm := buildProbe(t)
+	ended := make(chan struct{})
+	upstream := httptest.NewServer(app(ended))
+	t.Cleanup(func() { close(ended); _ = upstream.Config.Close() })
+	hosts := map[string]host{
+		reference: startEnvoy(t, stack.Envoy140, wasm, upstream.URL),
+		older:     startEnvoy(t, stack.Envoy136, wasm, upstream.URL),
+		simulator: startSim(t, wasm, upstream.URL),
+	}
+	cases := loadCases(t)
+	var equal, named = map[string]int{}, map[string]int{}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			want := observe(t, hosts[reference], c)
+			for _, name := range []string{older, simulator} {
+				got := observe(t, hosts[name], c)
+				switch reason := c.Differs[name]; {
+				case got == want && reason != "":
+					t.Errorf("%s does not differ any more; take its reason out of cases.yaml", name)
+				case got == want:
+					equal[name]++
+				case reason != "":
+					named[name]++
+				default:
+					t.Errorf("%s differs from %s:\n%s", name, reference, firstDifference(want, got))
+				}
+			}
+		})
+	}
+	summarize(t, len(cases), equal, named)
+}
+
+// observe plays a case in a host and gives all that can be seen of it, with
+// what differs from run to run put out of sight.
+func observe(t *testing.T, h host, c probeCase) string {
+	t.Helper()
+	before := len(h.lines())
+	response := send(t, h.address(), c)
+	deadline := time.Now().Add(patience)
+	for {
+		lines := h.lines()[before:]
+		if last := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimPrefix(line, "[info] "), c.Until) }); last >= 0 {
+			return hide(response + "\n" + strings.Join(lines, "\n"))
+		}
+		if time.Now().After(deadline) {
+			return hide(response + "\n(the last line never came)\n" + strings.Join(lines, "\n"))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func send(t *testing.T, address string, c probeCase) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	method, target, _ := strings.Cut(c.Request, " ")
+	lines := []string{method + " " + target + " HTTP/1.1", "host: h.test", "user-agent: t"}
+	callbacks := make([]string, 0, len(c.Script))
+	for callback := range c.Script {
+		callbacks = append(callbacks, callback)
+	}
+	slices.Sort(callbacks)
+	for _, callback := range callbacks {
+		lines = append(lines, "probe-"+callback+": "+c.Script[callback])
+	}
+	lines = append(lines, c.Headers...)
+	body := c.Body + strings.Repeat("x", c.Size)
+	switch {
+	case c.Chunks != nil:
+		lines = append(lines, "transfer-encoding: chunked")
+	case body != "":
+		lines = append(lines, fmt.Sprintf("content-length: %d", len(body)))
+	}
+	parts := append([]string{strings.Join(lines, "\r\n") + "\r\n\r\n" + body}, chunks(c.Chunks)...)
+	for _, part := range parts {
+		// The host may have answered, and closed, before all is sent.
+		_, _ = io.WriteString(conn, part)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		return "no response"
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		text = append(text, " <broken off>"...)
+	}
+	var headers []string
+	for name, values := range response.Header {
+		headers = append(headers, strings.ToLower(name)+": "+strings.Join(values, " | "))
+	}
+	slices.Sort(headers)
+	return fmt.Sprintf("%d\n%s\n\n%.700s", response.StatusCode, strings.Join(headers, "\n"), text)
+}
+
+func chunks(list []string) []string {
+	if list == nil {
+		return nil
+	}
+	var out string
+	for _, chunk := range list {
+		out += fmt.Sprintf("%x\r\n%s\r\n", len(chunk), chunk)
+	}
+	return []string{out + "0\r\n\r\n"}
+}
+
+// hidden is what differs between two runs in the same host.
+var hidden = []struct {
+	pattern *regexp.Regexp
+	by      string
+}{
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}`), "UUID"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
+	{regexp.MustCompile(`(?i)(date|x-envoy-upstream-service-time|server)(: |[ ])[^\]\n]*`), "$1"},
+}
+
+func hide(text string) string {
+	for _, h := range hidden {
+		text = h.pattern.ReplaceAllString(text, h.by)
+	}
+	return sortPairs(text)
+}
+
+// pairsLine is the probe's log of a whole header map. Header maps have no
+// order between different names.
+var pairsLine = regexp.MustCompile(`\[\[.*\]\]`)
+
+func sortPairs(text string) string {
+	return pairsLine.ReplaceAllStringFunc(text, func(list string) string {
+		fields := strings.Split(strings.TrimSuffix(strings.TrimPrefix(list, "[["), "]]"), "] [")
+		slices.SortStableFunc(fields, func(a, b string) int {
+			nameA, _, _ := strings.Cut(a, " ")
+			nameB, _, _ := strings.Cut(b, " ")
+			return strings.Compare(nameA, nameB)
+		})
+		return "[[" + strings.Join(fields, "] [") + "]]"
+	})
+}
+
+func firstDifference(want, got string) string {
+	wants, gots := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range max(len(wants), len(gots)) {
+		a, b := "(nothing)", "(nothing)"
+		if i < len(wants) {
+			a = wants[i]
+		}
+		if i < len(gots) {
+			b = gots[i]
+		}
+		if a != b {
+			return fmt.Sprintf("line %d\n  %s\n  %s", i+1, a, b)
+		}
+	}
+	return "none"
+}
+
+// summarize writes the counts for `make test` to show.
+func summarize(t *testing.T, all int, equal, named map[string]int) {
+	root, err := stack.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(root, "build", "test")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	line := fmt.Sprintf("differential: %d cases against %s", all, reference)
+	for _, name := range []string{older, simulator} {
+		line += fmt.Sprintf("; %s: %d equal, %d named differences", name, equal[name], named[name])
+	}
+	if err := os.WriteFile(filepath.Join(dir, "differential.txt"), []byte(line+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(line)
+}
