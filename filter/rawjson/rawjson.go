@@ -8,6 +8,7 @@ package rawjson
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -42,6 +43,7 @@ type Member struct {
 func Object(text string, dst []Member) ([]Member, error) {
 	s := scanner{text: text}
 	first := len(dst)
+	var seen names
 	err := s.begin()
 	if err != nil {
 		return dst, err
@@ -51,10 +53,8 @@ func Object(text string, dst []Member) ([]Member, error) {
 		if err != nil {
 			return err
 		}
-		for _, m := range dst[first:] {
-			if m.Name == decoded {
-				return s.fail(ErrDuplicate)
-			}
+		if seen.has(decoded, dst[first:]) {
+			return s.fail(ErrDuplicate)
 		}
 		dst = append(dst, Member{decoded, value})
 		return nil
@@ -66,6 +66,30 @@ func Object(text string, dst []Member) ([]Member, error) {
 		return dst[:first], err
 	}
 	return dst, nil
+}
+
+// names tells whether a name stands twice. Few are compared one by one, which
+// is fastest; many go into a map, so that the time does not grow with their
+// square: people who can fill a session must not be able to stop a proxy.
+type names map[string]bool
+
+// few is up to how many members are compared one by one.
+const few = 16
+
+// has reports whether name is among the members before it.
+func (n *names) has(name string, before []Member) bool {
+	if len(before) <= few {
+		return slices.ContainsFunc(before, func(m Member) bool { return m.Name == name })
+	}
+	if *n == nil {
+		*n = make(names, 4*few)
+		for _, m := range before {
+			(*n)[m.Name] = true
+		}
+	}
+	had := (*n)[name]
+	(*n)[name] = true
+	return had
 }
 
 // scanner walks over text; at is the next byte. Its methods check the syntax

@@ -3,6 +3,7 @@ package rawjson
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -38,6 +39,28 @@ func TestObject(t *testing.T) {
 		}
 		if err == nil && !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("Object(%q) = %v, want %v", tt.text, got, tt.want)
+		}
+	}
+}
+
+// TestObjectOfManyMembers sees a repeated name found wherever the two stand,
+// on both sides of where the way of looking changes.
+func TestObjectOfManyMembers(t *testing.T) {
+	for n := 2; n < 3*few; n++ {
+		members := make([]string, n)
+		for i := range members {
+			members[i] = fmt.Sprintf(`"k%d":%d`, i, i)
+		}
+		object := func() string { return "{" + strings.Join(members, ",") + "}" }
+		got, err := Object(object(), nil)
+		if err != nil || len(got) != n || got[n-1] != (Member{fmt.Sprintf("k%d", n-1), fmt.Sprint(n - 1)}) {
+			t.Fatalf("Object of %d members = %v, %v", n, got, err)
+		}
+		for first := range n - 1 {
+			members[n-1] = fmt.Sprintf(`"k%d":1`, first)
+			if _, err := Object(object(), nil); !errors.Is(err, ErrDuplicate) {
+				t.Fatalf("members %d and %d of one name: %v, want ErrDuplicate", first, n-1, err)
+			}
 		}
 	}
 }
