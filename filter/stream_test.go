@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,40 +89,76 @@ func FuzzCookies(f *testing.F) {
 	})
 }
 
-// FuzzRequest holds, for any headers and any answer, that nothing is admitted
-// without a live session, and that no header of a client passes for identity.
+// applied gives headers with the edits made, as a host makes them.
+func applied(h Headers, edits []Edit) (out Headers) {
+	out = append(out, h...)
+	for _, e := range edits {
+		if e.Op != Add {
+			out = slices.DeleteFunc(out, func(field [2]string) bool { return field[0] == e.Name })
+		}
+		if e.Op != Remove {
+			out = append(out, [2]string{e.Name, e.Value})
+		}
+	}
+	return out
+}
+
+// FuzzRequest holds, for any headers and any answer and in every mode, that
+// nothing passes for a session without a live answer, and that no header of a
+// client passes for identity.
 func FuzzRequest(f *testing.F) {
-	f.Add("cookie", "sessionid="+goodKey, "x_user_id", "1", "200", liveAnswer)
-	f.Add("Sec-Fetch-Mode", "navigate", "X-SESSION", "{}", "200", `{"state":"none"}`)
-	f.Add("content-type", "application/grpc", "cookie", "sessionid="+goodKey, "504", "")
-	route := routeOf(f, `{"engine":{"service":{"cluster":"sessions"}},"logout":{"path":"/out"}}`)
-	f.Fuzz(func(t *testing.T, name1, value1, name2, value2, status, body string) {
+	for mode := range byte(4) {
+		f.Add(mode, "cookie", "sessionid="+goodKey, "x_user_id", "1", "200", liveAnswer)
+		f.Add(mode, "sec-fetch-mode", "navigate", "x-session", "{}", "200", `{"state":"none"}`)
+		f.Add(mode, "content-type", "application/grpc", "cookie", "sessionid="+goodKey, "504", "")
+	}
+	rest := `"engine":{"service":{"cluster":"sessions"}},"logout":{"path":"/out"}`
+	routes := []*Route{
+		routeOf(f, `{`+rest+`}`),
+		routeOf(f, `{"mode":"optional",`+rest+`}`),
+		routeOf(f, `{"mode":"off",`+rest+`}`),
+		routeOf(f, `{"on_unavailable":"allow","forward_cookie":false,`+rest+`}`),
+	}
+	f.Fuzz(func(t *testing.T, mode byte, name1, value1, name2, value2, status, body string) {
+		route := routes[mode%4]
 		h := Headers{{":method", "GET"}, {":path", "/"}, {":authority", "site.test"}, {name1, value1}, {name2, value2}}
 		var stream Stream
 		action := stream.Request(h, route, now)
-		if action.Verdict == Continue {
-			t.Fatal("admitted before anybody was asked")
-		}
-		if action.Verdict == Wait {
+		asked := action.Verdict == Wait
+		if asked {
 			action = stream.Reply(Answer{status, body}, now)
 		}
+		live := asked && parseAnswer(Answer{status, body}).verdict == liveSession
+		if live && (status != "200" || !strings.Contains(body, `"live"`)) {
+			t.Fatalf("the answer %q %q counts as live", status, body)
+		}
 		if action.Verdict != Continue {
+			if action.Verdict != Deny || action.Reply.Status < 300 && action.Reply.GRPCStatus == NoGRPC {
+				t.Fatalf("the refusal is %+v", action)
+			}
 			return
 		}
-		if status != "200" || !strings.Contains(body, "live") {
+		if route == routes[0] && !live || route == routes[3] && !asked {
 			t.Fatalf("admitted by the answer %q %q", status, body)
 		}
-		removed := map[string]bool{}
-		for _, e := range action.Edits {
-			removed[e.Name] = true
-		}
-		for _, field := range h[3:] {
-			folded := fold(field[0])
-			if (folded == "x-user-id" || folded == "x-session") && field[0] != "" && field[0][0] != ':' && !removed[field[0]] {
-				t.Fatalf("the client's %q reaches the upstream", field[0])
-			}
-		}
+		checkIdentity(t, applied(h, action.Edits), live && route.Mode != ModeOff)
 	})
+}
+
+// checkIdentity sees that what an upstream gets holds identity only in the
+// filter's own spelling, once, and only with a live session.
+func checkIdentity(t *testing.T, h Headers, live bool) {
+	seen := map[string]int{}
+	for _, field := range h {
+		name := field[0]
+		if folded := fold(name); name == "" || name[0] == ':' || (folded != "x-user-id" && folded != "x-session") {
+			continue
+		}
+		seen[name]++
+		if !live || seen[name] > 1 || (name != "x-user-id" && name != "x-session") {
+			t.Fatalf("the upstream gets %q: %q, with a live session: %v", name, field[1], live)
+		}
+	}
 }
 
 // FuzzAnswer holds that no answer makes the filter admit without a user.

@@ -1,0 +1,64 @@
+package filter
+
+import "testing"
+
+func TestLoginLocation(t *testing.T) {
+	tests := []struct{ login, target, want string }{
+		{"/login/", "/", "/login/?next=/"},
+		{"/login/", "/a?b=c&d=e", "/login/?next=/a%3Fb%3Dc%26d%3De"},
+		{"/login/", "/a%20b/%2F", "/login/?next=/a%2520b/%252F"},
+		{"/login/", "/ä\r\nb+c#d", "/login/?next=/%C3%A4%0D%0Ab%2Bc%23d"},
+		{"/login/", "//evil.example/a", "/login/?next=/evil.example/a"},
+		{"/login/", `/\evil.example`, "/login/?next=/evil.example"},
+		{"/login/", `\\/\evil.example`, "/login/?next=/evil.example"},
+		{"/login/", "https://evil.example/", "/login/?next=/https%3A//evil.example/"},
+		{"/login/", "", "/login/?next=/"},
+		{"/login/?theme=dark", "/a", "/login/?theme=dark&next=/a"},
+		{"https://id.test/", "/a?b", "https://id.test/?next=https%3A//site.test/a%3Fb"},
+		{"https://id.test/", "//evil.example", "https://id.test/?next=https%3A//site.test/evil.example"},
+	}
+	for _, tt := range tests {
+		route := defaultRoute()
+		route.Login.URL = tt.login
+		s := Stream{route: &route, target: tt.target, scheme: "https", authority: "site.test"}
+		if got := s.loginLocation(); got != tt.want {
+			t.Errorf("from %q to %q: %q, want %q", tt.target, tt.login, got, tt.want)
+		}
+	}
+}
+
+func TestSameOrigin(t *testing.T) {
+	tests := []struct {
+		site, origin string
+		want         bool
+	}{
+		{"", "", true},
+		{"same-origin", "", true},
+		{"none", "", true},
+		{"same-origin", "https://other.test", true},
+		{"same-site", "", false},
+		{"cross-site", "", false},
+		{"cross-site", "https://site.test", false},
+		{"Same-Origin", "", false},
+		{"", "https://site.test", true},
+		{"", "http://site.test", true},
+		{"", "https://SITE.test", true},
+		{"", "https://site.test:8443", false},
+		{"", "https://site.test.evil.example", false},
+		{"", "https://evil.example/site.test", false},
+		{"", "site.test", false},
+		{"", "null", false},
+	}
+	for _, tt := range tests {
+		h := Headers{{":authority", "site.test"}}
+		if tt.site != "" {
+			h = append(h, [2]string{"sec-fetch-site", tt.site})
+		}
+		if tt.origin != "" {
+			h = append(h, [2]string{"origin", tt.origin})
+		}
+		if got := sameOrigin(h); got != tt.want {
+			t.Errorf("Sec-Fetch-Site %q, Origin %q: %v, want %v", tt.site, tt.origin, got, tt.want)
+		}
+	}
+}
