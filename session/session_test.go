@@ -105,3 +105,45 @@ func TestCookieLines(t *testing.T) {
 		}
 	}
 }
+
+// TestCookieValidate holds that no Set-Cookie line is written that browsers
+// drop or that says more than it should.
+func TestCookieValidate(t *testing.T) {
+	good := Cookie{Name: "sessionid", Path: "/", Secure: true, SameSite: "Lax"}
+	tests := []struct {
+		name   string
+		mutate func(*Cookie)
+		want   string // a part of the error; empty: none
+	}{
+		{"good", func(*Cookie) {}, ""},
+		{"everything", func(c *Cookie) {
+			*c = Cookie{"a", "x.test", "/a b", true, true, "None", true}
+		}, ""},
+		{"no SameSite", func(c *Cookie) { c.SameSite = "" }, ""},
+		{"no name", func(c *Cookie) { c.Name = "" }, "name"},
+		{"a name with a space", func(c *Cookie) { c.Name = "a b" }, "name"},
+		{"a name with an equals sign", func(c *Cookie) { c.Name = "a=b" }, "name"},
+		{"a name beyond ASCII", func(c *Cookie) { c.Name = "ä" }, "name"},
+		{"a domain with an attribute", func(c *Cookie) { c.Domain = "x.test; Path=/a" }, "domain"},
+		{"a domain with a space", func(c *Cookie) { c.Domain = "x. test" }, "domain"},
+		{"no path", func(c *Cookie) { c.Path = "" }, "path"},
+		{"a relative path", func(c *Cookie) { c.Path = "a" }, "path"},
+		{"a path with a line break", func(c *Cookie) { c.Path = "/\r\nSet-Cookie: a=b" }, "path"},
+		{"SameSite in lower case", func(c *Cookie) { c.SameSite = "lax" }, "same_site"},
+		{"SameSite None without Secure", func(c *Cookie) { c.SameSite, c.Secure = "None", false }, "same_site"},
+		{"Partitioned without Secure", func(c *Cookie) { c.Partitioned, c.Secure = true, false }, "partitioned"},
+		{"__Host-", func(c *Cookie) { c.Name = "__Host-a" }, ""},
+		{"__Host- without Secure", func(c *Cookie) { c.Name, c.Secure = "__Host-a", false }, "__Host-"},
+		{"__host- with a domain", func(c *Cookie) { c.Name, c.Domain = "__host-a", "x.test" }, "__Host-"},
+		{"__Host- with a path", func(c *Cookie) { c.Name, c.Path = "__Host-a", "/a" }, "__Host-"},
+		{"__Secure- without Secure", func(c *Cookie) { c.Name, c.Secure = "__Secure-a", false }, "__Secure-"},
+	}
+	for _, tt := range tests {
+		cookie := good
+		tt.mutate(&cookie)
+		err := cookie.Validate()
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: error %v, want %q in it", tt.name, err, tt.want)
+		}
+	}
+}
