@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // app is the upstream and the callouts' server. Its paths misbehave by name;
@@ -21,6 +22,14 @@ func app(ended <-chan struct{}) http.Handler {
 		select {
 		case <-ended:
 		case <-r.Context().Done():
+		}
+	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		// Long enough for the stream that asked to be over.
+		select {
+		case <-time.After(300 * time.Millisecond):
+			echo(w, r)
+		case <-ended:
 		}
 	})
 	mux.HandleFunc("/big", func(w http.ResponseWriter, _ *http.Request) {
