@@ -201,6 +201,9 @@ func TestClearsessions(t *testing.T) {
 func TestConfigCheck(t *testing.T) {
 	good := "mode: optional\nengine:\n  service: {cluster: sessions, token: '${TOKEN}'}\n"
 	env := map[string]string{"TOKEN": "t"}
+	if got := run(t, nil, good, "config", "check", "-"); got.status != 0 || !strings.Contains(got.stderr, "note: TOKEN is not set here") {
+		t.Errorf("without the secret: status %d, %q; want 0 and a note", got.status, got.stderr)
+	}
 	if got := run(t, env, good, "config", "check", "-"); got.status != 0 || got.stdout != "-: ok\n" {
 		t.Errorf("good: got %+v", got)
 	}
