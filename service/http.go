@@ -25,6 +25,7 @@ var statuses = []struct {
 }{
 	{errRequest, http.StatusBadRequest},
 	{session.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{session.ErrUnwritable, http.StatusUnprocessableEntity},
 	{session.ErrUnavailable, http.StatusServiceUnavailable},
 }
 

@@ -22,6 +22,9 @@ var (
 	// ErrTooLarge says that the session's data is over the store's limit.
 	// It says nothing about whether the session is valid.
 	ErrTooLarge = errors.New("session: data too large")
+	// ErrUnwritable says that a write would lose a value that the session
+	// holds and JSON cannot say. Nothing was written; the session is valid.
+	ErrUnwritable = errors.New("session: cannot be written without loss")
 	// ErrUnavailable says that the store did not answer, or not in time. It
 	// says nothing about the session: an outage is never a logout.
 	ErrUnavailable = errors.New("session: store unavailable")
@@ -32,10 +35,12 @@ type Session struct {
 	// Key is the secret that the cookie carries.
 	Key string
 	// Data is a JSON object. A store may give back another text of the same
-	// value (white space, escapes), with the texts of numbers kept.
+	// value (white space, escapes), with the texts of numbers kept; one that
+	// keeps Python's values writes numbers as Python does.
 	Data []byte
 	// Expires is when the session ends: from this instant on it is dead.
-	// Stores keep microseconds, as Django does, and cut what is finer.
+	// Stores keep microseconds, as Django does (Redis: milliseconds), and cut
+	// what is finer.
 	Expires time.Time
 }
 

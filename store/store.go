@@ -14,6 +14,7 @@ import (
 	"cloakroom/session/django"
 	"cloakroom/store/memory"
 	"cloakroom/store/postgres"
+	"cloakroom/store/redis"
 	"cloakroom/store/sqlite"
 )
 
@@ -22,8 +23,9 @@ var ErrURL = errors.New("store URL")
 
 // Options is what every store needs besides its URL.
 type Options struct {
-	// Codec reads and writes the sessions' data. Nil is right for deleting
-	// and clearing only: everything else fails.
+	// Codec reads and writes the sessions' data, where it is signed: not in
+	// Redis. Nil is right for deleting and clearing only: everything else
+	// fails.
 	Codec *django.Codec
 	// Create makes what is missing: the file, the table. Without it a store
 	// that is not there is session.ErrUnavailable.
@@ -39,7 +41,10 @@ var openers = map[string]opener{
 	"memory":     parsed(openMemory),
 	"postgres":   openPostgres,
 	"postgresql": openPostgres,
+	"redis":      openRedis,
+	"rediss":     openRedis,
 	"sqlite":     parsed(openSQLite),
+	"unix":       openRedis,
 }
 
 // Open opens the store that rawURL names:
@@ -47,6 +52,8 @@ var openers = map[string]opener{
 //	memory:                      sessions of this process alone
 //	sqlite:///dir/file           Django's table in an SQLite file; sqlite:file is relative
 //	postgres://user@host/dbname  Django's table in PostgreSQL; see postgres.Open
+//	redis://host:6379/0          Django's cache engine on Redis or Valkey, rediss:// with TLS,
+//	                             unix:///socket; see redis.Open
 //
 // The errors are ErrURL and those of the store.
 func Open(ctx context.Context, rawURL string, o Options) (session.Store, error) {
@@ -108,6 +115,11 @@ func openSQLite(ctx context.Context, u *url.URL, o Options) (session.Store, erro
 func openPostgres(ctx context.Context, rawURL string, o Options) (session.Store, error) {
 	s, err := postgres.Open(ctx, rawURL, postgres.Options(o))
 	return opened(s, err, postgres.ErrURL)
+}
+
+func openRedis(ctx context.Context, rawURL string, o Options) (session.Store, error) {
+	s, err := redis.Open(ctx, rawURL, redis.Options{Now: o.Now})
+	return opened(s, err, redis.ErrURL)
 }
 
 // opened makes ErrURL of a store's own error about its URL.

@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	for _, url := range []string{
 		"", "sqlite", "sqlite:", "sqlite://", "sqlite:///", "sqlite://host/file", "sqlite:///file?mode=ro", "sqlite::memory:", "sqlite:%zz",
-		"memory://x", "memory:x", "memory:?x", "postgres://localhost:port", "postgres://localhost/?sslmode=maybe", "/path/file", "SQLITE", "://", "\x00",
+		"memory://x", "memory:x", "memory:?x", "redis://localhost:port", "redis://localhost/0?unknown=1", "unix:", "postgres://localhost:port", "postgres://localhost/?sslmode=maybe", "/path/file", "SQLITE", "://", "\x00",
 	} {
 		if s, err := store.Open(t.Context(), url, store.Options{}); !errors.Is(err, store.ErrURL) || s != nil {
 			t.Errorf("%q: got %v, %v, want %v", url, s, err, store.ErrURL)

@@ -51,7 +51,7 @@ func (a *app) codec() (*django.Codec, error) {
 
 // storeFlag is how commands name their store.
 type storeFlag struct {
-	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, or memory: for trials."`
+	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, postgres://user@host/dbname, redis://host:6379/0, or memory: for trials."`
 }
 
 // openReadable opens a store that is there, with the means to read its data.

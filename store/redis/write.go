@@ -1,0 +1,123 @@
+package redis
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"cloakroom/session"
+	"cloakroom/session/django/pickle"
+)
+
+// dump gives the pickle of what old becomes by new data; old may be nil.
+func dump(old *pickle.Dict, data []byte) (string, error) {
+	d, err := pickle.Parse(data)
+	if err == nil && old != nil {
+		d, err = pickle.Merge(old, d)
+	}
+	if err != nil {
+		return "", err
+	}
+	text := d.Dump()
+	if len(text) > pickle.MaxBytes {
+		return "", session.ErrTooLarge
+	}
+	return string(text), nil
+}
+
+// millis is a time as it is given to Redis, which takes none before 1970.
+func millis(t time.Time) int64 { return max(t.UnixMilli(), 1) }
+
+// Create implements session.Store.
+func (s *Store) Create(ctx context.Context, v session.Session) error {
+	return s.set(ctx, v, "NX")
+}
+
+// Put stores a session, whatever is stored under its key.
+func (s *Store) Put(ctx context.Context, v session.Session) error { return s.set(ctx, v) }
+
+func (s *Store) set(ctx context.Context, v session.Session, options ...any) error {
+	text, err := dump(nil, v.Data)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	command := append([]any{"SET", s.name(v.Key), text, "PXAT", millis(v.Expires)}, options...)
+	switch err := s.client.Do(ctx, command...).Err(); {
+	case errors.Is(err, redis.Nil):
+		return session.ErrExists
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Update implements session.Store. Errors may also wrap
+// session.ErrUnwritable.
+func (s *Store) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	return s.replace(ctx, key, key, replaceScript, []string{s.name(key)}, change)
+}
+
+// Rotate implements session.Store.
+func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.Change) (session.Session, error) {
+	return s.replace(ctx, key, newKey, moveScript, []string{s.name(key), s.name(newKey)}, change)
+}
+
+// replace reads, changes and writes until nothing came between.
+func (s *Store) replace(ctx context.Context, key, newKey string, write *redis.Script, names []string, change session.Change) (session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	for {
+		old, err := s.load(ctx, key)
+		if err != nil {
+			return session.Session{}, err
+		}
+		v, text, err := changed(old, newKey, change)
+		if err != nil {
+			return session.Session{}, err
+		}
+		answer, err := write.Run(ctx, s.client, names, old.text, old.ends, text, millis(v.Expires)).Int()
+		switch {
+		case err != nil:
+			return session.Session{}, unavailable(err)
+		case answer == taken:
+			return session.Session{}, session.ErrExists
+		case answer == done:
+			return v, nil
+		}
+	}
+}
+
+// changed gives what becomes of old, and its pickle: none where the data is as
+// it was.
+func changed(old stored, newKey string, change session.Change) (v session.Session, text string, err error) {
+	v = old.Session
+	if change != nil {
+		v.Data = bytes.Clone(old.Data)
+		if v, err = change(v); err != nil {
+			return v, "", err
+		}
+	}
+	v.Key, v.Expires = newKey, v.Expires.UTC().Truncate(time.Millisecond)
+	if !bytes.Equal(v.Data, old.Data) {
+		text, err = dump(old.dict, v.Data)
+	}
+	return v, text, err
+}
+
+// Delete implements session.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	if err := s.client.Del(ctx, s.name(key)).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// ClearExpired implements session.Store. Redis has forgotten the dead already.
+func (s *Store) ClearExpired(ctx context.Context, _ int) (int, error) { return 0, s.Ping(ctx) }
