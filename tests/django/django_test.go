@@ -36,17 +36,17 @@ func TestDjangoWritesWeRead(t *testing.T) { each(t, engines, testDjangoWritesWeR
 
 func testDjangoWritesWeRead(t *testing.T, d *driver) {
 	r := newRand(t)
-	d.call(t, "migrate", args{}, nil)
+	d.migrate(t)
 	s := d.open(t)
 	g := &generator{Rand: r}
 	for range cases {
 		var theirs stored
-		d.call(t, "create", args{"text": object(r, g.size()), "expiry": expiryCase(r, time.Now())}, &theirs)
+		d.call(t, "create", args{"text": object(r, g.size()), "expiry": d.expiryCase(r, time.Now())}, &theirs)
 		ours, err := s.Load(t.Context(), theirs.Key)
 		if err != nil {
 			t.Fatalf("got %v, want none", err)
 		}
-		same(t, ours, theirs)
+		d.same(t, ours, theirs)
 	}
 }
 
@@ -74,7 +74,7 @@ func testWeWriteDjangoReads(t *testing.T, d *driver) {
 		if !ok || theirs.Text != want {
 			t.Errorf("Django reads %.300s, %v, want %.300s", theirs.Text, ok, want)
 		}
-		same(t, ours, theirs)
+		d.same(t, ours, theirs)
 	}
 }
 
@@ -111,7 +111,7 @@ func testTurns(t *testing.T, d *driver) {
 		if !ok {
 			t.Fatalf("turn %d: Django does not see the session", turn)
 		}
-		same(t, ours, theirs)
+		d.same(t, ours, theirs)
 	}
 }
 
@@ -211,7 +211,7 @@ func keep(v session.Session) (session.Session, error) { return v, nil }
 func TestBothWrite(t *testing.T) { each(t, engines, testBothWrite) }
 
 func testBothWrite(t *testing.T, d *driver) {
-	d.call(t, "migrate", args{}, nil)
+	d.migrate(t)
 	s := d.open(t)
 	const rounds = 150
 	var theirs, mine stored
@@ -241,6 +241,34 @@ func testBothWrite(t *testing.T, d *driver) {
 		v, ok := d.read(t, key)
 		if ours, err := s.Load(t.Context(), key); !ok || v.Text != text || err != nil || string(ours.Data) != text {
 			t.Errorf("Django reads %s, we %s (%v), want %s", v.Text, ours.Data, err, text)
+		}
+	}
+}
+
+// Values that JSON lacks are shown in it, and outlive our writes.
+func TestPythonsValues(t *testing.T) { each(t, caches, testPythonsValues) }
+
+func testPythonsValues(t *testing.T, d *driver) {
+	r, s := newRand(t), d.open(t)
+	for range cases {
+		var theirs stored
+		d.call(t, "create_python", args{"seed": r.Uint32()}, &theirs)
+		ours, err := s.Load(t.Context(), theirs.Key)
+		if err != nil {
+			t.Fatalf("got %v, want none", err)
+		}
+		d.same(t, ours, theirs)
+		var before, after string
+		d.call(t, "read_python", args{"key": theirs.Key}, &before)
+		if _, err := s.Update(t.Context(), theirs.Key, func(v session.Session) (session.Session, error) {
+			v.Data = append(v.Data[:len(v.Data)-1], `,"ours":[1]}`...)
+			return v, nil
+		}); err != nil {
+			t.Fatalf("got %v, want none", err)
+		}
+		d.call(t, "read_python", args{"key": theirs.Key}, &after)
+		if want := strings.TrimSuffix(before, "}") + ", 'ours': [1]}"; after != want {
+			t.Errorf("got %.500s, want %.500s", after, want)
 		}
 	}
 }

@@ -5,10 +5,12 @@ line, {"result": ...} or {"error": EXCEPTION, "message": ...}. The first
 argument is a JSON object of settings.
 """
 
+import base64
 import datetime
 import importlib
 import json
 import logging
+import random
 import sys
 
 import django
@@ -27,11 +29,13 @@ logging.disable(logging.CRITICAL)  # tampered sessions are the tests' business
 
 from django.contrib.sessions.models import Session  # noqa: E402
 from django.core import signing  # noqa: E402
+from django.core.cache import caches  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 SessionStore = importlib.import_module(settings.SESSION_ENGINE).SessionStore
 AGE = settings.SESSION_COOKIE_AGE
+EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 
 
 SCHEMA = {
@@ -99,7 +103,21 @@ def told(key, data):
 
 def ends(key):
     """Says when what is stored under key ends."""
+    if settings.SESSION_ENGINE == "django.contrib.sessions.backends.cache":
+        return ends_in_redis(caches["default"], SessionStore.cache_key_prefix + key)
     return Session.objects.get(session_key=key).expire_date
+
+
+def ends_in_redis(cache, key):
+    """Adds the clock and the time left, read within one millisecond."""
+    client = cache._cache.get_client()
+    while True:
+        pipe = client.pipeline()
+        pipe.time().pttl(cache.make_and_validate_key(key)).time()
+        before, left, after = pipe.execute()
+        before, after = [s * 1000 + us // 1000 for s, us in (before, after)]
+        if before == after:
+            return EPOCH + datetime.timedelta(milliseconds=before + left)
 
 
 def set_expiry(store, expiry):
@@ -136,6 +154,59 @@ def read(key):
     if store.session_key is None:
         return None
     return told(key, data)
+
+
+def plain(value):
+    """Makes of value what JSON is to show of it."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return value
+
+
+def python_value(r, depth):
+    """Draws a value with much in it that JSON lacks."""
+    kind = r.randrange(12 if depth else 8)
+    if kind < 3:
+        return r.choice([None, True, False, 1.5, "\ud83d", "☃", 10**30, b""])
+    if kind == 3:
+        return r.randrange(-(2**70), 2**70) >> r.randrange(80)
+    if kind == 4:
+        return r.randbytes(r.choice([1, 200, 300]))
+    if kind == 5:
+        return r.random() * 10 ** r.randrange(-30, 30)
+    if kind < 8:
+        minutes = datetime.timedelta(minutes=r.randrange(-720, 840))
+        zone = r.choice([None, datetime.timezone.utc, datetime.timezone(minutes)])
+        micros = r.choice([0, r.randrange(10**6)])
+        at = datetime.datetime(r.randrange(1, 9999), 2, 28, 23, 59, 59, micros)
+        return at.replace(tzinfo=zone)
+    items = [python_value(r, depth - 1) for _ in range(r.randrange(5))]
+    if kind < 10:
+        return tuple(items + items[:1])  # now and then one object twice
+    if kind == 10:
+        return items
+    keys = ["a", 1, 2.5, None, True]
+    r.shuffle(keys)
+    return {k: v for k, v in zip(keys, items) if k != 1 or k is True}
+
+
+def create_python(seed):
+    """Stores values that only Python has, and says how JSON shows them."""
+    r = random.Random(seed)
+    store = SessionStore()
+    store.update({str(i): python_value(r, 3) for i in range(r.randrange(1, 10))})
+    store.save()
+    return told(store.session_key, plain(dict(store.items())))
+
+
+def read_python(key):
+    return repr(dict(SessionStore(session_key=key).items()))
 
 
 def save(key, name, value):
@@ -183,7 +254,7 @@ OPS = {
     f.__name__: f
     for f in (
         version, migrate, schema, encode, decode, sign, canonical, create, put,
-        raw, read, save, count, cycle, flush, clear, expiry,
+        raw, read, create_python, read_python, save, count, cycle, flush, clear, expiry,
     )
 }
 

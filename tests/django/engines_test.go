@@ -6,8 +6,10 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,17 +22,25 @@ type engine struct {
 	// new makes an empty store. It gives its URL and what Django's settings
 	// say of it.
 	new func(t *testing.T) (url string, settings map[string]any)
+	// resolution is that of a session's end.
+	resolution time.Duration
+	// whole says that Django fails to store an age with fractions of a second.
+	whole bool
 }
 
 var (
-	sqlite     = engine{"SQLite", newSQLite}
-	postgresql = engine{"PostgreSQL", newPostgres}
+	sqlite     = engine{name: "SQLite", new: newSQLite, resolution: time.Microsecond}
+	postgresql = engine{name: "PostgreSQL", new: newPostgres, resolution: time.Microsecond}
+	redis      = engine{name: stack.Redis, new: newRedis(stack.Redis), resolution: time.Millisecond, whole: true}
+	valkey     = engine{name: stack.Valkey, new: newRedis(stack.Valkey), resolution: time.Millisecond, whole: true}
 )
 
 var (
 	// databases are the engines with Django's table alone.
 	databases = []engine{sqlite, postgresql}
-	engines   = databases
+	// caches keep Python's values.
+	caches  = []engine{redis, valkey}
+	engines = slices.Concat(databases, caches)
 )
 
 // each runs a test with each of the engines.
@@ -44,7 +54,10 @@ func each(t *testing.T, engines []engine, test func(t *testing.T, d *driver)) {
 }
 
 // servers are what the engines need; all run as long as the tests.
-var servers struct{ postgres *stack.Postgres }
+var servers struct {
+	postgres *stack.Postgres
+	redis    map[string]*stack.RedisServer
+}
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -55,6 +68,16 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer servers.postgres.Stop()
+	servers.redis = map[string]*stack.RedisServer{}
+	for _, name := range []string{stack.Redis, stack.Valkey} {
+		s, err := stack.StartRedis(context.Background(), stack.RedisConfig{Server: name})
+		if err != nil {
+			log.Print(err)
+			return 1
+		}
+		defer s.Stop()
+		servers.redis[name] = s
+	}
 	return m.Run()
 }
 
@@ -87,5 +110,26 @@ func newPostgres(t *testing.T) (string, map[string]any) {
 			"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": servers.postgres.Port,
 			"NAME": name, "USER": "postgres", "PASSWORD": servers.postgres.Password(),
 		}},
+	}
+}
+
+func newRedis(server string) func(t *testing.T) (string, map[string]any) {
+	return func(t *testing.T) (string, map[string]any) {
+		prefix := fmt.Sprintf("test%d", names.Add(1))
+		location := "redis://" + servers.redis[server].Address() + "/1"
+		return location + "?version=3&key_prefix=" + prefix, map[string]any{
+			"SESSION_ENGINE": "django.contrib.sessions.backends.cache",
+			"CACHES": map[string]any{"default": map[string]any{
+				"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location, "KEY_PREFIX": prefix, "VERSION": 3,
+			}},
+		}
+	}
+}
+
+// migrate makes Django's tables, where the engine has any.
+func (d *driver) migrate(t *testing.T) {
+	t.Helper()
+	if slices.ContainsFunc(databases, func(e engine) bool { return e.name == d.name }) {
+		d.call(t, "migrate", args{}, nil)
 	}
 }

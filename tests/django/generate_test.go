@@ -117,14 +117,18 @@ func (g *generator) size() int {
 }
 
 // expiryCase gives the arguments of one set_expiry, or nil for none.
-func expiryCase(r *rand.Rand, now time.Time) any {
+func (e engine) expiryCase(r *rand.Rand, now time.Time) any {
 	at := now.Add(time.Duration(r.Int64N(int64(60 * 24 * time.Hour)))).Truncate(time.Microsecond)
 	zone := time.FixedZone("", (r.IntN(27)-12)*1800)
+	fraction := 0.25
+	if e.whole {
+		fraction = 0
+	}
 	return [...]any{
 		nil,
 		[]any{"seconds", 1 + r.IntN(1<<25)},
 		[]any{"seconds", 0},
-		[]any{"seconds", 60.25},
+		[]any{"seconds", 60 + fraction},
 		[]any{"datetime", at.In(zone).Format("2006-01-02T15:04:05.000000-07:00")},
 		[]any{"datetime", at.In(zone).Truncate(time.Second).Format("2006-01-02T15:04:05-07:00")},
 		[]any{"timedelta", 3600.5},
