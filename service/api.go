@@ -18,8 +18,9 @@ type (
 		Key *string `json:"key"`
 	}
 	createRequest struct {
-		Data json.RawMessage `json:"data"`
-		Age  int64           `json:"age"`
+		Data  json.RawMessage `json:"data"`
+		Patch json.RawMessage `json:"patch"`
+		Age   int64           `json:"age"`
 	}
 	touchRequest struct {
 		Key *string `json:"key"`
@@ -60,15 +61,47 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 		return none, err
 	}
 	v, err := s.Store.Load(ctx, key)
-	return live(v), err
-}
-
-func (s *service) create(ctx context.Context, in createRequest) (answer, error) {
-	data, err := object("data", in.Data)
 	if err != nil {
 		return none, err
 	}
-	v, err := s.change(in.Age, nil)(session.Session{Data: data})
+	switch of, err := s.Accounts.check(ctx, v); {
+	case err != nil:
+		return none, err
+	case of == outdated:
+		return none, s.Store.Delete(ctx, key)
+	case of == refused:
+		return none, nil
+	}
+	return live(v), nil
+}
+
+func (s *service) create(ctx context.Context, in createRequest) (answer, error) {
+	data, err := newData(in)
+	if err != nil {
+		return none, err
+	}
+	return s.createWith(ctx, session.Session{Data: data}, s.change(in.Age, nil))
+}
+
+// newData is the data of a new session: given whole, or as the patch of an
+// empty one.
+func newData(in createRequest) (json.RawMessage, error) {
+	if in.Patch == nil {
+		return object("data", in.Data)
+	}
+	if in.Data != nil {
+		return nil, fmt.Errorf("%w: data and patch exclude each other", errRequest)
+	}
+	patch, err := object("patch", in.Patch)
+	if err != nil {
+		return nil, err
+	}
+	return mergePatch(emptyObject, patch)
+}
+
+// createWith stores v under a new key, as change makes it.
+func (s *service) createWith(ctx context.Context, v session.Session, change session.Change) (answer, error) {
+	v, err := change(v)
 	if err != nil {
 		return none, err
 	}
@@ -84,7 +117,7 @@ func (s *service) update(ctx context.Context, in patchRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	v, err := s.Store.Update(ctx, key, s.change(in.Age, patch))
+	v, err := s.Store.Update(ctx, key, s.change(in.Age, merging(patch)))
 	return s.ended(live(v), v, err)
 }
 
@@ -102,9 +135,14 @@ func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
+	return s.rotateWith(ctx, key, s.change(in.Age, merging(patch)))
+}
+
+// rotateWith moves the session of key to a new one, as change makes it.
+func (s *service) rotateWith(ctx context.Context, key string, change session.Change) (answer, error) {
 	var v session.Session
-	err = s.withNewKey(func(newKey string) error {
-		v, err = s.Store.Rotate(ctx, key, newKey, s.change(in.Age, patch))
+	err := s.withNewKey(func(newKey string) (err error) {
+		v, err = s.Store.Rotate(ctx, key, newKey, change)
 		return err
 	})
 	return s.ended(liveNew(v), v, err)
@@ -145,20 +183,31 @@ func (s *service) withNewKey(use func(key string) error) error {
 	return err
 }
 
-// change is the session.Change that all writes share: patch the data (no
-// patch: keep it), then set the end of a session that is written now.
-func (s *service) change(age int64, patch json.RawMessage) session.Change {
+// edit computes a session's new data.
+type edit func(data json.RawMessage) (json.RawMessage, error)
+
+// merging is the edit by a merge patch; nil without one.
+func merging(patch json.RawMessage) edit {
+	if patch == nil {
+		return nil
+	}
+	return func(data json.RawMessage) (json.RawMessage, error) { return mergePatch(data, patch) }
+}
+
+// change is the session.Change that all writes share: edit the data (nil:
+// keep it), then set the end of a session that is written now.
+func (s *service) change(age int64, edit edit) session.Change {
 	return func(v session.Session) (session.Session, error) {
 		if age < 1 || age > maxAge {
 			return v, fmt.Errorf("%w: age must be from 1 to %d seconds", errRequest, maxAge)
 		}
 		before := len(v.Data)
-		if patch != nil {
-			merged, err := mergePatch(v.Data, patch)
+		if edit != nil {
+			edited, err := edit(v.Data)
 			if err != nil {
 				return v, err
 			}
-			v.Data = merged
+			v.Data = edited
 		}
 		if len(v.Data) > s.MaxData && (len(v.Data) > before || v.Key == "") {
 			return v, fmt.Errorf("%w: %d bytes, the limit is %d", session.ErrTooLarge, len(v.Data), s.MaxData)

@@ -9,6 +9,8 @@ import (
 	"cloakroom/session/django"
 )
 
+var emptyObject = json.RawMessage("{}")
+
 // mergePatch applies a merge patch (RFC 7396) to an object; both are JSON
 // objects in canonical form, and so is the result. Values that the patch does
 // not name keep their texts.

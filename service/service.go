@@ -33,6 +33,9 @@ type Config struct {
 	Store session.Store
 	// Token is what callers send as "authorization: Bearer TOKEN".
 	Token string
+	// Accounts are the users that sessions belong to; nil: they are not
+	// checked, and a login writes no _auth_user_hash.
+	Accounts *Accounts
 	// Open serves without a token, to whoever can connect.
 	Open bool
 	// MaxData is how many bytes of JSON a session may have after a write.
@@ -102,6 +105,7 @@ func (s *service) routes() http.Handler {
 		"/v1/update": endpoint(s, s.update),
 		"/v1/touch":  endpoint(s, s.touch),
 		"/v1/rotate": endpoint(s, s.rotate),
+		"/v1/login":  endpoint(s, s.login),
 		"/v1/flush":  endpoint(s, s.flush),
 	} {
 		mux.Handle(path, s.metrics.observe(path, method(http.MethodPost, s.authorized(h))))

@@ -37,16 +37,21 @@ func (a *app) requiredSecret(name, what string) (string, error) {
 	return value, err
 }
 
-func (a *app) codec() (*django.Codec, error) {
+func (a *app) codec() (*django.Codec, error) { return withKeys(a, django.NewCodec) }
+
+func (a *app) authHasher() (*django.AuthHasher, error) { return withKeys(a, django.NewAuthHasher) }
+
+// withKeys makes what depends on Django's SECRET_KEY and its fallbacks.
+func withKeys[T any](a *app, make func(key string, fallbacks ...string) (T, error)) (none T, _ error) {
 	key, err := a.requiredSecret("CLOAKROOM_SECRET_KEY", "Django's SECRET_KEY")
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	fallbacks, err := a.secret("CLOAKROOM_SECRET_KEY_FALLBACKS")
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	return django.NewCodec(key, strings.Fields(fallbacks)...)
+	return make(key, strings.Fields(fallbacks)...)
 }
 
 // storeFlag is how commands name their store.

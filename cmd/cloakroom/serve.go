@@ -16,6 +16,8 @@ import (
 type serveCmd struct {
 	storeFlag `embed:""`
 	Listen    string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one."`
+	Accounts  string `default:"auto" placeholder:"auto|off|URL" help:"Database with the users' accounts, so that a changed password ends sessions and inactive users are refused: auto (the store's own, if it has the table), off, or a sqlite: or postgres: URL."`
+	Users     string `default:"auth_user" placeholder:"TABLE" help:"Table of the accounts, with the columns id, password and is_active."`
 	LogFormat string `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
 	MaxData   int    `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON."`
 }
@@ -38,13 +40,21 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer sessions.Close()
-	handler, err := service.New(service.Config{Store: sessions, Token: token, MaxData: c.MaxData, Log: log})
+	accounts, closeAccounts, err := c.accounts(ctx, a, sessions)
+	if err != nil {
+		return err
+	}
+	defer closeAccounts()
+	handler, err := service.New(service.Config{Store: sessions, Token: token, Accounts: accounts, MaxData: c.MaxData, Log: log})
 	if err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
+	}
+	if accounts == nil && c.Accounts == "auto" {
+		log.Info("accounts are not checked: the store has no table " + c.Users + "; --accounts names another database")
 	}
 	log.Info("ready", "address", listener.Addr().String())
 	return serve(ctx, newServer(handler, log), listener, log)

@@ -261,3 +261,46 @@ func TestOpenFails(t *testing.T) {
 		}
 	}
 }
+
+func TestUsers(t *testing.T) {
+	url := database(t)
+	s, err := postgres.Open(t.Context(), url, postgres.Options{Codec: codec(t, "secret"), Create: true, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Users(t.Context(), "auth_user"); !errors.Is(err, session.ErrNotFound) {
+		t.Fatalf("no table: %v", err)
+	}
+	conn := connect(t, url)
+	exec(t, conn, `CREATE SCHEMA people; CREATE TABLE people."my""users" (id integer PRIMARY KEY, password text NOT NULL, is_active bool NOT NULL)`)
+	exec(t, conn, `CREATE TABLE members (id uuid PRIMARY KEY, password text NOT NULL, is_active bool NOT NULL)`)
+	exec(t, conn, `CREATE TABLE odd (id integer PRIMARY KEY)`)
+	exec(t, conn, `INSERT INTO people."my""users" VALUES (7, 'seven', true), (8, 'eight', false)`)
+	exec(t, conn, `INSERT INTO members VALUES ('00112233-4455-6677-8899-aabbccddeeff', 'uuid', true)`)
+	if _, err := s.Users(t.Context(), "odd"); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("a table without the columns: %v", err)
+	}
+	for _, tt := range []struct {
+		table, id string
+		want      session.User
+		err       error
+	}{
+		{`people.my"users`, "7", session.User{Password: "seven", Active: true}, nil},
+		{`people.my"users`, "8", session.User{Password: "eight"}, nil},
+		{`people.my"users`, "9", session.User{}, session.ErrNotFound},
+		{`people.my"users`, "7 OR 1=1", session.User{}, session.ErrNotFound},
+		{`people.my"users`, "99999999999999", session.User{}, session.ErrNotFound},
+		{`people.my"users`, "\x00", session.User{}, session.ErrNotFound},
+		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{Password: "uuid", Active: true}, nil},
+		{"members", "7", session.User{}, session.ErrNotFound},
+	} {
+		users, err := s.Users(t.Context(), tt.table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := users.User(t.Context(), tt.id); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s %q: got %v, %v; want %v, %v", tt.table, tt.id, got, err, tt.want, tt.err)
+		}
+	}
+}

@@ -277,3 +277,39 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+func TestUsers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	s := open(t, file, codec(t, "secret"), time.Now)
+	if _, err := s.Users(t.Context(), "auth_user"); !errors.Is(err, session.ErrNotFound) {
+		t.Fatalf("no table: %v", err)
+	}
+	rows(t, file, `CREATE TABLE "my""users" (id integer PRIMARY KEY, password text NOT NULL, is_active bool NOT NULL)`)
+	rows(t, file, `CREATE TABLE members (id char(32) PRIMARY KEY, password text NOT NULL, is_active bool NOT NULL)`)
+	rows(t, file, `CREATE TABLE odd (id integer PRIMARY KEY)`)
+	rows(t, file, `INSERT INTO "my""users" VALUES (7, 'seven', 1), (8, 'eight', 0)`)
+	rows(t, file, `INSERT INTO members VALUES ('00112233445566778899aabbccddeeff', 'uuid', 1)`)
+	if _, err := s.Users(t.Context(), "odd"); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("a table without the columns: %v", err)
+	}
+	for _, tt := range []struct {
+		table, id string
+		want      session.User
+		err       error
+	}{
+		{`my"users`, "7", session.User{Password: "seven", Active: true}, nil},
+		{`my"users`, "8", session.User{Password: "eight"}, nil},
+		{`my"users`, "9", session.User{}, session.ErrNotFound},
+		{`my"users`, "7 OR 1=1", session.User{}, session.ErrNotFound},
+		{`my"users`, "", session.User{}, session.ErrNotFound},
+		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{Password: "uuid", Active: true}, nil},
+	} {
+		users, err := s.Users(t.Context(), tt.table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := users.User(t.Context(), tt.id); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s %q: got %v, %v; want %v, %v", tt.table, tt.id, got, err, tt.want, tt.err)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"cloakroom/session"
+)
+
+// The keys of the session's data by which Django knows its user
+// (django.contrib.auth: SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY).
+const (
+	userKey    = "_auth_user_id"
+	backendKey = "_auth_user_backend"
+	hashKey    = "_auth_user_hash"
+)
+
+type loginRequest struct {
+	Key   *string         `json:"key"`
+	User  string          `json:"user"`
+	Patch json.RawMessage `json:"patch"`
+	Age   int64           `json:"age"`
+}
+
+// login makes the session of a user who has just proved to be one, under a new
+// key (django.contrib.auth.login): another user's data goes, an anonymous
+// visitor's and the user's own stays. "none" says that the account does not
+// exist or is not active.
+func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
+	if in.User == "" {
+		return none, fmt.Errorf("%w: user is missing", errRequest)
+	}
+	var patch json.RawMessage
+	if in.Patch != nil {
+		var err error
+		if patch, err = object("patch", in.Patch); err != nil {
+			return none, err
+		}
+	}
+	marks, err := s.Accounts.marks(ctx, in.User)
+	if err != nil {
+		return none, err
+	}
+	change := s.change(in.Age, func(data json.RawMessage) (json.RawMessage, error) {
+		return loggedIn(data, patch, marks)
+	})
+	if in.Key != nil && session.ValidKey(*in.Key) {
+		a, err := s.rotateWith(ctx, *in.Key, change)
+		if !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) {
+			return a, err
+		}
+	}
+	return s.createWith(ctx, session.Session{Data: emptyObject}, change)
+}
+
+// loggedIn gives the data of a session after a login.
+func loggedIn(data, patch json.RawMessage, marks loginMarks) (json.RawMessage, error) {
+	if before := marksOf(data); before.User != "" && before.User != marks.User {
+		data = emptyObject
+	}
+	if patch != nil {
+		var err error
+		if data, err = mergePatch(data, patch); err != nil {
+			return nil, err
+		}
+	}
+	text, err := json.Marshal(marks)
+	if err != nil {
+		return nil, err
+	}
+	return mergePatch(data, text)
+}
+
+// loginMarks is what a login writes into the data.
+type loginMarks struct {
+	User    string `json:"_auth_user_id"`
+	Backend string `json:"_auth_user_backend"`
+	// Hash is nil, which takes an old one away, where no account is known.
+	Hash *string `json:"_auth_user_hash"`
+}
+
+// marksOf reads the marks of a session; without a login they are empty.
+func marksOf(data json.RawMessage) loginMarks {
+	object, _ := members(data)
+	var hash *string
+	if text, ok := object[hashKey]; ok {
+		var h string
+		if json.Unmarshal(text, &h) == nil {
+			hash = &h
+		}
+	}
+	return loginMarks{User: idText(object[userKey]), Backend: idText(object[backendKey]), Hash: hash}
+}
+
+// idText gives the id of a user as text; Django writes strings, others may
+// have written numbers.
+func idText(value json.RawMessage) string {
+	var s string
+	if json.Unmarshal(value, &s) == nil {
+		return s
+	}
+	if string(value) == "null" {
+		return ""
+	}
+	return string(value)
+}

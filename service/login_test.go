@@ -1,0 +1,202 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/service"
+	"cloakroom/session"
+	"cloakroom/session/django"
+)
+
+// accounts are users by id; broken, all look-ups fail.
+type accounts struct {
+	users  map[string]session.User
+	broken bool
+}
+
+func (a *accounts) User(_ context.Context, id string) (session.User, error) {
+	user, ok := a.users[id]
+	switch {
+	case a.broken:
+		return user, fmt.Errorf("%w: database away", session.ErrUnavailable)
+	case !ok:
+		return user, session.ErrNotFound
+	}
+	return user, nil
+}
+
+// withAccounts serves with the accounts 7 (active), 8 (inactive) and 9.
+func withAccounts(t *testing.T) (*fixture, *accounts, *django.AuthHasher) {
+	f := start(t)
+	a := &accounts{users: map[string]session.User{
+		"7": {Password: "pbkdf2$seven", Active: true},
+		"8": {Password: "pbkdf2$eight"},
+		"9": {Password: "pbkdf2$nine", Active: true},
+	}}
+	hasher, err := django.NewAuthHasher("secret", "old secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.handler, err = service.New(service.Config{
+		Store: f.store, Token: token, Now: f.clock.Now, Random: f.random,
+		Accounts: &service.Accounts{Users: a, Hasher: hasher},
+		Log:      slog.New(slog.NewTextHandler(&f.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, a, hasher
+}
+
+func TestLogin(t *testing.T) {
+	const backend = `"_auth_user_backend":"django.contrib.auth.backends.ModelBackend"`
+	_, _, hasher := withAccounts(t)
+	marks := func(id, password string) string {
+		return backend + `,"_auth_user_hash":"` + hasher.Hash(password) + `","_auth_user_id":"` + id + `"`
+	}
+	seven := marks("7", "pbkdf2$seven")
+	for _, c := range []struct {
+		name, before, body string // K is the session's key
+		want               string // data under the new key; empty: refused
+		drawn              int    // which key that is
+	}{
+		{"without a session", ``, `{"user":"7","age":60}`, `{` + seven + `}`, 0},
+		{"an anonymous visitor's data stays", `{"cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{` + seven + `,"cart":[1]}`, 0},
+		{"the user's own data stays", `{"_auth_user_id":"7","cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{` + seven + `,"cart":[1]}`, 0},
+		{"another user's data goes", `{"_auth_user_id":"9","cart":[1]}`, `{"key":"K","user":"7","patch":{"x":1},"age":60}`, `{` + seven + `,"x":1}`, 0},
+		{"a patch does not choose the user", `{}`, `{"key":"K","user":"7","patch":{"_auth_user_id":"9"},"age":60}`, `{` + seven + `}`, 0},
+		{"a session that is gone", ``, `{"key":"K","user":"7","age":60}`, `{` + seven + `}`, 1},
+		{"a key that is none", ``, `{"key":"../","user":"7","age":60}`, `{` + seven + `}`, 0},
+		{"an inactive user", `{"cart":[1]}`, `{"key":"K","user":"8","age":60}`, ``, 0},
+		{"an unknown user", `{"cart":[1]}`, `{"key":"K","user":"1","age":60}`, ``, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g, _, _ := withAccounts(t)
+			g.T = t
+			if c.before != "" {
+				g.create(k, c.before)
+			}
+			status, got := g.do("POST", "/v1/login", strings.ReplaceAll(c.body, "K", k))
+			if c.want == "" {
+				if status != 200 || got != none || g.stored(k) != c.before+" until 1800003600" {
+					t.Errorf("got %d %s, stored %s", status, got, g.stored(k))
+				}
+				return
+			}
+			if want := `{"state":"live","key":"` + drawn(c.drawn) + `","expires":1800000060,"data":` + c.want + `}`; status != 200 || got != want {
+				t.Errorf("got %d %s, want %s", status, got, want)
+			}
+			if g.stored(drawn(c.drawn)) != c.want+" until 1800000060" || g.stored(k) != session.ErrNotFound.Error() {
+				t.Errorf("stored %s under the new key, %s under the old", g.stored(drawn(c.drawn)), g.stored(k))
+			}
+		})
+	}
+}
+
+func TestLoginRefused(t *testing.T) {
+	f, a, _ := withAccounts(t)
+	f.create(k, `{"cart":1}`)
+	for _, body := range []string{`{"age":60}`, `{"user":7,"age":60}`, `{"user":"7"}`, `{"user":"7","patch":[],"age":60}`} {
+		if status, got := f.do("POST", "/v1/login", body); status != 400 {
+			t.Errorf("%s: got %d %s", body, status, got)
+		}
+	}
+	a.broken = true
+	if status, got := f.do("POST", "/v1/login", `{"key":"`+k+`","user":"7","age":60}`); status != 503 {
+		t.Errorf("accounts away: got %d %s", status, got)
+	}
+	if f.stored(k) != `{"cart":1} until 1800003600` {
+		t.Errorf("stored %s", f.stored(k))
+	}
+}
+
+// TestLoginUnchecked has no accounts: no hash is written, an old one goes.
+func TestLoginUnchecked(t *testing.T) {
+	f := start(t)
+	f.create(k, `{"_auth_user_hash":"old","_auth_user_id":"7"}`)
+	f.do("POST", "/v1/login", `{"key":"`+k+`","user":"7","age":60}`)
+	want := `{"_auth_user_backend":"` + service.DefaultAuthBackend + `","_auth_user_id":"7"} until 1800000060`
+	if got := f.stored(drawn(0)); got != want {
+		t.Errorf("stored %s, want %s", got, want)
+	}
+}
+
+func TestLookupChecksTheAccount(t *testing.T) {
+	_, _, hasher := withAccounts(t)
+	old, err := django.NewAuthHasher("old secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, user, hash string
+		live, kept       bool
+	}{
+		{"no user", "", "", true, true},
+		{"the password's hash", "7", hasher.Hash("pbkdf2$seven"), true, true},
+		{"a fallback key's hash", "7", old.Hash("pbkdf2$seven"), true, true},
+		{"an older password's", "7", hasher.Hash("pbkdf2$before"), false, false},
+		{"another user's", "9", hasher.Hash("pbkdf2$seven"), false, false},
+		{"no hash", "7", "", false, false},
+		{"an inactive user", "8", hasher.Hash("pbkdf2$eight"), false, true},
+		{"an unknown user", "1", hasher.Hash(""), false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, a, _ := withAccounts(t)
+			data := `{"x":1}`
+			if c.user != "" {
+				data = `{"_auth_user_id":"` + c.user + `"}`
+			}
+			if c.hash != "" {
+				data = `{"_auth_user_hash":"` + c.hash + `","_auth_user_id":"` + c.user + `"}`
+			}
+			f.create(k, data)
+			status, got := f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`)
+			if status != 200 || (got != none) != c.live {
+				t.Errorf("got %d %s, want live: %v", status, got, c.live)
+			}
+			if kept := strings.HasPrefix(f.stored(k), "{"); kept != c.kept {
+				t.Errorf("kept: %v, want %v", kept, c.kept)
+			}
+			a.broken = true
+			status, _ = f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`)
+			if want := map[bool]int{true: 503, false: 200}[c.kept && c.user != ""]; status != want {
+				t.Errorf("accounts away: got %d, want %d", status, want)
+			}
+		})
+	}
+}
+
+// TestAccountsAway leaves no trace of the hash in the log.
+func TestAccountsAway(t *testing.T) {
+	f, a, hasher := withAccounts(t)
+	hash := hasher.Hash("pbkdf2$seven")
+	f.create(k, `{"_auth_user_hash":"`+hash+`","_auth_user_id":"7"}`)
+	a.broken = true
+	f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`)
+	for _, secret := range []string{hash, k, "pbkdf2"} {
+		if bytes.Contains(f.log.Bytes(), []byte(secret)) {
+			t.Errorf("the log holds %q: %s", secret, &f.log)
+		}
+	}
+	if !strings.Contains(f.log.String(), "accounts") {
+		t.Errorf("the log does not say what is away: %s", &f.log)
+	}
+	f.clock.Advance(time.Minute)
+	a.broken = false
+	if _, got := f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`); got == none {
+		t.Errorf("the outage ended the session")
+	}
+}
+
+func TestAuthHasherNeedsKeys(t *testing.T) {
+	if _, err := django.NewAuthHasher("x", ""); !errors.Is(err, django.ErrNoKey) {
+		t.Errorf("an empty fallback: %v", err)
+	}
+}
