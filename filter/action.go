@@ -109,11 +109,12 @@ const (
 	Misconfigured         // refused: the route's configuration is in error
 	LoggedOut             // a session was flushed
 	Refreshed             // a session's expiry was moved
+	Updated               // a session was changed by an upstream
 )
 
 // Outcomes names every outcome that is counted.
 var Outcomes = map[Outcome]string{
 	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
 	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked",
-	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed",
+	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated",
 }

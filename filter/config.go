@@ -151,6 +151,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
 		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow"), "while the session service gives no answer: 503, or on as anonymous"},
 		{"forward_cookie", boolean(&r.ForwardCookie), "whether the upstream gets the session cookie"},
+		{"accept_updates", boolean(&r.AcceptUpdates), "whether the upstream may change the session by `x-session-*` response headers"},
 		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with mode: required only"},
 	}
 }

@@ -18,6 +18,7 @@ var titles = map[int]struct {
 	405: {"Method Not Allowed", 12},
 	431: {"Request Header Fields Too Large", 8},
 	500: {"Internal Server Error", 13},
+	502: {"Bad Gateway", 14},
 	503: {"Service Unavailable", 14},
 }
 

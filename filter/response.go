@@ -5,16 +5,14 @@ import (
 	"time"
 )
 
-// instructions are the response headers by which an upstream may ask for a
-// change of the session. They are for the filter alone.
-var instructions = []string{"x-session-set", "x-session-login", "x-session-flush", "x-session-expiry"}
-
 // Response decides on the response headers. It also sees the filter's own
 // local replies, which it leaves as they are.
 func (s *Stream) Response(h Headers, now time.Time) Action {
 	action := Action{Verdict: Continue}
+	instructed := false
 	for _, name := range instructions {
 		if has(h, name) || len(h) == 0 {
+			instructed = true
 			action.Edits = append(action.Edits, Edit{Op: Remove, Name: name})
 		}
 	}
@@ -24,7 +22,10 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	if vary, changed := withCookie(h); changed {
 		action.Edits = append(action.Edits, Edit{Set, "vary", vary})
 	}
-	if s.refreshDue(h, now) {
+	switch {
+	case instructed && s.route.AcceptUpdates && (has(h, flushHeader) || !isServerError(h)):
+		return s.update(h, action.Edits)
+	case s.refreshDue(h, now):
 		s.refresh(&action, now)
 	}
 	return action
@@ -39,8 +40,7 @@ func (s *Stream) refreshDue(h Headers, now time.Time) bool {
 	if s.record.verdict != liveSession || !e.SaveEveryRequest || s.record.expiry.Fixed() {
 		return false
 	}
-	status := h.Get(":status")
-	if len(status) != 3 || status[0] >= '5' || setsCookie(h, s.route.Cookie.Name) {
+	if isServerError(h) || setsCookie(h, s.route.Cookie.Name) {
 		return false
 	}
 	left := s.record.expires.Sub(now)
@@ -51,14 +51,18 @@ func (s *Stream) refreshDue(h Headers, now time.Time) bool {
 // browser. Should the store not hear of it, the session ends there earlier
 // than its cookie, which admits nobody.
 func (s *Stream) refresh(action *Action, now time.Time) {
-	route := s.route
-	cookie := route.Cookie.UntilBrowserClose(s.key)
-	if at, browserClose := route.Expiry.Policy.End(s.record.expiry, now); !browserClose {
-		cookie = route.Cookie.Until(s.key, at, now)
-	}
-	action.Edits = append(action.Edits, Edit{Add, "set-cookie", cookie})
-	action.Callout = route.Service.callout(touchPath, ageBody(s.key, route.Expiry.Policy.Age))
+	action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
+	action.Callout = s.route.Service.callout(touchPath, ageBody(s.key, s.route.Expiry.Policy.Age))
 	action.Outcome = Refreshed
+}
+
+// cookie gives the Set-Cookie of a session that is written now.
+func (s *Stream) cookie(now time.Time) string {
+	at, browserClose := s.route.Expiry.Policy.End(s.record.expiry, now)
+	if browserClose {
+		return s.route.Cookie.UntilBrowserClose(s.key)
+	}
+	return s.route.Cookie.Until(s.key, at, now)
 }
 
 func has(h Headers, name string) bool {

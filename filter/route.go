@@ -54,6 +54,8 @@ type Route struct {
 	OnMissing     OnMissing
 	OnUnavailable OnUnavailable
 	ForwardCookie bool
+	// AcceptUpdates lets the upstream change the session by response headers.
+	AcceptUpdates bool
 	Require       []Requirement
 
 	strip map[string]bool // folded names of the headers that no client may send

@@ -11,6 +11,9 @@ import (
 // The session service's paths that the filter calls.
 const (
 	lookupPath = "/v1/lookup"
+	createPath = "/v1/create"
+	updatePath = "/v1/update"
+	loginPath  = "/v1/login"
 	touchPath  = "/v1/touch"
 	flushPath  = "/v1/flush"
 )
@@ -47,6 +50,7 @@ const (
 // record is a well-formed answer of the session service.
 type record struct {
 	verdict verdictOnKey
+	key     string // where it is new
 	expires time.Time
 	expiry  session.Expiry
 	data    []rawjson.Member
@@ -88,5 +92,9 @@ func liveRecord(members []rawjson.Member) record {
 	if err != nil {
 		expiry = session.FixedExpiry(expires)
 	}
-	return record{verdict: liveSession, expires: expires, expiry: expiry, data: data}
+	key, ok := rawjson.String(value(members, "key"))
+	if ok && !validKey(key) {
+		return record{}
+	}
+	return record{verdict: liveSession, key: key, expires: expires, expiry: expiry, data: data}
 }

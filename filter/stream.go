@@ -26,7 +26,10 @@ type waiting uint8
 const (
 	forNothing waiting = iota
 	forLookup
-	forFlush
+	forFlush   // the client's logout
+	forFlushBy // the upstream's
+	forLogin
+	forUpdate
 )
 
 func validKey(key string) bool { return session.ValidKey(key) }
@@ -74,6 +77,12 @@ func (s *Stream) Reply(a Answer, now time.Time) Action {
 		return s.lookedUp(r, now)
 	case forFlush:
 		return s.flushed(r)
+	case forFlushBy:
+		return s.flushedBy(r)
+	case forLogin:
+		return s.loggedIn(r, now)
+	case forUpdate:
+		return s.updated(r, now)
 	}
 	return Action{Outcome: Malformed}
 }
@@ -108,6 +117,7 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 
 // missing handles a request without a live session of a user.
 func (s *Stream) missing() Action {
+	s.record = record{verdict: noSession}
 	if s.route.Mode == Optional {
 		return s.proceed(Anonymous)
 	}

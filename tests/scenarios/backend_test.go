@@ -98,6 +98,7 @@ func (b *backend) put(name string, i int, v stored) {
 var faults = map[string]func(b *backend, w http.ResponseWriter, next http.Handler, r *http.Request){
 	"":           func(_ *backend, w http.ResponseWriter, next http.Handler, r *http.Request) { next.ServeHTTP(w, r) },
 	"hang":       func(b *backend, _ http.ResponseWriter, _ http.Handler, _ *http.Request) { <-b.ended },
+	"none":       answering(200, "application/json", `{"state":"none"}`),
 	"reset":      func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, "") },
 	"error":      answering(500, "application/json", `{"error":"boom"}`),
 	"not found":  answering(404, "application/json", `{"state":"none"}`),
@@ -203,6 +204,18 @@ func (b *backend) begin(s step) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.step, b.calls, b.seen = s, nil, nil
+}
+
+// keep notes the session cookie that the client got, as {cookie} for the steps
+// that follow.
+func (b *backend) keep(response *http.Response) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range response.Cookies() {
+		if c.Name == "sessionid" && c.Value != "" {
+			b.keys["cookie"] = c.Value
+		}
+	}
 }
 
 // observed gives what the step has led to so far.

@@ -97,6 +97,13 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	status, response, body := p.forward(r, edit(headers, action.Edits))
 	action = stream.Response(response, coreTime)
+	for action.Verdict == filter.Wait {
+		action = stream.Reply(p.call(action.Callout), coreTime)
+	}
+	if action.Verdict != filter.Continue {
+		p.reply(w, action.Reply)
+		return
+	}
 	for _, field := range edit(response, action.Edits) {
 		if field[0][0] != ':' && field[0] != "content-length" && field[0] != "date" {
 			w.Header().Add(field[0], field[1])

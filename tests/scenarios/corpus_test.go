@@ -45,7 +45,8 @@ type step struct {
 	// Request is a method and a target, such as "GET /a?b=1".
 	Request string
 	// Headers are lines, sent as they stand. {pad N} stands for N letters,
-	// {hex FF00} for bytes.
+	// {hex FF00} for bytes, {cookie} for the session cookie that an earlier step
+	// got.
 	Headers []string
 	// HTTP2 sends the request by HTTP/2, each cookie in a field of its own.
 	HTTP2 bool

@@ -33,6 +33,7 @@ func play(t *testing.T, s *scenario, b *backend, address string) {
 		if err != nil {
 			t.Fatalf("%s: %v\n(%s)", at, err, s.About)
 		}
+		b.keep(response)
 		problems := checkResponse(b, step.Want, response, body)
 		problems = append(problems, checkBackend(b, step.Want, before)...)
 		for _, problem := range problems {
