@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"cloakroom/filter/rawjson"
+	"cloakroom/session/rawjson"
 )
 
 // Config is a whole plugin configuration, parsed and validated.
@@ -126,6 +126,10 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 				{"timeout", duration(&r.Service.Timeout), "how long a callout may take"},
 				{"token", secret(&r.Service.Token, env), "what proves the filter to the service; ${NAME} reads the VM's environment"},
 			}, "sessions are looked up in the session service"},
+			{"signed_cookies", object{
+				{"secret_key", secret(&r.Signed.SecretKey, env), "SECRET_KEY; ${NAME} reads the VM's environment"},
+				{"secret_key_fallbacks", secrets(&r.Signed.Fallbacks, env), "SECRET_KEY_FALLBACKS; a ${NAME} may hold several, with spaces between"},
+			}, "sessions are in their cookies, as Django's signed_cookies engine signs them"},
 		}, "where sessions live"},
 		{"expiry", object{
 			{"age", duration(&r.Expiry.Policy.Age), "SESSION_COOKIE_AGE"},
@@ -165,8 +169,14 @@ func (r *Route) validate(path string) error {
 	if err := r.Cookie.Validate(); err != nil {
 		bad("cookie", "%w", err)
 	}
-	if r.Service.Cluster == "" && r.Mode != ModeOff {
-		bad("engine.service.cluster", "must name the Envoy cluster of the session service")
+	if err := r.Signed.prepare(); err != nil {
+		bad("engine.signed_cookies.secret_key", "must be Django's SECRET_KEY, and no key may be empty")
+	}
+	switch named := r.Service.Cluster != ""; {
+	case named && r.Signed.inUse():
+		bad("engine", "has both service.cluster and signed_cookies; a route that changes the engine sets service.cluster or signed_cookies.secret_key of the other to \"\"")
+	case !named && !r.Signed.inUse() && r.Mode != ModeOff:
+		bad("engine", "must have service.cluster, the Envoy cluster of the session service, or signed_cookies.secret_key")
 	}
 	if r.Service.Timeout <= 0 {
 		bad("engine.service.timeout", "must be more than 0: a callout without an end would hold requests for ever")
@@ -217,20 +227,61 @@ func byName(into map[string]any) spec {
 // secret reads a string, or takes it from the environment where it has the
 // form ${NAME}.
 func secret(into *string, env func(string) (string, bool)) spec {
-	return reader{map[string]any{"type": "string", "default": ""}, func(v any) string {
+	return reader{map[string]any{"type": "string", "default": ""}, func(v any) (want string) {
 		s, ok := v.(string)
 		if !ok {
 			return "a string"
 		}
-		if name, isRef := strings.CutPrefix(s, "${"); isRef && strings.HasSuffix(name, "}") {
-			name = strings.TrimSuffix(name, "}")
-			if s, ok = env(name); !ok || s == "" {
-				return fmt.Sprintf("set in the VM's environment as %s (Envoy: vm_config.environment_variables)", name)
+		if s, want = resolve(s, env); want == "" {
+			*into = s
+		}
+		return want
+	}}
+}
+
+// secrets reads a list of strings; what comes from the environment is split at
+// spaces.
+func secrets(into *[]string, env func(string) (string, bool)) spec {
+	json := map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "default": []string{}}
+	return reader{json, func(v any) string {
+		list, ok := v.([]any)
+		if !ok {
+			return "a list of strings"
+		}
+		var out []string
+		for _, item := range list {
+			s, ok := item.(string)
+			if !ok {
+				return "a list of strings"
+			}
+			resolved, want := resolve(s, env)
+			switch {
+			case want != "":
+				return want
+			case resolved == s:
+				out = append(out, s)
+			default:
+				out = append(out, strings.Fields(resolved)...)
 			}
 		}
-		*into = s
+		*into = out
 		return ""
 	}}
+}
+
+// resolve takes text of the form ${NAME} from the environment; want says what
+// is missing there.
+func resolve(text string, env func(string) (string, bool)) (resolved, want string) {
+	name, isRef := strings.CutPrefix(text, "${")
+	if !isRef || !strings.HasSuffix(name, "}") {
+		return text, ""
+	}
+	name = strings.TrimSuffix(name, "}")
+	value, ok := env(name)
+	if !ok || value == "" {
+		return "", fmt.Sprintf("set in the VM's environment as %s (Envoy: vm_config.environment_variables)", name)
+	}
+	return value, ""
 }
 
 func identityHeaders(into *[]IdentityHeader) spec {

@@ -14,7 +14,7 @@ func TestParseConfigRefuses(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"nothing", ``, "configuration: not JSON"},
 		{"not an object", `[]`, "configuration: must be an object, not a list"},
-		{"no service", `{}`, "engine.service.cluster: must name"},
+		{"no service", `{}`, "engine: must have service.cluster"},
 		{"unknown field", with(`"mdoe":"off"`), "mdoe: unknown field; known here: mode, cookie"},
 		{"unknown nested field", with(`"cookie":{"nmae":"x"}`), "cookie.nmae: unknown field; known here: name, domain"},
 		{"unknown field of a route", with(`"routes":{"a":{"mode":"off","x":1}}`), "routes.a.x: unknown field"},

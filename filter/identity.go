@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"cloakroom/filter/rawjson"
+	"cloakroom/session/rawjson"
 )
 
 var (

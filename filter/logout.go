@@ -15,7 +15,7 @@ func (s *Stream) logout(h Headers) Action {
 	switch {
 	case state == cookieAmbiguous:
 		return s.refuseAmbiguous()
-	case state == cookieAbsent || !validKey(key):
+	case state == cookieAbsent || s.route.Signed.inUse() || !validKey(key):
 		return s.loggedOut()
 	}
 	s.waiting = forFlush

@@ -3,7 +3,7 @@ package filter
 import (
 	"strconv"
 
-	"cloakroom/filter/rawjson"
+	"cloakroom/session/rawjson"
 )
 
 // titles are the refusals' reason phrases, RFC 9110 section 15, and the

@@ -24,7 +24,7 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	}
 	switch {
 	case instructed && s.route.AcceptUpdates && (has(h, flushHeader) || !isServerError(h)):
-		return s.update(h, action.Edits)
+		return s.update(h, action.Edits, now)
 	case s.refreshDue(h, now):
 		s.refresh(&action, now)
 	}
@@ -51,8 +51,15 @@ func (s *Stream) refreshDue(h Headers, now time.Time) bool {
 // browser. Should the store not hear of it, the session ends there earlier
 // than its cookie, which admits nobody.
 func (s *Stream) refresh(action *Action, now time.Time) {
+	if s.route.Signed.inUse() {
+		if err := s.sign(s.record.text, now); err != nil {
+			action.Warning = "a session is not refreshed: " + err.Error()
+			return
+		}
+	} else {
+		action.Callout = s.route.Service.callout(touchPath, ageBody(s.key, s.route.Expiry.Policy.Age))
+	}
 	action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
-	action.Callout = s.route.Service.callout(touchPath, ageBody(s.key, s.route.Expiry.Policy.Age))
 	action.Outcome = Refreshed
 }
 

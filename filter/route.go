@@ -47,6 +47,7 @@ type Route struct {
 	Mode          Mode
 	Cookie        session.Cookie
 	Service       Service
+	Signed        Signed
 	Expiry        Expiry
 	Login         Login
 	Logout        Logout

@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"time"
 
-	"cloakroom/filter/rawjson"
 	"cloakroom/session"
+	"cloakroom/session/rawjson"
 )
 
 // The session service's paths that the filter calls.
@@ -47,12 +47,13 @@ const (
 	liveSession
 )
 
-// record is a well-formed answer of the session service.
+// record is what is known of a session.
 type record struct {
 	verdict verdictOnKey
 	key     string // where it is new
 	expires time.Time
 	expiry  session.Expiry
+	text    string // the data, as it came
 	data    []rawjson.Member
 }
 
@@ -81,20 +82,27 @@ func liveRecord(members []rawjson.Member) record {
 	if err != nil {
 		return record{}
 	}
-	data, err := rawjson.Object(value(members, "data"), nil)
+	r := newRecord(value(members, "data"), time.Unix(seconds, 0))
+	key, ok := rawjson.String(value(members, "key"))
+	if ok && !validKey(key) {
+		return record{}
+	}
+	r.key = key
+	return r
+}
+
+// newRecord is a live session with this data; the zero record if it is no
+// JSON object.
+func newRecord(text string, expires time.Time) record {
+	data, err := rawjson.Object(text, nil)
 	if err != nil {
 		return record{}
 	}
 	// An expiry that cannot be read makes the session end where the store
 	// says, and never later: it counts as a fixed date.
-	expires := time.Unix(seconds, 0)
 	expiry, err := session.ParseExpiry(value(data, session.ExpiryKey))
 	if err != nil {
 		expiry = session.FixedExpiry(expires)
 	}
-	key, ok := rawjson.String(value(members, "key"))
-	if ok && !validKey(key) {
-		return record{}
-	}
-	return record{verdict: liveSession, key: key, expires: expires, expiry: expiry, data: data}
+	return record{verdict: liveSession, expires: expires, expiry: expiry, text: text, data: data}
 }

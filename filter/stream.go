@@ -60,7 +60,12 @@ func (s *Stream) Request(h Headers, route *Route, now time.Time) Action {
 	switch {
 	case state == cookieAmbiguous:
 		return s.refuseAmbiguous()
-	case state == cookieAbsent || !validKey(key):
+	case state == cookieAbsent:
+		return s.missing()
+	case route.Signed.inUse():
+		s.key = key
+		return s.lookedUp(route.Signed.read(key, route.Expiry.Policy, now), now)
+	case !validKey(key):
 		return s.missing()
 	}
 	s.key, s.waiting = key, forLookup

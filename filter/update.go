@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"cloakroom/filter/rawjson"
 	"cloakroom/session"
+	"cloakroom/session/rawjson"
 )
 
 // The response headers by which an upstream changes the session. They are for
@@ -135,7 +135,7 @@ func expiryValue(end string) (string, error) {
 }
 
 // update performs what the upstream asks for, while the response waits.
-func (s *Stream) update(h Headers, edits []Edit) Action {
+func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	u, err := parseUpdate(h)
 	if err != nil {
 		return s.refuseUpdate(err)
@@ -148,9 +148,15 @@ func (s *Stream) update(h Headers, edits []Edit) Action {
 	case liveSession:
 		key = s.key
 	}
+	if s.route.Signed.inUse() && !u.flush {
+		if key == "" && u.login == "" && u.empty {
+			return Action{Verdict: Continue, Edits: edits}
+		}
+		return s.updateSigned(u, now)
+	}
 	service, age := &s.route.Service, s.route.Expiry.Policy.Age
 	switch {
-	case u.flush && key == "":
+	case u.flush && (key == "" || s.route.Signed.inUse()):
 		return s.flushedBy(record{verdict: noSession})
 	case u.flush:
 		s.waiting = forFlushBy

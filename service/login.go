@@ -83,7 +83,7 @@ type loginMarks struct {
 
 // marksOf reads the marks of a session; without a login they are empty.
 func marksOf(data json.RawMessage) loginMarks {
-	object, _ := members(data)
+	object := members(data)
 	var hash *string
 	if text, ok := object[hashKey]; ok {
 		var h string

@@ -56,10 +56,10 @@ func withAccounts(t *testing.T) (*fixture, *accounts, *django.AuthHasher) {
 }
 
 func TestLogin(t *testing.T) {
-	const backend = `"_auth_user_backend":"django.contrib.auth.backends.ModelBackend"`
+	const backend = `,"_auth_user_backend":"django.contrib.auth.backends.ModelBackend"`
 	_, _, hasher := withAccounts(t)
 	marks := func(id, password string) string {
-		return backend + `,"_auth_user_hash":"` + hasher.Hash(password) + `","_auth_user_id":"` + id + `"`
+		return `"_auth_user_id":"` + id + `"` + backend + `,"_auth_user_hash":"` + hasher.Hash(password) + `"`
 	}
 	seven := marks("7", "pbkdf2$seven")
 	for _, c := range []struct {
@@ -68,9 +68,9 @@ func TestLogin(t *testing.T) {
 		drawn              int    // which key that is
 	}{
 		{"without a session", ``, `{"user":"7","age":60}`, `{` + seven + `}`, 0},
-		{"an anonymous visitor's data stays", `{"cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{` + seven + `,"cart":[1]}`, 0},
-		{"the user's own data stays", `{"_auth_user_id":"7","cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{` + seven + `,"cart":[1]}`, 0},
-		{"another user's data goes", `{"_auth_user_id":"9","cart":[1]}`, `{"key":"K","user":"7","patch":{"x":1},"age":60}`, `{` + seven + `,"x":1}`, 0},
+		{"an anonymous visitor's data stays", `{"cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{"cart":[1],` + seven + `}`, 0},
+		{"the user's own data stays", `{"_auth_user_id":"7","cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{"_auth_user_id":"7","cart":[1]` + seven[len(`"_auth_user_id":"7"`):] + `}`, 0},
+		{"another user's data goes", `{"_auth_user_id":"9","cart":[1]}`, `{"key":"K","user":"7","patch":{"x":1},"age":60}`, `{"x":1,` + seven + `}`, 0},
 		{"a patch does not choose the user", `{}`, `{"key":"K","user":"7","patch":{"_auth_user_id":"9"},"age":60}`, `{` + seven + `}`, 0},
 		{"a session that is gone", ``, `{"key":"K","user":"7","age":60}`, `{` + seven + `}`, 1},
 		{"a key that is none", ``, `{"key":"../","user":"7","age":60}`, `{` + seven + `}`, 0},
@@ -122,7 +122,7 @@ func TestLoginUnchecked(t *testing.T) {
 	f := start(t)
 	f.create(k, `{"_auth_user_hash":"old","_auth_user_id":"7"}`)
 	f.do("POST", "/v1/login", `{"key":"`+k+`","user":"7","age":60}`)
-	want := `{"_auth_user_backend":"` + service.DefaultAuthBackend + `","_auth_user_id":"7"} until 1800000060`
+	want := `{"_auth_user_id":"7","_auth_user_backend":"` + service.DefaultAuthBackend + `"} until 1800000060`
 	if got := f.stored(drawn(0)); got != want {
 		t.Errorf("stored %s, want %s", got, want)
 	}

@@ -1,12 +1,12 @@
 package service
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
 	"cloakroom/session"
 	"cloakroom/session/django"
+	"cloakroom/session/rawjson"
 )
 
 var emptyObject = json.RawMessage("{}")
@@ -15,48 +15,29 @@ var emptyObject = json.RawMessage("{}")
 // objects in canonical form, and so is the result. Values that the patch does
 // not name keep their texts.
 func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
-	merged, err := merge(target, patch)
+	merged, err := django.Canonical([]byte(rawjson.MergePatch(string(target), string(patch))))
 	if err != nil {
 		return nil, fmt.Errorf("%w: patch: %w", errRequest, err)
 	}
-	return django.Canonical(merged)
+	return merged, nil
 }
 
-func merge(target, patch json.RawMessage) (json.RawMessage, error) {
-	changes, ok := members(patch)
-	if !ok {
-		return patch, nil
+// members takes an object apart; there are none if text is no object.
+func members(text json.RawMessage) map[string]json.RawMessage {
+	list, err := rawjson.Object(string(text), nil)
+	if err != nil {
+		return nil
 	}
-	object, ok := members(target)
-	if !ok {
-		object = map[string]json.RawMessage{}
+	object := make(map[string]json.RawMessage, len(list))
+	for _, m := range list {
+		object[m.Name] = json.RawMessage(m.Value)
 	}
-	for name, value := range changes {
-		if string(value) == "null" {
-			delete(object, name)
-			continue
-		}
-		merged, err := merge(object[name], value)
-		if err != nil {
-			return nil, err
-		}
-		object[name] = merged
-	}
-	return json.Marshal(object)
-}
-
-// members takes an object apart; ok is false if text is none.
-func members(text json.RawMessage) (object map[string]json.RawMessage, ok bool) {
-	if !bytes.HasPrefix(text, []byte("{")) {
-		return nil, false
-	}
-	return object, json.Unmarshal(text, &object) == nil
+	return object
 }
 
 // ownExpiry reads what a session says of its own end.
 func ownExpiry(data json.RawMessage) (session.Expiry, error) {
-	object, _ := members(data)
-	own, err := session.ParseExpiry(string(object[session.ExpiryKey]))
+	own, err := session.ParseExpiry(string(members(data)[session.ExpiryKey]))
 	if err != nil {
 		return own, fmt.Errorf("%w: %w", errRequest, err)
 	}

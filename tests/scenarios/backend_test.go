@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 
 	"cloakroom/service"
 	"cloakroom/session"
+	"cloakroom/session/django"
 	"cloakroom/store/memory"
 )
 
@@ -73,7 +75,25 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 	for i, name := range names {
 		b.put(name, i, s.Sessions[name])
 	}
+	for name, v := range s.Signed {
+		b.sign(name, v)
+	}
 	return b
+}
+
+// sign makes the cookie of a session of the signed_cookies engine.
+func (b *backend) sign(name string, v stored) {
+	data, err := json.Marshal(v.Data)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	codec, err := django.NewCookieCodec(1<<20, "secret")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if b.keys[name], err = codec.Encode(data, b.started.Add(v.Expires)); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // put stores a session under a key that its name can be seen in.
@@ -230,6 +250,7 @@ func (b *backend) fill(text string) string {
 	for name, key := range b.keys {
 		text = strings.ReplaceAll(text, "{"+name+"}", key)
 	}
+	text = strings.ReplaceAll(text, "{noise}", noise)
 	text = padding.ReplaceAllStringFunc(text, func(found string) string {
 		n, err := strconv.Atoi(padding.FindStringSubmatch(found)[1])
 		if err != nil {
@@ -245,6 +266,15 @@ func (b *backend) fill(text string) string {
 		return string(raw)
 	})
 }
+
+// noise is a text that does not compress.
+var noise = func() string {
+	out := make([]byte, 5000)
+	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(out); i++ {
+		out[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[r.IntN(62)]
+	}
+	return string(out)
+}()
 
 var (
 	padding = regexp.MustCompile(`\{pad ([0-9]+)\}`)

@@ -18,7 +18,7 @@ import (
 // baseConfig is what every scenario's configuration lies over.
 func baseConfig() map[string]any {
 	return map[string]any{
-		"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "timeout": "400ms", "token": serviceToken}},
+		"engine": map[string]any{"service": map[string]any{"timeout": "400ms", "token": serviceToken}},
 		"cookie": map[string]any{"secure": false},
 		"logout": map[string]any{"path": "/logout/", "redirect": "/bye/"},
 	}
@@ -28,7 +28,9 @@ func baseConfig() map[string]any {
 // under the name that a runner gives it.
 func (s *scenario) config(t testing.TB, cluster string) []byte {
 	config := merge(baseConfig(), s.Config)
-	config["engine"].(map[string]any)["service"].(map[string]any)["cluster"] = cluster
+	if engine := config["engine"].(map[string]any); engine["signed_cookies"] == nil {
+		engine["service"].(map[string]any)["cluster"] = cluster
+	}
 	text, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,10 @@ type scenario struct {
 	// Sessions are in the store beforehand. {NAME} in headers, and in what is
 	// wanted, stands for the session's key.
 	Sessions map[string]stored
+	// Signed are sessions in cookies, by the signed_cookies engine with the
+	// SECRET_KEY "secret"; Expires is then when it was signed, counted from
+	// the scenario's start.
+	Signed map[string]stored
 	// Stopped means that nothing listens where the session service should be.
 	Stopped bool
 	Steps   []step
@@ -45,7 +49,7 @@ type step struct {
 	// Request is a method and a target, such as "GET /a?b=1".
 	Request string
 	// Headers are lines, sent as they stand. {pad N} stands for N letters,
-	// {hex FF00} for bytes, {cookie} for the session cookie that an earlier step
+	// {hex FF00} for bytes, {noise} for 5000 letters at random, {cookie} for the session cookie that an earlier step
 	// got.
 	Headers []string
 	// HTTP2 sends the request by HTTP/2, each cookie in a field of its own.

@@ -142,7 +142,8 @@ func (s *scenario) checkStep(step step) error {
 	}
 	for _, text := range texts {
 		for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
-			if _, known := s.Sessions[found[1]]; !known {
+			_, stored := s.Sessions[found[1]]
+			if _, signed := s.Signed[found[1]]; !stored && !signed {
 				return fmt.Errorf("%q: no session is called %s", text, found[1])
 			}
 		}

@@ -22,7 +22,7 @@ var refused = []struct {
 	{"no JSON", `{"mode":`, "configuration: not JSON", false},
 	{"nothing", ``, "configuration: not JSON", false},
 	{"a list", `["off"]`, "configuration: must be an object, not a list", false},
-	{"no session service", `{"mode":"required"}`, "engine.service.cluster: must name the Envoy cluster", true},
+	{"no session service", `{"mode":"required"}`, "engine: must have service.cluster, the Envoy cluster", true},
 	{"a misspelt field", `{"mode":"off","cookie":{"nmae":"sid"}}`, "cookie.nmae: unknown field; known here: name, domain", true},
 	{"a misspelt field of a route", `{"mode":"off","routes":{"api":{"mdoe":"off"}}}`, "routes.api.mdoe: unknown field", false},
 	{"a mode as YAML 1.1 reads it", `{"mode":false}`, "mode: must be one of required, optional, off, not false", false},

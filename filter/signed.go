@@ -1,0 +1,113 @@
+package filter
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/rawjson"
+)
+
+// Signed is the engine that keeps a session whole in its cookie
+// (django.contrib.sessions.backends.signed_cookies): it is verified, read and
+// signed again in place, with no callout.
+type Signed struct {
+	SecretKey string   // secret
+	Fallbacks []string // secret
+
+	codec *django.CookieCodec // nil: this is not the route's engine
+}
+
+// maxSignedBytes bounds a session's JSON. What fits a cookie unpacks to more
+// only if somebody who has the SECRET_KEY wants it to.
+const maxSignedBytes = 64 << 10
+
+// maxCookieBytes is the longest name and value that browsers keep (RFC 6265bis
+// section 5.6). A longer cookie is dropped without a word, and the person with
+// it sent to the login page for ever.
+const maxCookieBytes = 4096
+
+// errCookieTooLong says what to do about it.
+var errCookieTooLong = errors.New("the session is too large for a cookie: name and value would be over " +
+	strconv.Itoa(maxCookieBytes) + " bytes, and browsers drop such cookies; keep less in it, or use engine.service")
+
+// prepare makes the codec of a configured engine.
+func (e *Signed) prepare() (err error) {
+	e.codec = nil
+	if e.SecretKey != "" || len(e.Fallbacks) > 0 {
+		e.codec, err = django.NewCookieCodec(maxSignedBytes, e.SecretKey, e.Fallbacks...)
+	}
+	return err
+}
+
+// inUse reports whether the route's sessions are in cookies.
+func (e *Signed) inUse() bool { return e.codec != nil }
+
+// read gives the session that a cookie holds; any doubt is none.
+func (e *Signed) read(cookie string, policy session.Policy, now time.Time) record {
+	data, at, err := e.codec.Decode(cookie, policy.Age, now)
+	if err != nil {
+		return record{verdict: noSession}
+	}
+	return signedRecord(string(data), policy, at)
+}
+
+// signedRecord is a session that was signed at a time. Django looks at
+// SESSION_COOKIE_AGE alone; an earlier end of the session's own holds here too.
+func signedRecord(data string, policy session.Policy, at time.Time) record {
+	r := newRecord(data, at.Add(policy.Age))
+	if r.verdict != liveSession {
+		return record{verdict: noSession}
+	}
+	if own, _ := policy.End(r.expiry, at); own.Before(r.expires) {
+		r.expires = own
+	}
+	return r
+}
+
+// sign makes the stream's session data, signed now; its cookie is then
+// Stream.cookie.
+func (s *Stream) sign(data string, now time.Time) error {
+	value, err := s.route.Signed.codec.Encode([]byte(data), now)
+	if err != nil {
+		return err
+	}
+	if len(s.route.Cookie.Name)+len(value) > maxCookieBytes {
+		return errCookieTooLong
+	}
+	s.key, s.record = value, signedRecord(data, s.route.Expiry.Policy, now)
+	return nil
+}
+
+// updateSigned performs what the upstream asks for.
+func (s *Stream) updateSigned(u change, now time.Time) Action {
+	data := "{}"
+	if s.record.verdict == liveSession {
+		data = s.record.text
+	}
+	if u.login != "" {
+		data = loggedInData(data, u.login)
+	}
+	if u.patch != "" {
+		data = rawjson.MergePatch(data, u.patch)
+	}
+	if err := s.sign(data, now); err != nil {
+		return s.refuseUpdate(err)
+	}
+	return Action{Verdict: Continue, Outcome: Updated, Edits: append(s.edits, Edit{Add, "set-cookie", s.cookie(now)})}
+}
+
+// loggedInData is the data after a login: another user's data goes. The hash
+// that Django wants besides needs the user's account, which a proxy has not.
+func loggedInData(data, user string) string {
+	members, err := rawjson.Object(data, nil)
+	before, isText := rawjson.String(value(members, loginKeys[0]))
+	if err != nil || (isText && before != user) {
+		data = "{}"
+	}
+	patch := append(appendName([]byte{'{'}, loginKeys[0]), rawjson.AppendString(nil, user)...)
+	patch = append(appendName(append(patch, ','), loginKeys[2]), "null}"...)
+	return rawjson.MergePatch(data, string(patch))
+}
