@@ -34,8 +34,8 @@ type Action struct {
 	// Edits change the headers at hand, in this order: the request's after
 	// Request and its replies, the response's after Response and its replies.
 	Edits []Edit
-	// Callout is sent to the session service unless its Path is empty. With
-	// Wait its answer goes to Stream.Reply; otherwise nobody waits for it.
+	// Callout is sent to the session service, before anything else is done,
+	// unless its Path is empty. With Wait its answer goes to Stream.Reply; otherwise nobody waits for it.
 	Callout Callout
 	// Reply is the answer to the client where Verdict is Deny. Its zero value
 	// is sent as 503.

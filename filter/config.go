@@ -135,7 +135,9 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"age", duration(&r.Expiry.Policy.Age), "SESSION_COOKIE_AGE"},
 			{"at_browser_close", boolean(&r.Expiry.Policy.AtBrowserClose), "SESSION_EXPIRE_AT_BROWSER_CLOSE"},
 			{"save_every_request", boolean(&r.Expiry.SaveEveryRequest), "SESSION_SAVE_EVERY_REQUEST: each request moves the expiry"},
-			{"refresh_every", duration(&r.Expiry.RefreshEvery), "move the expiry no more often than this"},
+			{"refresh_every", duration(&r.Expiry.RefreshEvery), "move the expiry, and note that a session is used, no more often than this"},
+			{"idle", duration(&r.Expiry.Idle), "end a session that was not used for so long; 0s: no limit"},
+			{"absolute", duration(&r.Expiry.Absolute), "end a session so long after the login, however much it is used; 0s: no limit"},
 		}, "when sessions end"},
 		{"login", object{
 			{"url", text(&r.Login.URL), "LOGIN_URL"},
@@ -186,6 +188,12 @@ func (r *Route) validate(path string) error {
 	}
 	if r.Expiry.Policy.Age <= 0 {
 		bad("expiry.age", "must be more than 0")
+	}
+	if r.Expiry.Idle > 0 && r.Expiry.RefreshEvery >= r.Expiry.Idle {
+		bad("expiry.refresh_every", "must be less than expiry.idle, or sessions in use end")
+	}
+	if r.Expiry.Idle > 0 && r.Signed.inUse() && !r.Expiry.SaveEveryRequest {
+		bad("expiry.idle", "needs save_every_request: true with engine.signed_cookies, whose cookies say when they were last signed and nothing else")
 	}
 	if !isLocation(r.Login.URL) {
 		bad("login.url", "must begin with one slash, or with http:// or https://")

@@ -78,16 +78,17 @@ func withoutCookie(h Headers, name string) []Edit {
 	return []Edit{{Op: Set, Name: "cookie", Value: strings.Join(kept, "; ")}}
 }
 
-// setsCookie reports whether a response sets the cookie of a name itself.
-func setsCookie(h Headers, name string) bool {
+// setCookie gives the value to which a response sets the cookie of a name
+// itself.
+func setCookie(h Headers, name string) (value string, ok bool) {
 	for _, field := range h {
 		if field[0] != "set-cookie" {
 			continue
 		}
 		pair, _, _ := strings.Cut(field[1], ";")
-		if _, ok := pairValue(pair, name); ok {
-			return true
+		if value, ok = pairValue(pair, name); ok {
+			return value, true
 		}
 	}
-	return false
+	return "", false
 }

@@ -25,41 +25,46 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	switch {
 	case instructed && s.route.AcceptUpdates && (has(h, flushHeader) || !isServerError(h)):
 		return s.update(h, action.Edits, now)
-	case s.refreshDue(h, now):
-		s.refresh(&action, now)
+	case isServerError(h):
+		// Django saves no session on one (SessionMiddleware.process_response).
+	default:
+		s.refresh(&action, h, now)
 	}
 	return action
 }
 
-// refreshDue reports whether this response is to move the session's end.
-// Django saves a session on no response of 500 or more
-// (SessionMiddleware.process_response), and what an upstream says of the
-// cookie itself stands.
-func (s *Stream) refreshDue(h Headers, now time.Time) bool {
+// refresh moves the session's end, and notes that it is used, where that is
+// due. The store hears of it without anybody waiting; should it not hear, the
+// session ends there earlier than its cookie, which admits nobody. What an
+// upstream says of the cookie itself stands.
+func (s *Stream) refresh(action *Action, h Headers, now time.Time) {
 	e := &s.route.Expiry
-	if s.record.verdict != liveSession || !e.SaveEveryRequest || s.record.expiry.Fixed() {
-		return false
+	if key, ok := setCookie(h, s.route.Cookie.Name); ok {
+		if e.limited() && validKey(key) && !s.route.Signed.inUse() {
+			action.Callout = s.route.Service.callout(touchPath, s.route.writeBody(key, change{}, 0))
+		}
+		return
 	}
-	if isServerError(h) || setsCookie(h, s.route.Cookie.Name) {
-		return false
+	if s.record.verdict != liveSession {
+		return
 	}
-	left := s.record.expires.Sub(now)
-	return left <= e.Policy.Life(s.record.expiry)-e.RefreshEvery
-}
-
-// refresh moves the end in the store, which nobody waits for, and in the
-// browser. Should the store not hear of it, the session ends there earlier
-// than its cookie, which admits nobody.
-func (s *Stream) refresh(action *Action, now time.Time) {
-	if s.route.Signed.inUse() {
+	slide := e.slideDue(s.record, now)
+	switch {
+	case !slide && !e.stampDue(s.record, now):
+		return
+	case s.route.Signed.inUse():
 		if err := s.sign(s.record.text, now); err != nil {
 			action.Warning = "a session is not refreshed: " + err.Error()
 			return
 		}
-	} else {
-		action.Callout = s.route.Service.callout(touchPath, ageBody(s.key, s.route.Expiry.Policy.Age))
+	case slide:
+		action.Callout = s.route.Service.callout(touchPath, s.route.writeBody(s.key, change{}, e.Policy.Age))
+	default:
+		action.Callout = s.route.Service.callout(touchPath, s.route.writeBody(s.key, change{}, 0))
 	}
-	action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
+	if slide {
+		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
+	}
 	action.Outcome = Refreshed
 }
 
@@ -68,6 +73,9 @@ func (s *Stream) cookie(now time.Time) string {
 	at, browserClose := s.route.Expiry.Policy.End(s.record.expiry, now)
 	if browserClose {
 		return s.route.Cookie.UntilBrowserClose(s.key)
+	}
+	if e := &s.route.Expiry; e.Absolute > 0 && !s.record.created.IsZero() {
+		at = earlier(at, s.record.created.Add(e.Absolute))
 	}
 	return s.route.Cookie.Until(s.key, at, now)
 }

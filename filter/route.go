@@ -77,6 +77,11 @@ type Expiry struct {
 	// RefreshEvery is how much of a session's life must have passed since it
 	// was last written before a request moves its end.
 	RefreshEvery time.Duration
+	// Idle ends a session that no request has had for so long; 0: no limit.
+	Idle time.Duration
+	// Absolute ends a session so long after its login, however much it is
+	// used; 0: no limit.
+	Absolute time.Duration
 }
 
 // Login is where a person without a session is sent.

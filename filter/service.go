@@ -31,11 +31,28 @@ func keyBody(key string) string {
 	return string(append(rawjson.AppendString([]byte(`{"key":`), key), '}'))
 }
 
-func ageBody(key string, age time.Duration) string {
-	body := rawjson.AppendString([]byte(`{"key":`), key)
-	body = append(body, `,"age":`...)
-	body = strconv.AppendInt(body, int64(age/time.Second), 10)
-	return string(append(body, '}'))
+// writeBody is the request of a write. Without a key it is one of a session
+// that does not exist yet; with an age of 0 the session's end stays.
+func (r *Route) writeBody(key string, u change, age time.Duration) string {
+	body := []byte{'{'}
+	if key != "" {
+		body = append(rawjson.AppendString(append(body, `"key":`...), key), ',')
+	}
+	if u.login != "" {
+		body = append(rawjson.AppendString(append(body, `"user":`...), u.login), ',')
+	}
+	if u.patch != "" {
+		body = append(append(append(body, `"patch":`...), u.patch...), ',')
+	}
+	if r.Expiry.limited() {
+		body = append(body, `"stamp":true,`...)
+	}
+	if age > 0 {
+		body = strconv.AppendInt(append(body, `"age":`...), int64(age/time.Second), 10)
+		body = append(body, ',')
+	}
+	body[len(body)-1] = '}'
+	return string(body)
 }
 
 // verdictOnKey is what the service says of a key.
@@ -49,12 +66,13 @@ const (
 
 // record is what is known of a session.
 type record struct {
-	verdict verdictOnKey
-	key     string // where it is new
-	expires time.Time
-	expiry  session.Expiry
-	text    string // the data, as it came
-	data    []rawjson.Member
+	verdict       verdictOnKey
+	key           string // where it is new
+	expires       time.Time
+	expiry        session.Expiry
+	created, seen time.Time // the limits' stamps; zero: none yet
+	text          string    // the data, as it came
+	data          []rawjson.Member
 }
 
 // parseAnswer reads an answer. Whatever is not exactly what the service says
@@ -104,5 +122,6 @@ func newRecord(text string, expires time.Time) record {
 	if err != nil {
 		expiry = session.FixedExpiry(expires)
 	}
-	return record{verdict: liveSession, expires: expires, expiry: expiry, text: text, data: data}
+	created, seen := stamps(data)
+	return record{verdict: liveSession, expires: expires, expiry: expiry, created: created, seen: seen, text: text, data: data}
 }

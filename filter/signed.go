@@ -61,8 +61,11 @@ func signedRecord(data string, policy session.Policy, at time.Time) record {
 	if r.verdict != liveSession {
 		return record{verdict: noSession}
 	}
-	if own, _ := policy.End(r.expiry, at); own.Before(r.expires) {
-		r.expires = own
+	own, _ := policy.End(r.expiry, at)
+	r.expires = earlier(r.expires, own)
+	r.seen = at
+	if r.created.IsZero() {
+		r.created = at
 	}
 	return r
 }
@@ -70,6 +73,9 @@ func signedRecord(data string, policy session.Policy, at time.Time) record {
 // sign makes the stream's session data, signed now; its cookie is then
 // Stream.cookie.
 func (s *Stream) sign(data string, now time.Time) error {
+	if s.route.Expiry.Absolute > 0 {
+		data = s.withCreated(data, now)
+	}
 	value, err := s.route.Signed.codec.Encode([]byte(data), now)
 	if err != nil {
 		return err
@@ -81,6 +87,19 @@ func (s *Stream) sign(data string, now time.Time) error {
 	return nil
 }
 
+// withCreated keeps when the session began in its data.
+func (s *Stream) withCreated(data string, now time.Time) string {
+	members, err := rawjson.Object(data, nil)
+	if err != nil || !stamp(members, session.CreatedKey).IsZero() {
+		return data
+	}
+	if !s.record.created.IsZero() {
+		now = s.record.created
+	}
+	patch := strconv.AppendInt(appendName([]byte{'{'}, session.CreatedKey), now.Unix(), 10)
+	return rawjson.MergePatch(data, string(append(patch, '}')))
+}
+
 // updateSigned performs what the upstream asks for.
 func (s *Stream) updateSigned(u change, now time.Time) Action {
 	data := "{}"
@@ -89,6 +108,7 @@ func (s *Stream) updateSigned(u change, now time.Time) Action {
 	}
 	if u.login != "" {
 		data = loggedInData(data, u.login)
+		s.record.created = time.Time{}
 	}
 	if u.patch != "" {
 		data = rawjson.MergePatch(data, u.patch)
@@ -108,6 +128,7 @@ func loggedInData(data, user string) string {
 		data = "{}"
 	}
 	patch := append(appendName([]byte{'{'}, loginKeys[0]), rawjson.AppendString(nil, user)...)
-	patch = append(appendName(append(patch, ','), loginKeys[2]), "null}"...)
+	patch = append(appendName(append(patch, ','), loginKeys[2]), "null"...)
+	patch = append(appendName(append(patch, ','), session.CreatedKey), "null}"...)
 	return rawjson.MergePatch(data, string(patch))
 }

@@ -100,6 +100,8 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 		return s.refuseUnavailable()
 	case r.verdict == noSession || !r.expires.After(now):
 		return s.missing()
+	case !s.route.Expiry.end(r).After(now):
+		return s.overLimit()
 	case s.route.Mode == Required && !s.route.Identity.isUser(r.data):
 		return s.refuseMissing()
 	}
@@ -118,6 +120,16 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 		return s.proceed(Anonymous)
 	}
 	return s.proceed(Admitted)
+}
+
+// overLimit handles a session that the store has and the limits have ended:
+// it ends in the store too, so that whoever asks there finds none.
+func (s *Stream) overLimit() Action {
+	action := s.missing()
+	if !s.route.Signed.inUse() {
+		action.Callout = s.route.Service.callout(flushPath, keyBody(s.key))
+	}
+	return action
 }
 
 // missing handles a request without a live session of a user.

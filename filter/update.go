@@ -163,32 +163,15 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 		return Action{Verdict: Wait, Callout: service.callout(flushPath, keyBody(key))}
 	case u.login != "":
 		s.waiting = forLogin
-		return Action{Verdict: Wait, Callout: service.callout(loginPath, updateBody(key, u, age))}
+		return Action{Verdict: Wait, Callout: service.callout(loginPath, s.route.writeBody(key, u, age))}
 	case key != "":
 		s.waiting = forUpdate
-		return Action{Verdict: Wait, Callout: service.callout(updatePath, updateBody(key, u, age))}
+		return Action{Verdict: Wait, Callout: service.callout(updatePath, s.route.writeBody(key, u, age))}
 	case u.empty:
 		return Action{Verdict: Continue, Edits: edits}
 	}
 	s.waiting = forUpdate
-	return Action{Verdict: Wait, Callout: service.callout(createPath, updateBody("", u, age))}
-}
-
-// updateBody is the request of a change; without a key it is one of a session
-// that does not exist yet.
-func updateBody(key string, u change, age time.Duration) string {
-	body := []byte{'{'}
-	if key != "" {
-		body = append(rawjson.AppendString(append(body, `"key":`...), key), ',')
-	}
-	if u.login != "" {
-		body = append(rawjson.AppendString(append(body, `"user":`...), u.login), ',')
-	}
-	if u.patch != "" {
-		body = append(append(append(body, `"patch":`...), u.patch...), ',')
-	}
-	body = strconv.AppendInt(append(body, `"age":`...), int64(age/time.Second), 10)
-	return string(append(body, '}'))
+	return Action{Verdict: Wait, Callout: service.callout(createPath, s.route.writeBody("", u, age))}
 }
 
 // updated has the service's answer to a change. What an upstream believes to

@@ -68,12 +68,14 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 			c.plugin.warn(a.Warning)
 			continue
 		case filter.Continue:
+			c.plugin.tell(a.Callout)
 			if s.edit(a.Edits) == nil {
-				c.plugin.tell(a.Callout)
 				return types.ActionContinue
 			}
 			// Headers that could not be set must not pass for the right ones.
 			a = filter.Action{}
+		case filter.Deny:
+			c.plugin.tell(a.Callout)
 		}
 		c.reply(a.Reply)
 		return types.ActionPause

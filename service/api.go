@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"cloakroom/session"
 	"cloakroom/session/django"
+	"cloakroom/session/rawjson"
 )
 
 // The requests. Age is the policy's age of a session in seconds; an expiry of
@@ -20,16 +22,23 @@ type (
 	createRequest struct {
 		Data  json.RawMessage `json:"data"`
 		Patch json.RawMessage `json:"patch"`
-		Age   int64           `json:"age"`
+		writing
 	}
 	touchRequest struct {
 		Key *string `json:"key"`
-		Age int64   `json:"age"`
+		writing
 	}
 	patchRequest struct {
 		Key   *string         `json:"key"`
 		Patch json.RawMessage `json:"patch"`
-		Age   int64           `json:"age"`
+		writing
+	}
+	// writing is what all writes have.
+	writing struct {
+		Age int64 `json:"age"`
+		// Stamp writes session.CreatedKey and session.SeenKey into the data.
+		// With it a touch needs no age: the session's end then stays.
+		Stamp bool `json:"stamp"`
 	}
 )
 
@@ -80,7 +89,7 @@ func (s *service) create(ctx context.Context, in createRequest) (answer, error) 
 	if err != nil {
 		return none, err
 	}
-	return s.createWith(ctx, session.Session{Data: data}, s.change(in.Age, nil))
+	return s.createWith(ctx, session.Session{Data: data}, s.change(in.writing, nil))
 }
 
 // newData is the data of a new session: given whole, or as the patch of an
@@ -117,7 +126,7 @@ func (s *service) update(ctx context.Context, in patchRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	v, err := s.Store.Update(ctx, key, s.change(in.Age, merging(patch)))
+	v, err := s.Store.Update(ctx, key, s.change(in.writing, merging(patch)))
 	return s.ended(live(v), v, err)
 }
 
@@ -126,7 +135,7 @@ func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	v, err := s.Store.Update(ctx, key, s.change(in.Age, nil))
+	v, err := s.Store.Update(ctx, key, s.change(in.writing, nil))
 	return s.ended(answer{State: "live", Expires: v.Expires.Unix()}, v, err)
 }
 
@@ -135,7 +144,7 @@ func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	return s.rotateWith(ctx, key, s.change(in.Age, merging(patch)))
+	return s.rotateWith(ctx, key, s.change(in.writing, merging(patch)))
 }
 
 // rotateWith moves the session of key to a new one, as change makes it.
@@ -196,9 +205,10 @@ func merging(patch json.RawMessage) edit {
 
 // change is the session.Change that all writes share: edit the data (nil:
 // keep it), then set the end of a session that is written now.
-func (s *service) change(age int64, edit edit) session.Change {
+func (s *service) change(w writing, edit edit) session.Change {
 	return func(v session.Session) (session.Session, error) {
-		if age < 1 || age > maxAge {
+		keepEnd := w.Stamp && w.Age == 0 && v.Key != "" && edit == nil
+		if (w.Age < 1 || w.Age > maxAge) && !keepEnd {
 			return v, fmt.Errorf("%w: age must be from 1 to %d seconds", errRequest, maxAge)
 		}
 		before := len(v.Data)
@@ -212,13 +222,29 @@ func (s *service) change(age int64, edit edit) session.Change {
 		if len(v.Data) > s.MaxData && (len(v.Data) > before || v.Key == "") {
 			return v, fmt.Errorf("%w: %d bytes, the limit is %d", session.ErrTooLarge, len(v.Data), s.MaxData)
 		}
+		if w.Stamp {
+			v.Data = stamped(v.Data, s.Now())
+		}
+		if keepEnd {
+			return v, nil
+		}
 		own, err := ownExpiry(v.Data)
 		if err != nil {
 			return v, err
 		}
-		v.Expires, _ = session.Policy{Age: time.Duration(age) * time.Second}.End(own, s.Now())
+		v.Expires, _ = session.Policy{Age: time.Duration(w.Age) * time.Second}.End(own, s.Now())
 		return v, nil
 	}
+}
+
+// stamped gives the data with when the session was first and last seen.
+func stamped(data json.RawMessage, now time.Time) json.RawMessage {
+	at := strconv.FormatInt(now.Unix(), 10)
+	patch := `{"` + session.SeenKey + `":` + at + `}`
+	if _, has := members(data)[session.CreatedKey]; !has {
+		patch = `{"` + session.CreatedKey + `":` + at + `,"` + session.SeenKey + `":` + at + `}`
+	}
+	return json.RawMessage(rawjson.MergePatch(string(data), patch))
 }
 
 // maxAge is a hundred years in seconds.

@@ -21,7 +21,7 @@ type loginRequest struct {
 	Key   *string         `json:"key"`
 	User  string          `json:"user"`
 	Patch json.RawMessage `json:"patch"`
-	Age   int64           `json:"age"`
+	writing
 }
 
 // login makes the session of a user who has just proved to be one, under a new
@@ -43,7 +43,7 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	change := s.change(in.Age, func(data json.RawMessage) (json.RawMessage, error) {
+	change := s.change(in.writing, func(data json.RawMessage) (json.RawMessage, error) {
 		return loggedIn(data, patch, marks)
 	})
 	if in.Key != nil && session.ValidKey(*in.Key) {
@@ -79,6 +79,8 @@ type loginMarks struct {
 	Backend string `json:"_auth_user_backend"`
 	// Hash is nil, which takes an old one away, where no account is known.
 	Hash *string `json:"_auth_user_hash"`
+	// Created is nil: the absolute limit counts from the login.
+	Created *int64 `json:"_cloakroom_created"`
 }
 
 // marksOf reads the marks of a session; without a login they are empty.

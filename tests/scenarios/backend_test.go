@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -81,17 +82,29 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 	return b
 }
 
-// sign makes the cookie of a session of the signed_cookies engine.
-func (b *backend) sign(name string, v stored) {
-	data, err := json.Marshal(v.Data)
+// data is a session's data with its stamps.
+func (b *backend) data(v stored) []byte {
+	data := map[string]any{}
+	maps.Copy(data, v.Data)
+	for key, at := range map[string]time.Duration{session.CreatedKey: v.Created, session.SeenKey: v.Seen} {
+		if at != 0 {
+			data[key] = b.started.Add(at).Unix()
+		}
+	}
+	text, err := json.Marshal(data)
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return text
+}
+
+// sign makes the cookie of a session of the signed_cookies engine.
+func (b *backend) sign(name string, v stored) {
 	codec, err := django.NewCookieCodec(1<<20, "secret")
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if b.keys[name], err = codec.Encode(data, b.started.Add(v.Expires)); err != nil {
+	if b.keys[name], err = codec.Encode(b.data(v), b.started.Add(v.Expires)); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -101,10 +114,7 @@ func (b *backend) put(name string, i int, v stored) {
 	key := fmt.Sprintf("%02d%s", i, strings.ToLower(name))
 	key += strings.Repeat("k", session.KeyLength-len(key))
 	b.keys[name] = key
-	data, err := json.Marshal(v.Data)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	data := b.data(v)
 	expires := v.Expires
 	if expires == 0 {
 		expires = 14 * 24 * time.Hour

@@ -93,6 +93,9 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for action.Verdict == filter.Wait {
 		action = stream.Reply(p.call(action.Callout), coreTime)
 	}
+	if action.Callout.Path != "" {
+		p.call(action.Callout)
+	}
 	if action.Verdict != filter.Continue {
 		p.reply(w, action.Reply)
 		return

@@ -43,6 +43,9 @@ type stored struct {
 	// Expires is counted from the scenario's start, negative for a session
 	// that has ended; without it, 14 days.
 	Expires time.Duration
+	// Created and Seen are its stamps, counted from the scenario's start;
+	// without them it bears none.
+	Created, Seen time.Duration
 }
 
 type step struct {

@@ -1,0 +1,56 @@
+package filter
+
+import (
+	"strconv"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/rawjson"
+)
+
+// limited reports whether sessions end by more than the store's expiry.
+func (e *Expiry) limited() bool { return e.Idle > 0 || e.Absolute > 0 }
+
+// end gives when a session ends, by the store and by the limits. One that
+// bears no stamp yet is not limited: its next response has it stamped.
+func (e *Expiry) end(r record) time.Time {
+	at := r.expires
+	if e.Idle > 0 && !r.seen.IsZero() {
+		at = earlier(at, r.seen.Add(e.Idle))
+	}
+	if e.Absolute > 0 && !r.created.IsZero() {
+		at = earlier(at, r.created.Add(e.Absolute))
+	}
+	return at
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// stampDue reports whether a session has to be stamped: it is not yet, or was
+// last seen long enough ago.
+func (e *Expiry) stampDue(r record, now time.Time) bool {
+	return (e.Absolute > 0 && r.created.IsZero()) || (e.Idle > 0 && now.Sub(r.seen) >= e.RefreshEvery)
+}
+
+// slideDue reports whether the store's expiry has to be moved.
+func (e *Expiry) slideDue(r record, now time.Time) bool {
+	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= e.Policy.Life(r.expiry)-e.RefreshEvery
+}
+
+// stamps reads what stampedData has written; the zero time where nothing is.
+func stamps(data []rawjson.Member) (created, seen time.Time) {
+	return stamp(data, session.CreatedKey), stamp(data, session.SeenKey)
+}
+
+func stamp(data []rawjson.Member, key string) time.Time {
+	seconds, err := strconv.ParseInt(value(data, key), 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
