@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package file
+
+func exchange(temporary, name string) error { return replace(temporary, name) }

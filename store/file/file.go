@@ -1,0 +1,221 @@
+// Package file keeps sessions where Django's file engine keeps them
+// (django.contrib.sessions.backends.file): one file for each, named by the
+// cookie's name and the key, with the signed data in it. Django may use the
+// same folder at the same time.
+//
+// When a session ends follows, as in Django, from when its file was last
+// modified and from SESSION_COOKIE_AGE; a write sets the file's time so that
+// the end is the wanted one. Where the session has an age of its own
+// (set_expiry with seconds), it counts from the file's time; Django does not
+// end such a session on the server at all.
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/rawjson"
+)
+
+// DefaultPrefix is Django's default for SESSION_COOKIE_NAME, with which files'
+// names begin.
+const DefaultPrefix = "sessionid"
+
+// Options is what a Store needs besides the folder.
+type Options struct {
+	// Codec reads and writes the files. With nil, sessions can be deleted only.
+	Codec *django.Codec
+	// Prefix is SESSION_COOKIE_NAME; empty: DefaultPrefix.
+	Prefix string
+	// Age is SESSION_COOKIE_AGE.
+	Age time.Duration
+	// Create makes the folder if there is none.
+	Create bool
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Timeout bounds how long an operation whose context has no earlier deadline
+// waits for others.
+const Timeout = 5 * time.Second
+
+// Store is a session.Store in a folder; make one with Open.
+type Store struct {
+	Options
+	dir  string
+	root *os.Root
+	turn chan struct{} // holds one token while nobody writes
+
+	closed atomic.Bool
+}
+
+var _ session.Store = (*Store)(nil)
+
+// Open opens a folder. Its errors wrap session.ErrUnavailable.
+func Open(dir string, o Options) (*Store, error) {
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.Create {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	s := &Store{Options: o, dir: dir, root: root, turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	return s, nil
+}
+
+// unavailable marks what went wrong between us and the folder. The names of
+// files are keys: they do not stand in the error.
+func unavailable(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		err = fmt.Errorf("%s: %w", path.Op, path.Err)
+	case errors.As(err, &link):
+		err = fmt.Errorf("%s: %w", link.Op, link.Err)
+	}
+	return fmt.Errorf("%w: session files: %w", session.ErrUnavailable, err)
+}
+
+// ready reports whether the store may be used: an ended context is an outage.
+func (s *Store) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable(err)
+	}
+	if s.closed.Load() {
+		return unavailable(fs.ErrClosed)
+	}
+	return nil
+}
+
+// Load implements session.Store.
+func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
+	if err := s.ready(ctx); err != nil {
+		return session.Session{}, err
+	}
+	return s.live(key)
+}
+
+func (s *Store) live(key string) (session.Session, error) {
+	v, err := s.read(key)
+	switch {
+	case err != nil && v.Expires.IsZero():
+		return session.Session{}, err
+	case !v.Live(s.Now()):
+		return session.Session{}, session.ErrNotFound
+	case err != nil:
+		return session.Session{}, err
+	}
+	return v, nil
+}
+
+// read gives what is stored under key, live or dead. With an error that says
+// that it cannot be read come its key and its end.
+func (s *Store) read(key string) (session.Session, error) {
+	if !session.ValidKey(key) {
+		return session.Session{}, session.ErrNotFound
+	}
+	f, err := s.root.Open(s.Prefix + key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return session.Session{}, session.ErrNotFound
+	case err != nil:
+		return session.Session{}, unavailable(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return session.Session{}, unavailable(err)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, django.MaxText+1))
+	if err != nil {
+		return session.Session{}, unavailable(err)
+	}
+	v := session.Session{Key: key, Expires: s.end(nil, info.ModTime())}
+	if len(text) > django.MaxText {
+		return v, session.ErrTooLarge
+	}
+	data, err := s.Codec.Decode(string(text))
+	if err != nil {
+		return v, err
+	}
+	return session.Session{Key: key, Data: data, Expires: s.end(data, info.ModTime())}, nil
+}
+
+// end gives when a session ends whose file was written at a time
+// (SessionStore._expiry_date).
+func (s *Store) end(data []byte, written time.Time) time.Time {
+	at, _ := session.Policy{Age: s.Age}.End(ownExpiry(data), written)
+	return at.UTC().Truncate(time.Microsecond)
+}
+
+// written gives the time that a file must have for its session to end at a
+// time. The end of a session that ends at a date of its own is in its data.
+func (s *Store) written(data []byte, end time.Time) time.Time {
+	return end.Truncate(time.Microsecond).Add(-session.Policy{Age: s.Age}.Life(ownExpiry(data)))
+}
+
+// ownExpiry is what a session says of its own end; nothing, where it cannot be
+// read.
+func ownExpiry(data []byte) session.Expiry {
+	members, err := rawjson.Object(string(data), nil)
+	if err != nil {
+		return session.Expiry{}
+	}
+	for _, m := range members {
+		if m.Name == session.ExpiryKey {
+			own, err := session.ParseExpiry(m.Value)
+			if err != nil {
+				return session.Expiry{}
+			}
+			return own
+		}
+	}
+	return session.Expiry{}
+}
+
+// Ping implements session.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	if _, err := s.root.Stat("."); err != nil {
+		return unavailable(err)
+	}
+	// The folder that the name names now may be another than the one at hand.
+	if _, err := os.Stat(s.dir); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Close implements session.Store.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	return s.root.Close()
+}
+
+// keyOf gives the key in a file's name.
+func (s *Store) keyOf(name string) (key string, ok bool) {
+	key, ok = strings.CutPrefix(name, s.Prefix)
+	return key, ok && session.ValidKey(key)
+}
+
+func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }

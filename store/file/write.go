@@ -1,0 +1,220 @@
+package file
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"cloakroom/session"
+)
+
+// lockName is the file by which the writers of several processes take turns.
+// Django knows no lock; it replaces files whole, as is done here.
+const lockName = ".cloakroom.lock"
+
+// lock waits until no other writer of ours is at work.
+func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	select {
+	case <-s.turn:
+	case <-ctx.Done():
+		return nil, unavailable(ctx.Err())
+	}
+	f, err := s.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		if err = flock(ctx, f); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		s.turn <- struct{}{}
+		return nil, unavailable(err)
+	}
+	return func() {
+		f.Close() // which also unlocks
+		s.turn <- struct{}{}
+	}, nil
+}
+
+// retry is how often a lock that another process has is tried again.
+const retry = 2 * time.Millisecond
+
+// Create implements session.Store.
+func (s *Store) Create(ctx context.Context, v session.Session) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	if !session.ValidKey(v.Key) {
+		return session.ErrUnwritable
+	}
+	temporary, err := s.write(v)
+	if err != nil {
+		return err
+	}
+	defer s.root.Remove(temporary)
+	return linked(s.root.Link(temporary, s.Prefix+v.Key))
+}
+
+func linked(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return session.ErrExists
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
+}
+
+// write makes a file with a session in it that has no session's name yet.
+func (s *Store) write(v session.Session) (temporary string, err error) {
+	text, err := s.Codec.Encode(v.Data, s.Now())
+	if err != nil {
+		return "", err
+	}
+	temporary = ".cloakroom-" + rand.Text()
+	f, err := s.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	_, err = f.WriteString(text)
+	at := s.written(v.Data, v.Expires)
+	if err = errors.Join(err, f.Close(), s.root.Chtimes(temporary, at, at)); err != nil {
+		s.root.Remove(temporary)
+		return "", unavailable(err)
+	}
+	return temporary, nil
+}
+
+// Update implements session.Store.
+func (s *Store) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return session.Session{}, err
+	}
+	defer unlock()
+	before, after, err := s.changed(key, change)
+	if err != nil {
+		return session.Session{}, err
+	}
+	after.Key = key
+	if string(after.Data) == string(before.Data) && s.sameEnd(before, after) {
+		return after, s.touch(after)
+	}
+	temporary, err := s.write(after)
+	if err != nil {
+		return session.Session{}, err
+	}
+	defer s.root.Remove(temporary)
+	if err := s.exchange(temporary, s.Prefix+key); err != nil {
+		return session.Session{}, err
+	}
+	return after, nil
+}
+
+// changed reads a live session and gives it before and after the change.
+func (s *Store) changed(key string, change session.Change) (before, after session.Session, err error) {
+	if before, err = s.live(key); err != nil {
+		return before, after, err
+	}
+	after = before
+	after.Data = append([]byte(nil), before.Data...)
+	if change != nil {
+		if after, err = change(after); err != nil {
+			return before, after, err
+		}
+	}
+	after.Expires = after.Expires.UTC().Truncate(time.Microsecond)
+	return before, after, nil
+}
+
+// sameEnd reports whether the file's time alone can say when the session ends.
+func (s *Store) sameEnd(before, after session.Session) bool {
+	return !ownExpiry(after.Data).Fixed() && before.Key == after.Key
+}
+
+// touch moves the end and leaves the data.
+func (s *Store) touch(v session.Session) error {
+	at := s.written(v.Data, v.Expires)
+	err := s.root.Chtimes(s.Prefix+v.Key, at, at)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return session.ErrNotFound
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
+}
+
+// exchange puts the content of temporary where name is, unless Django has
+// removed name meanwhile: a session that ended is not brought back.
+func (s *Store) exchange(temporary, name string) error {
+	err := exchange(s.path(temporary), s.path(name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return session.ErrNotFound
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Rotate implements session.Store.
+func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.Change) (session.Session, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return session.Session{}, err
+	}
+	defer unlock()
+	if !session.ValidKey(newKey) {
+		return session.Session{}, session.ErrUnwritable
+	}
+	_, after, err := s.changed(key, change)
+	if err != nil {
+		return session.Session{}, err
+	}
+	after.Key = newKey
+	temporary, err := s.write(after)
+	if err != nil {
+		return session.Session{}, err
+	}
+	defer s.root.Remove(temporary)
+	if err := linked(s.root.Link(temporary, s.Prefix+newKey)); err != nil {
+		return session.Session{}, err
+	}
+	// Whoever removes the old file has the session; if it was Django, it ended.
+	if err := s.root.Remove(s.Prefix + key); err != nil {
+		s.root.Remove(s.Prefix + newKey)
+		if errors.Is(err, fs.ErrNotExist) {
+			return session.Session{}, session.ErrNotFound
+		}
+		return session.Session{}, unavailable(err)
+	}
+	return after, nil
+}
+
+// Delete implements session.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.remove(key)
+}
+
+func (s *Store) remove(key string) error {
+	if !session.ValidKey(key) {
+		return nil
+	}
+	if err := s.root.Remove(s.Prefix + key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return unavailable(err)
+	}
+	return nil
+}
