@@ -12,6 +12,8 @@ import (
 
 	"cloakroom/session"
 	"cloakroom/session/django"
+	"cloakroom/store/cached"
+	"cloakroom/store/file"
 	"cloakroom/store/memory"
 	"cloakroom/store/postgres"
 	"cloakroom/store/redis"
@@ -24,8 +26,8 @@ var ErrURL = errors.New("store URL")
 // Options is what every store needs besides its URL.
 type Options struct {
 	// Codec reads and writes the sessions' data, where it is signed: not in
-	// Redis. Nil is right for deleting and clearing only: everything else
-	// fails.
+	// Redis. Nil is right for deleting only, and for clearing where the store
+	// knows without the data when sessions end: not in files.
 	Codec *django.Codec
 	// Create makes what is missing: the file, the table. Without it a store
 	// that is not there is session.ErrUnavailable.
@@ -38,6 +40,7 @@ type opener func(ctx context.Context, rawURL string, o Options) (session.Store, 
 
 // openers by the URL's scheme.
 var openers = map[string]opener{
+	"file":       parsed(openFile),
 	"memory":     parsed(openMemory),
 	"postgres":   openPostgres,
 	"postgresql": openPostgres,
@@ -54,12 +57,20 @@ var openers = map[string]opener{
 //	postgres://user@host/dbname  Django's table in PostgreSQL; see postgres.Open
 //	redis://host:6379/0          Django's cache engine on Redis or Valkey, rediss:// with TLS,
 //	                             unix:///socket; see redis.Open
+//	file:///dir?prefix=sessionid&age=336h
+//	                             Django's file engine: SESSION_FILE_PATH, SESSION_COOKIE_NAME
+//	                             and SESSION_COOKIE_AGE
+//	cached+postgres://… redis://…
+//	                             Django's cached_db engine: a database, a space, and a cache
 //
 // The errors are ErrURL and those of the store.
 func Open(ctx context.Context, rawURL string, o Options) (session.Store, error) {
 	scheme, _, ok := strings.Cut(rawURL, ":")
 	if !ok {
 		return nil, fmt.Errorf("%w: not a URL; %s", ErrURL, known())
+	}
+	if database, ok := strings.CutPrefix(rawURL, "cached+"); ok {
+		return openCached(ctx, database, o)
 	}
 	open, ok := openers[scheme]
 	if !ok {
@@ -120,6 +131,45 @@ func openPostgres(ctx context.Context, rawURL string, o Options) (session.Store,
 func openRedis(ctx context.Context, rawURL string, o Options) (session.Store, error) {
 	s, err := redis.Open(ctx, rawURL, redis.Options{Now: o.Now})
 	return opened(s, err, redis.ErrURL)
+}
+
+func openFile(_ context.Context, u *url.URL, o Options) (session.Store, error) {
+	query := u.Query()
+	age := 14 * 24 * time.Hour
+	if text := query.Get("age"); text != "" {
+		var err error
+		if age, err = time.ParseDuration(text); err != nil || age <= 0 {
+			return nil, fmt.Errorf("%w: age must be a duration such as 336h, SESSION_COOKIE_AGE", ErrURL)
+		}
+	}
+	prefix := query.Get("prefix")
+	query.Del("age")
+	query.Del("prefix")
+	if u.Host != "" || u.User != nil || len(query) > 0 || u.Fragment != "" || strings.Trim(u.Path, "/") == "" || strings.Contains(prefix, "/") {
+		return nil, fmt.Errorf("%w: write file:///absolute/folder?prefix=SESSION_COOKIE_NAME&age=SESSION_COOKIE_AGE", ErrURL)
+	}
+	s, err := file.Open(u.Path, file.Options{Codec: o.Codec, Prefix: prefix, Age: age, Create: o.Create, Now: o.Now})
+	return opened(s, err, ErrURL)
+}
+
+func openCached(ctx context.Context, rawURL string, o Options) (session.Store, error) {
+	databaseURL, cacheURL, _ := strings.Cut(rawURL, " ")
+	databaseScheme, _, _ := strings.Cut(databaseURL, ":")
+	cacheScheme, _, _ := strings.Cut(cacheURL, ":")
+	if !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, databaseScheme) ||
+		!slices.Contains([]string{"redis", "rediss", "unix"}, cacheScheme) {
+		return nil, fmt.Errorf("%w: write cached+sqlite:… or cached+postgres:…, a space, and redis:…, rediss:… or unix:…", ErrURL)
+	}
+	database, err := Open(ctx, databaseURL, o)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := redis.Open(ctx, cacheURL, redis.Options{Engine: redis.CachedDBEngine, Now: o.Now})
+	if err != nil {
+		_, err = opened(nil, err, redis.ErrURL)
+		return nil, errors.Join(err, database.Close())
+	}
+	return cached.New(database, cache), nil
 }
 
 // opened makes ErrURL of a store's own error about its URL.

@@ -17,6 +17,7 @@ func TestOpen(t *testing.T) {
 		"sqlite://" + absolute: absolute,
 		"sqlite:relative.db":   "relative.db",
 		"sqlite:with%20space":  "with space",
+		"file://" + absolute + ".d?prefix=sid&age=24h": absolute + ".d",
 	} {
 		s, err := store.Open(t.Context(), url, store.Options{Create: true})
 		if err != nil {
@@ -36,7 +37,9 @@ func TestOpen(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	for _, url := range []string{
 		"", "sqlite", "sqlite:", "sqlite://", "sqlite:///", "sqlite://host/file", "sqlite:///file?mode=ro", "sqlite::memory:", "sqlite:%zz",
-		"memory://x", "memory:x", "memory:?x", "redis://localhost:port", "redis://localhost/0?unknown=1", "unix:", "postgres://localhost:port", "postgres://localhost/?sslmode=maybe", "/path/file", "SQLITE", "://", "\x00",
+		"memory://x", "memory:x", "memory:?x", "redis://localhost:port", "redis://localhost/0?unknown=1", "unix:", "postgres://localhost:port", "postgres://localhost/?sslmode=maybe", "/path/file", "SQLITE",
+		"file:", "file:///", "file://host/dir", "file:///dir?age=2", "file:///dir?age=-1h", "file:///dir?prefix=../x", "file:///dir?x=1",
+		"cached+sqlite:a.db", "cached+sqlite:a.db memory:", "cached+redis://localhost redis://localhost", "cached+sqlite:///a.db?x redis://localhost", "cached+memory: redis://localhost", "cached+", "://", "\x00",
 	} {
 		if s, err := store.Open(t.Context(), url, store.Options{}); !errors.Is(err, store.ErrURL) || s != nil {
 			t.Errorf("%q: got %v, %v, want %v", url, s, err, store.ErrURL)

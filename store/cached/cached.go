@@ -1,0 +1,167 @@
+// Package cached keeps sessions as Django's cached_db engine does
+// (django.contrib.sessions.backends.cached_db): in a database, with a copy in a
+// cache that is read first.
+//
+// Django writes the database and then the cache, and takes neither back if the
+// other fails. Here copies are made and changed only while the session's row is
+// locked in the database, so that an old copy cannot overtake a new one, and
+// what is deleted is deleted in both: an end that could not reach the cache is
+// an error, and is tried again by whoever asked for it.
+package cached
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"cloakroom/session"
+)
+
+// Cache is a session.Store that can replace what it has.
+type Cache interface {
+	session.Store
+	// Put stores a session, whatever is stored under its key.
+	Put(ctx context.Context, v session.Session) error
+}
+
+// Store is a session.Store over a database and a cache; make one with New.
+type Store struct {
+	session.Store // the database
+	cache         Cache
+}
+
+var _ session.Store = (*Store)(nil)
+
+// New makes a store of a database and a cache, and closes both in the end. A
+// session may be larger than the cache takes: then there is no copy of it.
+func New(database session.Store, cache Cache) *Store { return &Store{database, cache} }
+
+// resolution is that of the cache's expiry.
+const resolution = time.Millisecond
+
+func truncated(v session.Session) session.Session {
+	v.Expires = v.Expires.Truncate(resolution)
+	return v
+}
+
+// Load implements session.Store. A cache that is away or holds what is no
+// session counts as empty.
+func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
+	v, err := s.cache.Load(ctx, key)
+	if err == nil || ctx.Err() != nil {
+		return v, err
+	}
+	return s.fill(ctx, key)
+}
+
+// errFilled ends a change that changes nothing.
+var errFilled = errors.New("cached: read only")
+
+// fill reads the database and makes the copy.
+func (s *Store) fill(ctx context.Context, key string) (v session.Session, err error) {
+	_, err = s.Store.Update(ctx, key, func(stored session.Session) (session.Session, error) {
+		v = truncated(stored)
+		_ = s.copy(ctx, v) // an outage of the cache costs only time here
+		return v, errFilled
+	})
+	if !errors.Is(err, errFilled) {
+		return session.Session{}, err
+	}
+	return v, nil
+}
+
+// Create implements session.Store.
+func (s *Store) Create(ctx context.Context, v session.Session) error {
+	return s.Store.Create(ctx, truncated(v))
+}
+
+// Update implements session.Store.
+func (s *Store) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	v, err := s.Store.Update(ctx, key, func(before session.Session) (session.Session, error) {
+		after, err := change(before)
+		if err != nil {
+			return after, err
+		}
+		after.Key = key
+		after = truncated(after)
+		return after, s.copy(ctx, after)
+	})
+	if errors.Is(err, session.ErrUnavailable) {
+		err = errors.Join(err, s.forget(ctx, key)) // the copy may be ahead of the row
+	}
+	return v, err
+}
+
+// copy needs the row's lock.
+func (s *Store) copy(ctx context.Context, v session.Session) error {
+	err := s.cache.Put(ctx, v)
+	if errors.Is(err, session.ErrTooLarge) {
+		return s.forget(ctx, v.Key)
+	}
+	return err
+}
+
+// forget removes the copy.
+func (s *Store) forget(ctx context.Context, key string) error {
+	if err := s.cache.Delete(ctx, key); err != nil {
+		return fmt.Errorf("the copy in the cache stays: %w", err)
+	}
+	return nil
+}
+
+// Rotate implements session.Store.
+func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.Change) (session.Session, error) {
+	v, err := s.Store.Rotate(ctx, key, newKey, func(before session.Session) (session.Session, error) {
+		if change != nil {
+			var err error
+			if before, err = change(before); err != nil {
+				return before, err
+			}
+		}
+		return truncated(before), s.forget(ctx, key)
+	})
+	if err != nil {
+		return v, err
+	}
+	return v, s.forget(ctx, key)
+}
+
+// Delete implements session.Store.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := s.Store.Delete(ctx, key); err != nil {
+		return err
+	}
+	return s.forget(ctx, key)
+}
+
+// All implements session.Store, from the database.
+func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
+	return func(yield func(session.Session, error) bool) {
+		for v, err := range s.Store.All(ctx) {
+			if !yield(truncated(v), err) {
+				return
+			}
+		}
+	}
+}
+
+// Ping implements session.Store: a write needs both.
+func (s *Store) Ping(ctx context.Context) error {
+	return errors.Join(s.Store.Ping(ctx), s.cache.Ping(ctx))
+}
+
+// Close implements session.Store.
+func (s *Store) Close() error { return errors.Join(s.Store.Close(), s.cache.Close()) }
+
+// Users gives the accounts of the database, where it has any.
+func (s *Store) Users(ctx context.Context, table string) (session.Users, error) {
+	database, ok := s.Store.(interface {
+		Users(context.Context, string) (session.Users, error)
+	})
+	if !ok {
+		return nil, session.ErrNotFound
+	}
+	return database.Users(ctx, table)
+}
