@@ -19,6 +19,11 @@ type (
 	keyRequest struct {
 		Key *string `json:"key"`
 	}
+	// flushRequest names one session, or all of a user.
+	flushRequest struct {
+		Key  *string `json:"key"`
+		User string  `json:"user"`
+	}
 	createRequest struct {
 		Data  json.RawMessage `json:"data"`
 		Patch json.RawMessage `json:"patch"`
@@ -157,7 +162,14 @@ func (s *service) rotateWith(ctx context.Context, key string, change session.Cha
 	return s.ended(liveNew(v), v, err)
 }
 
-func (s *service) flush(ctx context.Context, in keyRequest) (answer, error) {
+func (s *service) flush(ctx context.Context, in flushRequest) (answer, error) {
+	if in.User != "" {
+		if in.Key != nil {
+			return none, fmt.Errorf("%w: key and user exclude each other", errRequest)
+		}
+		_, err := session.FlushUser(ctx, s.Store, in.User)
+		return none, err
+	}
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err

@@ -9,13 +9,9 @@ import (
 	"cloakroom/session"
 )
 
-// The keys of the session's data by which Django knows its user
-// (django.contrib.auth: SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY).
-const (
-	userKey    = "_auth_user_id"
-	backendKey = "_auth_user_backend"
-	hashKey    = "_auth_user_hash"
-)
+// hashKey is the key of the session's data under which Django keeps a hash of
+// the user's password (django.contrib.auth.HASH_SESSION_KEY).
+const hashKey = "_auth_user_hash"
 
 type loginRequest struct {
 	Key   *string         `json:"key"`
@@ -93,18 +89,5 @@ func marksOf(data json.RawMessage) loginMarks {
 			hash = &h
 		}
 	}
-	return loginMarks{User: idText(object[userKey]), Backend: idText(object[backendKey]), Hash: hash}
-}
-
-// idText gives the id of a user as text; Django writes strings, others may
-// have written numbers.
-func idText(value json.RawMessage) string {
-	var s string
-	if json.Unmarshal(value, &s) == nil {
-		return s
-	}
-	if string(value) == "null" {
-		return ""
-	}
-	return string(value)
+	return loginMarks{User: session.UserOf(data), Hash: hash}
 }

@@ -160,10 +160,11 @@ func openCached(ctx context.Context, rawURL string, o Options) (session.Store, e
 		!slices.Contains([]string{"redis", "rediss", "unix"}, cacheScheme) {
 		return nil, fmt.Errorf("%w: write cached+sqlite:… or cached+postgres:…, a space, and redis:…, rediss:… or unix:…", ErrURL)
 	}
-	database, err := Open(ctx, databaseURL, o)
+	s, err := Open(ctx, databaseURL, o)
 	if err != nil {
 		return nil, err
 	}
+	database := s.(cached.Database) // as those schemes' stores are
 	cache, err := redis.Open(ctx, cacheURL, redis.Options{Engine: redis.CachedDBEngine, Now: o.Now})
 	if err != nil {
 		_, err = opened(nil, err, redis.ErrURL)

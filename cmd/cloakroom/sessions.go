@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cloakroom/session"
+	"cloakroom/session/rawjson"
 )
 
 type sessionsCmd struct {
@@ -50,13 +51,7 @@ func describe(v session.Session, readable bool) listed {
 // userOf gives the user as JSON writes it, without quotes: nothing in it can
 // command a terminal.
 func userOf(data []byte) string {
-	var known struct {
-		User json.RawMessage `json:"_auth_user_id"`
-	}
-	if json.Unmarshal(data, &known) != nil {
-		return ""
-	}
-	return strings.Trim(string(known.User), `"`)
+	return strings.Trim(string(rawjson.AppendString(nil, session.UserOf(data))), `"`)
 }
 
 // unreadable reports whether err concerns one session only.

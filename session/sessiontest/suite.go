@@ -69,6 +69,7 @@ func RunWith(t *testing.T, traits Traits, open Open) {
 		{"two updaters lose nothing", testUpdaters},
 		{"deleted is not brought back", testNotBroughtBack},
 		{"one rotation wins", testRotateOnce},
+		{"flush a user", testFlushUser},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fixture{T: t, clock: &Clock{}, ctx: t.Context(), traits: traits}

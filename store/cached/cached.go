@@ -26,17 +26,25 @@ type Cache interface {
 	Put(ctx context.Context, v session.Session) error
 }
 
+// Database is a session.Store with Django's tables.
+type Database interface {
+	session.Store
+	session.UserIndex
+	// Users gives the accounts in a table.
+	Users(ctx context.Context, table string) (session.Users, error)
+}
+
 // Store is a session.Store over a database and a cache; make one with New.
 type Store struct {
-	session.Store // the database
-	cache         Cache
+	Database
+	cache Cache
 }
 
 var _ session.Store = (*Store)(nil)
 
 // New makes a store of a database and a cache, and closes both in the end. A
 // session may be larger than the cache takes: then there is no copy of it.
-func New(database session.Store, cache Cache) *Store { return &Store{database, cache} }
+func New(database Database, cache Cache) *Store { return &Store{database, cache} }
 
 // resolution is that of the cache's expiry.
 const resolution = time.Millisecond
@@ -61,7 +69,7 @@ var errFilled = errors.New("cached: read only")
 
 // fill reads the database and makes the copy.
 func (s *Store) fill(ctx context.Context, key string) (v session.Session, err error) {
-	_, err = s.Store.Update(ctx, key, func(stored session.Session) (session.Session, error) {
+	_, err = s.Database.Update(ctx, key, func(stored session.Session) (session.Session, error) {
 		v = truncated(stored)
 		_ = s.copy(ctx, v) // an outage of the cache costs only time here
 		return v, errFilled
@@ -74,12 +82,12 @@ func (s *Store) fill(ctx context.Context, key string) (v session.Session, err er
 
 // Create implements session.Store.
 func (s *Store) Create(ctx context.Context, v session.Session) error {
-	return s.Store.Create(ctx, truncated(v))
+	return s.Database.Create(ctx, truncated(v))
 }
 
 // Update implements session.Store.
 func (s *Store) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
-	v, err := s.Store.Update(ctx, key, func(before session.Session) (session.Session, error) {
+	v, err := s.Database.Update(ctx, key, func(before session.Session) (session.Session, error) {
 		after, err := change(before)
 		if err != nil {
 			return after, err
@@ -113,7 +121,7 @@ func (s *Store) forget(ctx context.Context, key string) error {
 
 // Rotate implements session.Store.
 func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.Change) (session.Session, error) {
-	v, err := s.Store.Rotate(ctx, key, newKey, func(before session.Session) (session.Session, error) {
+	v, err := s.Database.Rotate(ctx, key, newKey, func(before session.Session) (session.Session, error) {
 		if change != nil {
 			var err error
 			if before, err = change(before); err != nil {
@@ -130,7 +138,12 @@ func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.C
 
 // Delete implements session.Store.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	if err := s.Store.Delete(ctx, key); err != nil {
+	// First, too: a session whose copy cannot be removed stays whole, so that
+	// whoever looks for it to end it finds it again.
+	if err := s.forget(ctx, key); err != nil {
+		return err
+	}
+	if err := s.Database.Delete(ctx, key); err != nil {
 		return err
 	}
 	return s.forget(ctx, key)
@@ -139,7 +152,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // All implements session.Store, from the database.
 func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	return func(yield func(session.Session, error) bool) {
-		for v, err := range s.Store.All(ctx) {
+		for v, err := range s.Database.All(ctx) {
 			if !yield(truncated(v), err) {
 				return
 			}
@@ -149,19 +162,8 @@ func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 
 // Ping implements session.Store: a write needs both.
 func (s *Store) Ping(ctx context.Context) error {
-	return errors.Join(s.Store.Ping(ctx), s.cache.Ping(ctx))
+	return errors.Join(s.Database.Ping(ctx), s.cache.Ping(ctx))
 }
 
 // Close implements session.Store.
-func (s *Store) Close() error { return errors.Join(s.Store.Close(), s.cache.Close()) }
-
-// Users gives the accounts of the database, where it has any.
-func (s *Store) Users(ctx context.Context, table string) (session.Users, error) {
-	database, ok := s.Store.(interface {
-		Users(context.Context, string) (session.Users, error)
-	})
-	if !ok {
-		return nil, session.ErrNotFound
-	}
-	return database.Users(ctx, table)
-}
+func (s *Store) Close() error { return errors.Join(s.Database.Close(), s.cache.Close()) }

@@ -68,15 +68,15 @@ func cache(t *testing.T, now func() time.Time) *redis.Store {
 }
 
 // databases open a new, empty database.
-var databases = map[string]func(t *testing.T, now func() time.Time) session.Store{
-	"SQLite": func(t *testing.T, now func() time.Time) session.Store {
+var databases = map[string]func(t *testing.T, now func() time.Time) cached.Database{
+	"SQLite": func(t *testing.T, now func() time.Time) cached.Database {
 		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db.sqlite3"), sqlite.Options{Codec: codec(t), Create: true, Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	},
-	"PostgreSQL": func(t *testing.T, now func() time.Time) session.Store {
+	"PostgreSQL": func(t *testing.T, now func() time.Time) cached.Database {
 		url := postgresServer.URL("postgres") + fmt.Sprintf("?search_path=test%d", prefixes.Add(1))
 		schema(t, url)
 		s, err := postgres.Open(t.Context(), url, postgres.Options{Codec: codec(t), Create: true, Now: now})

@@ -34,11 +34,15 @@ func (s *Store) prepare(ctx context.Context, create bool) error {
 	case !create:
 		return unavailable(errNoTable)
 	}
+	return s.makeTables(ctx, schema)
+}
+
+func (s *Store) makeTables(ctx context.Context, statements []string) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(schemaLock)); err != nil {
 			return unavailable(err)
 		}
-		for _, statement := range schema {
+		for _, statement := range statements {
 			if _, err := tx.Exec(ctx, statement); err != nil {
 				return unavailable(err)
 			}

@@ -91,7 +91,11 @@ func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 func (s *Store) next(ctx context.Context, after string) ([]row, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	result, err := s.reader.QueryContext(ctx, selectNext, after, formatTime(s.now()), batch)
+	return collect(s.reader.QueryContext(ctx, selectNext, after, formatTime(s.now()), batch))
+}
+
+// collect reads the rows of a query.
+func collect(result *sql.Rows, err error) ([]row, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -1,0 +1,63 @@
+package sessiontest
+
+import (
+	"slices"
+	"time"
+
+	"cloakroom/session"
+)
+
+// testFlushUser ends all sessions of one user and no other's, whoever made
+// them and whenever they were indexed.
+func testFlushUser(f *fixture) {
+	var of7 []string
+	add := func() {
+		of7 = append(of7, f.create(`{"_auth_user_id":"7","x":[1]}`), f.create(`{"_auth_user_id":7}`))
+	}
+	add()
+	others := []string{
+		f.create(`{"_auth_user_id":"77"}`), f.create(`{"_auth_user_id":null}`), f.create(`{"a":{"_auth_user_id":"7"}}`),
+		f.create(`{}`), f.create(`{"_auth_user_id":"7' OR '1'='1"}`),
+	}
+	if indexer, ok := f.store.(session.UserIndex); ok {
+		for {
+			n, err := indexer.IndexUsers(f.ctx, 3)
+			f.ok(err)
+			if n < 3 {
+				break
+			}
+		}
+	}
+	add() // not indexed yet
+	gone := f.create(`{"_auth_user_id":"7"}`)
+	f.ok(f.store.Delete(f.ctx, gone))
+	rotated := Key(f)
+	_, err := f.store.Rotate(f.ctx, of7[0], rotated, nil)
+	f.ok(err)
+	of7[0] = rotated
+
+	keys, err := session.FlushUser(f.ctx, f.store, "7")
+	f.ok(err)
+	slices.Sort(keys)
+	slices.Sort(of7)
+	if !slices.Equal(keys, of7) {
+		f.Errorf("flushed %d sessions, want the user's %d", len(keys), len(of7))
+	}
+	for _, key := range of7 {
+		f.missing(key)
+	}
+	for _, key := range others {
+		if _, err := f.store.Load(f.ctx, key); err != nil {
+			f.Errorf("another's session: %v", err)
+		}
+	}
+	keys, err = session.FlushUser(f.ctx, f.store, "7")
+	f.ok(err)
+	none, err := session.FlushUser(f.ctx, f.store, "")
+	f.ok(err)
+	if len(keys)+len(none) != 0 {
+		f.Errorf("flushed %d sessions of nobody", len(keys)+len(none))
+	}
+	again := f.create(`{"_auth_user_id":"7"}`)
+	f.holds(again, `{"_auth_user_id":"7"}`, f.in(time.Hour))
+}
