@@ -3,7 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
+	"time"
 
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"cloakroom/session"
 	"cloakroom/store"
 )
 
@@ -17,24 +24,52 @@ func (c *clearsessionsCmd) Run(ctx context.Context, a *app) error {
 	if c.Batch < 1 {
 		return fmt.Errorf("%w: --batch must be at least 1", errUsage)
 	}
-	sessions, err := store.Open(ctx, c.Store, store.Options{})
+	sessions, err := c.open(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer sessions.Close()
+	progress := a.progress("clearing")
 	total := 0
 	for {
 		n, err := sessions.ClearExpired(ctx, c.Batch)
+		progress.Add(n)
 		if total += n; err != nil {
+			progress.Finish()
 			return fmt.Errorf("after %d sessions: %w; run it again to go on", total, err)
 		}
 		if n < c.Batch {
 			break
 		}
 	}
+	progress.Finish()
 	if c.JSON {
 		return a.printJSON(map[string]int{"cleared": total})
 	}
 	fmt.Fprintf(a.stdout, "cleared %d expired sessions\n", total)
 	return nil
+}
+
+// open opens the store; only files have to be read to know when a session ends.
+func (c *clearsessionsCmd) open(ctx context.Context, a *app) (session.Store, error) {
+	if strings.HasPrefix(c.Store, "file:") {
+		return c.openReadable(ctx, a)
+	}
+	return store.Open(ctx, c.Store, store.Options{})
+}
+
+// progress shows a person that work goes on; nothing, where standard error is
+// no terminal.
+func (a *app) progress(what string) *progressbar.ProgressBar {
+	f, ok := a.stderr.(*os.File)
+	return progressbar.NewOptions(-1,
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWriter(a.stderr),
+		progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("sessions"),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
 }

@@ -228,3 +228,45 @@ func TestConfigSchema(t *testing.T) {
 		t.Errorf("got status %d, %v, %.200s", got.status, err, got.stdout)
 	}
 }
+
+func TestSessionsOfAUser(t *testing.T) {
+	var all []session.Session
+	for _, user := range []string{"7", "7", "8"} {
+		all = append(all, session.Session{Key: sessiontest.Key(t), Data: []byte(`{"_auth_user_id":"` + user + `"}`), Expires: time.Now().Add(time.Hour)})
+	}
+	url := database(t, all...)
+	list := run(t, secrets(), "", "sessions", "list", "--store", url, "--user", "7")
+	if list.status != 0 || strings.Count(list.stdout, "\n") != 3 || strings.Contains(list.stdout, idOf(all[2].Key)) {
+		t.Errorf("list: got %+v", list)
+	}
+	for _, arguments := range [][]string{{}, {"--user", "7", idOf(all[2].Key)}} {
+		if got := run(t, secrets(), "", append([]string{"sessions", "revoke", "--store", url}, arguments...)...); got.status != 2 {
+			t.Errorf("revoke %v: got %+v, want status 2", arguments, got)
+		}
+	}
+	revoked := run(t, secrets(), "", "sessions", "revoke", "--store", url, "--user", "7")
+	if revoked.status != 0 || revoked.stdout != "revoked 2 sessions\n" {
+		t.Errorf("revoke: got %+v", revoked)
+	}
+	left := run(t, secrets(), "", "sessions", "list", "--store", url)
+	if strings.Count(left.stdout, "\n") != 2 || !strings.Contains(left.stdout, idOf(all[2].Key)) {
+		t.Errorf("left: got %+v", left)
+	}
+}
+
+// TestClearsessionsInFiles reads the files, and therefore needs the key.
+func TestClearsessionsInFiles(t *testing.T) {
+	url := "file://" + filepath.Join(t.TempDir(), "sessions")
+	sessions := reopen(t, url)
+	for range 3 {
+		if err := sessions.Create(t.Context(), session.Session{Key: sessiontest.Key(t), Data: []byte("{}"), Expires: time.Now().Add(-time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := run(t, nil, "", "clearsessions", "--store", url); got.status == 0 || !strings.Contains(got.stderr, "CLOAKROOM_SECRET_KEY") {
+		t.Errorf("without the key: got %+v", got)
+	}
+	if got := run(t, secrets(), "", "clearsessions", "--store", url, "--batch", "2"); got.status != 0 || got.stdout != "cleared 3 expired sessions\n" || got.stderr != "" {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -56,7 +56,7 @@ func withKeys[T any](a *app, make func(key string, fallbacks ...string) (T, erro
 
 // storeFlag is how commands name their store.
 type storeFlag struct {
-	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, postgres://user@host/dbname, redis://host:6379/0, or memory: for trials."`
+	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, postgres://user@host/dbname, redis://host:6379/0, file:///folder, 'cached+postgres://… redis://…', or memory: for trials."`
 }
 
 // openReadable opens a store that is there, with the means to read its data.

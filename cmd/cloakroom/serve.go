@@ -15,11 +15,12 @@ import (
 
 type serveCmd struct {
 	storeFlag `embed:""`
-	Listen    string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one."`
-	Accounts  string `default:"auto" placeholder:"auto|off|URL" help:"Database with the users' accounts, so that a changed password ends sessions and inactive users are refused: auto (the store's own, if it has the table), off, or a sqlite: or postgres: URL."`
-	Users     string `default:"auth_user" placeholder:"TABLE" help:"Table of the accounts, with the columns id, password and is_active."`
-	LogFormat string `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
-	MaxData   int    `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON."`
+	Listen    string        `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one."`
+	Accounts  string        `default:"auto" placeholder:"auto|off|URL" help:"Database with the users' accounts, so that a changed password ends sessions and inactive users are refused: auto (the store's own, if it has the table), off, or a sqlite: or postgres: URL."`
+	Users     string        `default:"auth_user" placeholder:"TABLE" help:"Table of the accounts, with the columns id, password and is_active."`
+	Sweep     time.Duration `default:"1h" placeholder:"DURATION" help:"Delete expired sessions and index users about so often, in the background; 0: never."`
+	LogFormat string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
+	MaxData   int           `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON."`
 }
 
 // drain is how long requests may take to end after the signal to stop.
@@ -55,6 +56,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	if accounts == nil && c.Accounts == "auto" {
 		log.Info("accounts are not checked: the store has no table " + c.Users + "; --accounts names another database")
+	}
+	if c.Sweep > 0 {
+		go service.Sweep(ctx, sessions, c.Sweep, log)
 	}
 	log.Info("ready", "address", listener.Addr().String())
 	return serve(ctx, newServer(handler, log), listener, log)

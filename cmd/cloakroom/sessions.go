@@ -61,8 +61,9 @@ func unreadable(err error) bool {
 
 type listCmd struct {
 	storeFlag `embed:""`
-	JSON      bool `help:"Print JSON."`
-	ShowKeys  bool `help:"Print the keys too: each opens its session."`
+	JSON      bool   `help:"Print JSON."`
+	User      string `placeholder:"ID" help:"List the sessions of one user."`
+	ShowKeys  bool   `help:"Print the keys too: each opens its session."`
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
@@ -75,6 +76,9 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	for v, err := range sessions.All(ctx) {
 		if err != nil && !unreadable(err) {
 			return err
+		}
+		if c.User != "" && session.UserOf(v.Data) != c.User {
+			continue
 		}
 		l := describe(v, err == nil)
 		if c.ShowKeys {
@@ -115,6 +119,9 @@ type one struct {
 
 // find gives the session even where its data cannot be read.
 func (o one) find(ctx context.Context, a *app, sessions session.Store) (session.Session, error) {
+	if o.ID == "" {
+		return session.Session{}, fmt.Errorf("%w: which session? cloakroom sessions list shows the IDs", errUsage)
+	}
 	id := strings.ToLower(o.ID)
 	if id == "-" {
 		line, err := bufio.NewReader(a.stdin).ReadString('\n')
@@ -159,8 +166,9 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 
 type revokeCmd struct {
 	storeFlag `embed:""`
-	one       `embed:""`
-	JSON      bool `help:"Print JSON."`
+	ID        string `arg:"" optional:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
+	User      string `placeholder:"ID" help:"Delete all sessions of this user instead."`
+	JSON      bool   `help:"Print JSON."`
 }
 
 func (c *revokeCmd) Run(ctx context.Context, a *app) error {
@@ -169,7 +177,10 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer sessions.Close()
-	v, err := c.find(ctx, a, sessions)
+	if c.User != "" {
+		return c.revokeUser(ctx, a, sessions)
+	}
+	v, err := one{c.ID}.find(ctx, a, sessions)
 	if err != nil {
 		return err
 	}
@@ -180,5 +191,20 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 		return a.printJSON(describe(v, v.Data != nil))
 	}
 	fmt.Fprintln(a.stdout, "revoked", idOf(v.Key))
+	return nil
+}
+
+func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Store) error {
+	if c.ID != "" {
+		return fmt.Errorf("%w: a session's ID and --user exclude each other", errUsage)
+	}
+	keys, err := session.FlushUser(ctx, sessions, c.User)
+	if err != nil {
+		return fmt.Errorf("after %d sessions: %w; run it again to go on", len(keys), err)
+	}
+	if c.JSON {
+		return a.printJSON(map[string]int{"revoked": len(keys)})
+	}
+	fmt.Fprintf(a.stdout, "revoked %d sessions\n", len(keys))
 	return nil
 }

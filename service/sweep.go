@@ -1,0 +1,67 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"cloakroom/session"
+)
+
+// A sweep works in batches with pauses between them, so that requests come
+// first.
+const (
+	sweepBatch = 500
+	sweepPause = 50 * time.Millisecond
+)
+
+// Sweep keeps a store in order until ctx ends: about every interval it deletes
+// the dead sessions, and reads the new ones into the index of users. Several
+// may run on one store. Each begins at another time, drawn at random.
+func Sweep(ctx context.Context, s session.Store, interval time.Duration, log *slog.Logger) {
+	wait := rand.N(interval)
+	for pause(ctx, wait) {
+		cleared, err := sweep(ctx, s)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			log.Warn("sweep failed, tried again later", "cleared", cleared, "error", err)
+		case cleared > 0:
+			log.Info("swept", "cleared", cleared)
+		}
+		wait = interval*3/4 + rand.N(interval/2)
+	}
+}
+
+func sweep(ctx context.Context, s session.Store) (cleared int, err error) {
+	if cleared, err = inBatches(ctx, s.ClearExpired); err != nil {
+		return cleared, err
+	}
+	if index, ok := s.(session.UserIndex); ok {
+		_, err = inBatches(ctx, index.IndexUsers)
+	}
+	return cleared, err
+}
+
+func inBatches(ctx context.Context, do func(context.Context, int) (int, error)) (total int, err error) {
+	for {
+		n, err := do(ctx, sweepBatch)
+		if total += n; err != nil || n < sweepBatch || !pause(ctx, sweepPause) {
+			return total, err
+		}
+	}
+}
+
+// pause reports whether ctx lasted so long.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
