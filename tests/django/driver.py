@@ -10,6 +10,7 @@ import datetime
 import importlib
 import json
 import logging
+import os
 import random
 import sys
 
@@ -27,6 +28,7 @@ settings.configure(
 django.setup()
 logging.disable(logging.CRITICAL)  # tampered sessions are the tests' business
 
+from django.contrib.sessions.backends import signed_cookies  # noqa: E402
 from django.contrib.sessions.models import Session  # noqa: E402
 from django.core import signing  # noqa: E402
 from django.core.cache import caches  # noqa: E402
@@ -34,6 +36,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 SessionStore = importlib.import_module(settings.SESSION_ENGINE).SessionStore
+ENGINE = settings.SESSION_ENGINE.rpartition(".")[2]
 AGE = settings.SESSION_COOKIE_AGE
 EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 
@@ -103,9 +106,20 @@ def told(key, data):
 
 def ends(key):
     """Says when what is stored under key ends."""
-    if settings.SESSION_ENGINE == "django.contrib.sessions.backends.cache":
+    if ENGINE == "cache":
         return ends_in_redis(caches["default"], SessionStore.cache_key_prefix + key)
+    if ENGINE == "file":
+        return ends_in_file(SessionStore(session_key=key))
     return Session.objects.get(session_key=key).expire_date
+
+
+def ends_in_file(store):
+    """Reads the time as a whole number: Django goes by way of a float."""
+    expiry = store.get("_session_expiry")
+    if isinstance(expiry, str):
+        return datetime.datetime.fromisoformat(expiry)
+    written = os.stat(store._key_to_file()).st_mtime_ns // 1000
+    return EPOCH + datetime.timedelta(microseconds=written, seconds=expiry or AGE)
 
 
 def ends_in_redis(cache, key):
@@ -134,6 +148,12 @@ def set_expiry(store, expiry):
 def put(text, expires):
     """Stores a row that ends at a given time, whatever the data says."""
     store = SessionStore()
+    if ENGINE == "file":
+        store.update(json.loads(text))
+        store.save()
+        at = datetime.datetime.fromisoformat(expires).timestamp() - AGE
+        os.utime(store._key_to_file(), (at, at))
+        return store.session_key
     key = store._get_new_session_key()
     Session(
         session_key=key,
@@ -151,7 +171,7 @@ def read(key):
     """Gives what a view would see, and null where there is no session."""
     store = SessionStore(session_key=key)
     data = dict(store.items())
-    if store.session_key is None:
+    if store.session_key != key:  # the file engine begins a new one
         return None
     return told(key, data)
 
@@ -233,9 +253,22 @@ def flush(key):
     SessionStore(session_key=key).flush()
 
 
-def clear():
+def clear(keys):
+    """Clears, and counts which of the sessions are left."""
     SessionStore.clear_expired()
-    return Session.objects.count()
+    return sum(SessionStore().exists(key) for key in keys)
+
+
+def cookie_write(text):
+    store = signed_cookies.SessionStore()
+    store.update(json.loads(text))
+    store.save()
+    return store.session_key
+
+
+def cookie_read(value, age):
+    with override_settings(SESSION_COOKIE_AGE=age):
+        return dump(dict(signed_cookies.SessionStore(session_key=value).items()))
 
 
 def expiry(text, now):
@@ -255,6 +288,7 @@ OPS = {
     for f in (
         version, migrate, schema, encode, decode, sign, canonical, create, put,
         raw, read, create_python, read_python, save, count, cycle, flush, clear, expiry,
+        cookie_write, cookie_read,
     )
 }
 

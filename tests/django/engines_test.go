@@ -26,6 +26,8 @@ type engine struct {
 	resolution time.Duration
 	// whole says that Django fails to store an age with fractions of a second.
 	whole bool
+	// slack is how far the ends may be apart where Django itself keeps two.
+	slack time.Duration
 }
 
 var (
@@ -33,6 +35,8 @@ var (
 	postgresql = engine{name: "PostgreSQL", new: newPostgres, resolution: time.Microsecond}
 	redis      = engine{name: stack.Redis, new: newRedis(stack.Redis), resolution: time.Millisecond, whole: true}
 	valkey     = engine{name: stack.Valkey, new: newRedis(stack.Valkey), resolution: time.Millisecond, whole: true}
+	files      = engine{name: "file", new: newFiles, resolution: time.Microsecond}
+	cachedDB   = engine{name: "cached_db", new: newCached, resolution: time.Millisecond, whole: true, slack: 2 * time.Second}
 )
 
 var (
@@ -40,17 +44,21 @@ var (
 	databases = []engine{sqlite, postgresql}
 	// caches keep Python's values.
 	caches  = []engine{redis, valkey}
-	engines = slices.Concat(databases, caches)
+	engines = slices.Concat(databases, caches, []engine{files, cachedDB})
+	// ending are those whose sessions can be put there dead.
+	ending = append(slices.Clone(databases), files)
 )
 
-// each runs a test with each of the engines.
+// each runs a test with each of the engines, in each of the versions.
 func each(t *testing.T, engines []engine, test func(t *testing.T, d *driver)) {
-	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, start(t, e))
-		})
-	}
+	eachVersion(t, func(t *testing.T, v version) {
+		for _, e := range engines {
+			t.Run(e.name, func(t *testing.T) {
+				t.Parallel()
+				test(t, start(t, v, e))
+			})
+		}
+	})
 }
 
 // servers are what the engines need; all run as long as the tests.
@@ -78,7 +86,12 @@ func run(m *testing.M) int {
 		defer s.Stop()
 		servers.redis[name] = s
 	}
-	return m.Run()
+	code := m.Run()
+	if err := summarize(); err != nil {
+		log.Print(err)
+		code = 1
+	}
+	return code
 }
 
 const dbEngine = "django.contrib.sessions.backends.db"
@@ -126,10 +139,25 @@ func newRedis(server string) func(t *testing.T) (string, map[string]any) {
 	}
 }
 
+func newFiles(t *testing.T) (string, map[string]any) {
+	dir := t.TempDir()
+	return "file://" + dir + "?prefix=sid&age=336h", map[string]any{
+		"SESSION_ENGINE": "django.contrib.sessions.backends.file", "SESSION_FILE_PATH": dir, "SESSION_COOKIE_NAME": "sid",
+	}
+}
+
+func newCached(t *testing.T) (string, map[string]any) {
+	databaseURL, settings := newSQLite(t)
+	cacheURL, cache := newRedis(stack.Valkey)(t)
+	settings["SESSION_ENGINE"] = "django.contrib.sessions.backends.cached_db"
+	settings["CACHES"] = cache["CACHES"]
+	return "cached+" + databaseURL + " " + cacheURL, settings
+}
+
 // migrate makes Django's tables, where the engine has any.
 func (d *driver) migrate(t *testing.T) {
 	t.Helper()
-	if slices.ContainsFunc(databases, func(e engine) bool { return e.name == d.name }) {
+	if slices.ContainsFunc(append(databases, cachedDB), func(e engine) bool { return e.name == d.name }) {
 		d.call(t, "migrate", args{}, nil)
 	}
 }

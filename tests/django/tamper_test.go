@@ -55,7 +55,7 @@ var mutations = map[string]func(r *rand.Rand, text string) string{
 }
 
 func TestTampered(t *testing.T) {
-	d, r := start(t, sqlite), newRand(t)
+	d, r := start(t, usual, sqlite), newRand(t)
 	g := &generator{Rand: r}
 	for range 40 {
 		var text string
@@ -72,7 +72,7 @@ func TestTampered(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	d := start(t, sqlite)
+	d := start(t, usual, sqlite)
 	for _, c := range []struct {
 		writer, reader string
 		fallbacks      []string
@@ -102,7 +102,7 @@ func TestKeys(t *testing.T) {
 
 // What is signed rightly may still be nonsense.
 func TestSignedNonsense(t *testing.T) {
-	d := start(t, sqlite)
+	d := start(t, usual, sqlite)
 	b64 := base64.RawURLEncoding.EncodeToString
 	for _, payload := range []string{
 		"", ".", "!", "A", ".A", b64([]byte("{")), "." + b64([]byte("no zlib")), b64([]byte(`{"a":01}`)), b64([]byte(`{"a":1}x`)),
