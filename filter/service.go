@@ -61,6 +61,7 @@ type verdictOnKey uint8
 const (
 	noAnswer verdictOnKey = iota // nothing that can be relied on
 	noSession
+	endedSession // by the write that is answered
 	liveSession
 )
 
@@ -89,6 +90,8 @@ func parseAnswer(a Answer) record {
 	switch value(members, "state") {
 	case `"none"`:
 		return record{verdict: noSession}
+	case `"ended"`:
+		return record{verdict: endedSession}
 	case `"live"`:
 		return liveRecord(members)
 	}

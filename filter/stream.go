@@ -93,6 +93,9 @@ func (s *Stream) Reply(a Answer, now time.Time) Action {
 }
 
 func (s *Stream) lookedUp(r record, now time.Time) Action {
+	if r.verdict == endedSession {
+		r = record{} // no answer to a look-up
+	}
 	switch {
 	case r.verdict == noAnswer && s.route.OnUnavailable == UnavailableAllow:
 		return s.proceed(Unchecked)

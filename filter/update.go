@@ -185,6 +185,9 @@ func (s *Stream) updated(r record, now time.Time) Action {
 		return Action{Outcome: Missing, Reply: s.refusal(400,
 			"The session ended while the request was under way, perhaps by a logout elsewhere. Nothing was stored.")}
 	}
+	if r.verdict == endedSession {
+		return s.flushedBy(record{verdict: noSession})
+	}
 	if r.key != "" {
 		s.key = r.key
 	}
@@ -204,7 +207,8 @@ func (s *Stream) loggedIn(r record, now time.Time) Action {
 	return s.updated(r, now)
 }
 
-// flushedBy has the service's answer to a flush that the upstream asked for.
+// flushedBy has the service's answer to a flush that the upstream asked for,
+// in words or by an expiry that has passed.
 func (s *Stream) flushedBy(r record) Action {
 	if r.verdict != noSession {
 		return s.refuseUnavailable()

@@ -57,7 +57,11 @@ type answer struct {
 	Data    json.RawMessage `json:"data,omitempty"`
 }
 
-var none = answer{State: "none"}
+var (
+	none = answer{State: "none"}
+	// over is the answer to a write that ends the session: it was done.
+	over = answer{State: "ended"}
+)
 
 func live(v session.Session) answer {
 	return answer{State: "live", Expires: v.Expires.Unix(), Data: v.Data}
@@ -177,11 +181,11 @@ func (s *service) flush(ctx context.Context, in flushRequest) (answer, error) {
 	return none, s.Store.Delete(ctx, key)
 }
 
-// ended makes "none" of a session whose own expiry had passed when it was
+// ended makes "ended" of a session whose own expiry had passed when it was
 // written.
 func (s *service) ended(a answer, v session.Session, err error) (answer, error) {
 	if err == nil && !v.Live(s.Now()) {
-		return none, nil
+		return over, nil
 	}
 	return a, err
 }

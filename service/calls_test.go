@@ -29,7 +29,7 @@ func TestCalls(t *testing.T) {
 			`{"state":"live","expires":1800000007,"data":{"_session_expiry":"2027-01-15T08:00:07+00:00"}}`, `{"_session_expiry":"2027-01-15T08:00:07+00:00"} until 1800000007`},
 		{"update, browser close", "update", `{"key":"K","patch":{"a":null,"b":null,"_session_expiry":0},"age":60}`,
 			`{"state":"live","expires":1800000060,"data":{"_session_expiry":0}}`, `{"_session_expiry":0} until 1800000060`},
-		{"update, ended by itself", "update", `{"key":"K","patch":{"_session_expiry":-1},"age":60}`, none, gone},
+		{"update, ended by itself", "update", `{"key":"K","patch":{"_session_expiry":-1},"age":60}`, `{"state":"ended"}`, gone},
 		{"touch", "touch", `{"key":"K","age":7200}`, `{"state":"live","expires":1800007200}`, `{"a":1,"b":{"c":2}} until 1800007200`},
 		{"rotate", "rotate", `{"key":"K","age":7200}`,
 			`{"state":"live","key":"N","expires":1800007200,"data":{"a":1,"b":{"c":2}}}`, gone},

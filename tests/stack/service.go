@@ -11,6 +11,7 @@ type ServiceConfig struct {
 	Port             int
 	Store            string // a URL, as cloakroom serve takes it
 	SecretKey, Token string
+	Args             []string // more arguments
 	Tee              io.Writer
 }
 
@@ -24,7 +25,7 @@ func StartService(ctx context.Context, c ServiceConfig) (*Process, error) {
 	return Start(ctx, Command{
 		Name:  "session service",
 		Path:  path,
-		Args:  []string{"serve", "--listen", address, "--store", c.Store},
+		Args:  append([]string{"serve", "--listen", address, "--store", c.Store}, c.Args...),
 		Env:   []string{"CLOAKROOM_SECRET_KEY=" + c.SecretKey, "CLOAKROOM_TOKEN=" + c.Token},
 		Tee:   c.Tee,
 		Ready: Answers("http://"+address+"/readyz", ""),

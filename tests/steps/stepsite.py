@@ -1,0 +1,98 @@
+"""A Django site of one file: each view is one step of the session framework.
+
+CLOAKROOM_SETTINGS is a JSON object of settings. The user demo has the id 1.
+"""
+
+import datetime
+import json
+import os
+
+import django
+from django.conf import settings
+
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    USE_TZ=True,
+    ROOT_URLCONF=__name__,
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    MIDDLEWARE=[
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ],
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    **json.loads(os.environ["CLOAKROOM_SETTINGS"]),
+)
+django.setup()
+
+from django.contrib import auth  # noqa: E402
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.http import HttpResponse, JsonResponse  # noqa: E402
+from django.urls import path  # noqa: E402
+
+call_command("migrate", verbosity=0)
+if not User.objects.exists():
+    User.objects.create_user("demo", password="cloakroom")
+
+
+def home(request):
+    return HttpResponse("ok")
+
+
+def store(request):
+    request.session["username"] = "example_user"
+    return HttpResponse("stored")
+
+
+def read(request):
+    name = request.session.get("username", "default_value")
+    return JsonResponse({"user": request.user.get_username(), "username": name})
+
+
+def clear(request):
+    request.session.pop("username", None)
+    return HttpResponse("cleared")
+
+
+def expiry(request):
+    value = request.GET["value"]
+    if value == "":
+        request.session.set_expiry(None)
+    elif value.isdigit():
+        request.session.set_expiry(int(value))
+    else:
+        request.session.set_expiry(datetime.datetime.fromisoformat(value))
+    return HttpResponse("set")
+
+
+def login(request):
+    auth.login(request, User.objects.get(pk=1), "django.contrib.auth.backends.ModelBackend")
+    return HttpResponse("logged in")
+
+
+def logout(request):
+    auth.logout(request)
+    return HttpResponse("logged out")
+
+
+def password(request):
+    """Changes the password: the user's other sessions end."""
+    user = User.objects.get(pk=1)
+    user.set_password(request.GET["value"])
+    user.save()
+    return HttpResponse("changed")
+
+
+def active(request):
+    User.objects.filter(pk=1).update(is_active=request.GET["value"] == "yes")
+    return HttpResponse("changed")
+
+
+VIEWS = (home, store, read, clear, expiry, login, logout, password, active)
+urlpatterns = [
+    path(f"{prefix}{f.__name__}", f)
+    for f in VIEWS
+    for prefix in ("django/", "django/private/")
+]
+application = get_wsgi_application()
