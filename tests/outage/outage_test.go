@@ -1,0 +1,359 @@
+// Package outage stops what holds the sessions in the middle of load, and
+// starts it again: requests meanwhile get 503, nobody is logged out, and no
+// write that was acknowledged is lost.
+package outage
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"text/template"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store"
+	"cloakroom/tests/stack"
+)
+
+const (
+	secretKey = "the outage's SECRET_KEY"
+	token     = "the outage's token"
+	// clients work at the same time, each with a session of its own.
+	clients = 8
+	// phase is how many answers of the wanted kind each client waits for,
+	// before, during and after the outage.
+	phase = 25
+	// patience bounds a phase.
+	patience = 30 * time.Second
+)
+
+//go:embed bootstrap.yaml.tmpl
+var bootstrapText string
+
+var bootstrap = template.Must(template.New("").Funcs(template.FuncMap{"json": func(v any) (string, error) {
+	text, err := json.Marshal(v)
+	return string(text), err
+}}).Parse(bootstrapText))
+
+// place is what holds the sessions.
+type place struct {
+	name string
+	url  string
+	// stop ends it without a warning; start brings it back. Nil: the session
+	// service itself is ended, with the file that it writes.
+	stop  func()
+	start func(ctx context.Context) error
+}
+
+func TestOutage(t *testing.T) {
+	for _, p := range []*place{postgres(t), valkey(t), {name: "SQLite", url: "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3")}} {
+		t.Run(p.name, func(t *testing.T) { testOutage(t, p) })
+	}
+}
+
+func postgres(t *testing.T) *place {
+	// t.TempDir is closed to the user that PostgreSQL runs as.
+	dir, err := os.MkdirTemp("", "cloakroom-outage-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	c := stack.PostgresConfig{Dir: dir}
+	server, err := stack.StartPostgres(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Port = server.Port
+	p := &place{name: "PostgreSQL", url: server.URL("postgres"), stop: func() { server.Kill() }}
+	p.start = func(ctx context.Context) (err error) {
+		server, err = stack.StartPostgres(ctx, c)
+		return err
+	}
+	t.Cleanup(func() { server.Stop() })
+	return p
+}
+
+func valkey(t *testing.T) *place {
+	c := stack.RedisConfig{Server: stack.Valkey, Dir: t.TempDir()}
+	server, err := stack.StartRedis(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Port = server.Port
+	p := &place{name: "Valkey", url: "redis://" + server.Address() + "/0", stop: func() { server.Kill() }}
+	p.start = func(ctx context.Context) (err error) {
+		server, err = stack.StartRedis(ctx, c)
+		return err
+	}
+	t.Cleanup(func() { server.Stop() })
+	return p
+}
+
+// bench is the whole way of a request.
+type bench struct {
+	t       *testing.T
+	address string
+	service *stack.Process
+	port    int // the service's
+	place   *place
+	counts  struct{ good, refused, bad atomic.Int64 }
+}
+
+func testOutage(t *testing.T, p *place) {
+	b := newBench(t, p)
+	stop, start := p.stop, p.start
+	if stop == nil {
+		stop = func() { b.service.Kill() }
+		start = b.startService
+	}
+	keys := createAll(t, p)
+	var all []*client
+	for i := range clients {
+		all = append(all, &client{bench: b, key: keys[i], http: &http.Client{
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}})
+	}
+	b.phase(all, http.StatusOK, nil)
+	var began, back time.Time
+	b.phase(all, http.StatusServiceUnavailable, func() { stop(); began = time.Now() })
+	b.phase(all, http.StatusOK, func() {
+		if err := start(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+		back = time.Now()
+	})
+	for i, c := range all {
+		if n := c.stored(); n < c.acknowledged || n > c.sent {
+			t.Errorf("client %d: %d is stored, %d was acknowledged and %d sent last", i, n, c.acknowledged, c.sent)
+		}
+	}
+	line := fmt.Sprintf("outage of %s: %d requests served, %d refused with 503 in %s, %d logged out or otherwise wrong; every acknowledged write is there",
+		p.name, b.counts.good.Load(), b.counts.refused.Load(), back.Sub(began).Round(100*time.Millisecond), b.counts.bad.Load())
+	if t.Failed() {
+		line += " (WITH FAILURES)"
+	}
+	t.Log(line)
+	note(t, p.name, line)
+}
+
+// phase lets all clients work, and something happen meanwhile, until each has
+// had so many answers of the wanted status in a row.
+func (b *bench) phase(all []*client, want int, happen func()) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	var running sync.WaitGroup
+	for i, c := range all {
+		running.Go(func() {
+			for row := 0; row < phase; {
+				if ctx.Err() != nil {
+					b.t.Errorf("client %d: no %d answers of %d in a row within %s", i, phase, want, patience)
+					return
+				}
+				if c.step() == want {
+					row++
+				} else {
+					row = 0
+				}
+			}
+		})
+	}
+	if happen != nil {
+		happen()
+	}
+	running.Wait()
+}
+
+// client writes ever higher numbers into its session and reads them back.
+type client struct {
+	*bench
+	http               *http.Client
+	key                string
+	sent, acknowledged int
+}
+
+// step writes or reads, and gives the answer's status.
+func (c *client) step() int {
+	c.sent++
+	status, _ := c.get("/write?n=" + strconv.Itoa(c.sent))
+	if status == http.StatusOK {
+		c.acknowledged = c.sent
+		var body string
+		if status, body = c.get("/read"); status == http.StatusOK {
+			if n, _ := strconv.Atoi(body); n != c.acknowledged {
+				c.t.Errorf("read %q after %d was acknowledged", body, c.acknowledged)
+			}
+		}
+	}
+	return status
+}
+
+// stored reads the session past the proxy.
+func (c *client) stored() int {
+	s := open(c.t, c.place)
+	defer s.Close()
+	v, err := s.Load(c.t.Context(), c.key)
+	if err != nil {
+		c.t.Errorf("after all: %v", err)
+	}
+	var data struct{ N int }
+	if err := json.Unmarshal(v.Data, &data); err != nil {
+		c.t.Error(err)
+	}
+	return data.N
+}
+
+func (c *client) get(path string) (status int, body string) {
+	request, err := http.NewRequest(http.MethodGet, c.address+path, nil)
+	if err != nil {
+		c.t.Error(err)
+		return 0, ""
+	}
+	request.Header.Set("Sec-Fetch-Mode", "navigate")
+	request.AddCookie(&http.Cookie{Name: "sessionid", Value: c.key})
+	response, err := c.http.Do(request)
+	if err != nil {
+		c.t.Error(err)
+		return 0, ""
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Error(err)
+	}
+	c.judge(response)
+	return response.StatusCode, string(text)
+}
+
+// judge counts an answer. Only two kinds are right: served, or refused without
+// a word about the cookie.
+func (c *client) judge(r *http.Response) {
+	kept := true
+	for _, cookie := range r.Cookies() {
+		kept = kept && cookie.Value == c.key
+	}
+	switch {
+	case kept && r.StatusCode == http.StatusOK:
+		c.counts.good.Add(1)
+	case kept && r.StatusCode == http.StatusServiceUnavailable:
+		c.counts.refused.Add(1)
+	default:
+		c.counts.bad.Add(1)
+		c.t.Errorf("%d to %q, cookie kept: %v", r.StatusCode, r.Header.Get("Location"), kept)
+	}
+}
+
+func newBench(t *testing.T, p *place) *bench {
+	ports, err := stack.FreePorts(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewServer(http.HandlerFunc(serve))
+	t.Cleanup(upstream.Close)
+	u, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, address: "http://127.0.0.1:" + strconv.Itoa(ports[0]), port: ports[1], place: p}
+	if err := b.startService(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.service.Stop() })
+	wasm, err := stack.Wasm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := json.Marshal(map[string]any{
+		"accept_updates": true, "cookie": map[string]any{"secure": false},
+		"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := bootstrap.Execute(&text, map[string]any{
+		"Port": ports[0], "Service": ports[1], "Admin": ports[2], "Upstream": u.Port(), "Wasm": wasm, "Config": string(config),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: stack.Envoy140, Bootstrap: text.String(), AdminPort: ports[2], Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { envoy.Stop() })
+	return b
+}
+
+func (b *bench) startService(ctx context.Context) (err error) {
+	b.service, err = stack.StartService(ctx, stack.ServiceConfig{Port: b.port, Store: b.place.url, SecretKey: secretKey, Token: token})
+	return err
+}
+
+// serve is the upstream: it has the session's number set, or tells it.
+func serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/write" {
+		w.Header().Set("X-Session-Set", `{"n":`+r.FormValue("n")+`}`)
+		return
+	}
+	var data struct{ N int }
+	if err := json.Unmarshal([]byte(r.Header.Get("X-Session")), &data); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprint(w, data.N)
+}
+
+func open(t *testing.T, p *place) session.Store {
+	t.Helper()
+	codec, err := django.NewCodec(secretKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), p.url, store.Options{Codec: codec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func createAll(t *testing.T, p *place) (keys []string) {
+	s := open(t, p)
+	defer s.Close()
+	for range clients {
+		v := session.Session{Key: sessiontest.Key(t), Data: []byte(`{"_auth_user_id":"1","n":0}`), Expires: time.Now().Add(time.Hour)}
+		if err := s.Create(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, v.Key)
+	}
+	return keys
+}
+
+// note keeps the figures for `make test` to show.
+func note(t *testing.T, name, line string) {
+	root, err := stack.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(root, "build", "test")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "outage-"+name+".txt"), []byte(line+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
