@@ -12,8 +12,9 @@ import (
 )
 
 type configCmd struct {
-	Check  checkCmd  `cmd:"" help:"Check a configuration of the filter."`
-	Schema schemaCmd `cmd:"" help:"Print the JSON schema of the filter's configuration."`
+	Check      checkCmd      `cmd:"" help:"Check a configuration of the filter."`
+	FromDjango fromDjangoCmd `cmd:"" help:"Make the configuration of a Django project's settings."`
+	Schema     schemaCmd     `cmd:"" help:"Print the JSON schema of the filter's configuration."`
 }
 
 type checkCmd struct {

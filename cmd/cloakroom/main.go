@@ -18,7 +18,7 @@ type cli struct {
 	Sim           simCmd           `cmd:"" help:"Run a proxy-wasm plugin without Envoy, as a small reverse proxy."`
 	Sessions      sessionsCmd      `cmd:"" help:"List, show and revoke sessions."`
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
-	Config        configCmd        `cmd:"" help:"Check the filter's configuration."`
+	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or make it of Django's settings."`
 }
 
 const about = `Django's sessions at the proxy.
