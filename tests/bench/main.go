@@ -1,6 +1,8 @@
-// Command bench measures what the filter costs in Envoy: the same requests
-// without a filter, with the filter in mode off, and with a session look-up,
-// in one run, the sides taking turns. Run it as `make bench`.
+// Command bench measures what the filter costs in Envoy, the same requests
+// without a filter, with the filter in mode off, and with a session look-up;
+// and how fast the session service looks sessions up in each store, beside
+// Django itself. What is compared is measured in one run, the sides taking
+// turns. Run it as `make bench`.
 //
 // CPU is Envoy's own, from /proc, under load; latency is that of one request
 // at a time. Figures of different runs or machines do not compare.
@@ -16,6 +18,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"cloakroom/tests/stack"
 )
 
 type cli struct {
@@ -23,6 +27,7 @@ type cli struct {
 	Load        time.Duration `default:"3s" help:"How long a turn under load lasts."`
 	Serial      time.Duration `default:"1s" help:"How long a turn of one request at a time lasts."`
 	Connections int           `default:"16" help:"Connections under load."`
+	Only        string        `default:"" enum:",filter,stores" help:"Measure the filter or the stores alone."`
 }
 
 func main() {
@@ -50,14 +55,43 @@ type side struct {
 }
 
 func (c *cli) run(ctx context.Context) error {
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context) (string, error)
+	}{{"filter", c.filter}, {"stores", c.stores}} {
+		if c.Only != "" && c.Only != part.name {
+			continue
+		}
+		text, err := part.measure(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		fmt.Println(text)
+		root, err := stack.Root()
+		if err != nil {
+			return err
+		}
+		out := filepath.Join(root, "build", "bench")
+		if err := os.MkdirAll(out, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(out, part.name+".md"), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filter compares the sides in Envoy.
+func (c *cli) filter(ctx context.Context) (string, error) {
 	b, err := newBench(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer b.stop()
 	envoy, err := b.envoy(ctx, sides, 1)
 	if err != nil {
-		return err
+		return "", err
 	}
 	turns := map[string][]turn{}
 	for round := range c.Rounds {
@@ -67,28 +101,19 @@ func (c *cli) run(ctx context.Context) error {
 			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-20s", round+1, c.Rounds, s.what)
 			t, err := c.turn(ctx, envoy.PID(), s, b.key)
 			if err != nil {
-				return fmt.Errorf("%s: %w", s.what, err)
+				return "", fmt.Errorf("%s: %w", s.what, err)
 			}
 			turns[s.Name] = append(turns[s.Name], t)
 		}
 	}
 	fmt.Fprintf(os.Stderr, "\rmemory                              ")
 	if err := envoy.Stop(); err != nil {
-		return err
+		return "", err
 	}
 	memory, err := b.memory(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	fmt.Fprint(os.Stderr, "\r")
-	text, err := report(turns, memory)
-	if err != nil {
-		return err
-	}
-	fmt.Print(text)
-	out := filepath.Join(b.root, "build", "bench")
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(out, "report.md"), []byte(text), 0o644)
+	return report(turns, memory)
 }

@@ -23,7 +23,8 @@ type turn struct {
 }
 
 func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, error) {
-	if _, err := requests(ctx, s, key, 4, 200*time.Millisecond); err != nil { // connections, caches
+	next := s.requests(key)
+	if _, err := requests(ctx, next, 4, 200*time.Millisecond); err != nil { // connections, caches
 		return turn{}, err
 	}
 	before, err := cpuTime(pid)
@@ -31,7 +32,7 @@ func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, erro
 		return turn{}, err
 	}
 	start := time.Now()
-	load, err := requests(ctx, s, key, c.Connections, c.Load)
+	load, err := requests(ctx, next, c.Connections, c.Load)
 	if err != nil {
 		return turn{}, err
 	}
@@ -40,7 +41,7 @@ func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, erro
 	if err != nil {
 		return turn{}, err
 	}
-	serial, err := requests(ctx, s, key, 1, c.Serial)
+	serial, err := requests(ctx, next, 1, c.Serial)
 	if err != nil {
 		return turn{}, err
 	}
@@ -55,7 +56,7 @@ func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, erro
 
 // requests sends requests one after the other on each of several connections
 // and gives how long each took, sorted. Any answer but 200 is an error.
-func requests(ctx context.Context, s side, key string, connections int, during time.Duration) ([]time.Duration, error) {
+func requests(ctx context.Context, next nextRequest, connections int, during time.Duration) ([]time.Duration, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	end := time.Now().Add(during)
@@ -65,7 +66,7 @@ func requests(ctx context.Context, s side, key string, connections int, during t
 	var wg sync.WaitGroup
 	for range connections {
 		wg.Go(func() {
-			took, err := oneConnection(ctx, transport, s, key, end)
+			took, err := oneConnection(ctx, transport, next, end)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, took...)
@@ -80,14 +81,27 @@ func requests(ctx context.Context, s side, key string, connections int, during t
 	return all, nil
 }
 
-func oneConnection(ctx context.Context, transport *http.Transport, s side, key string, end time.Time) ([]time.Duration, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(s.Port)+"/page", nil)
-	if err != nil {
-		return nil, err
+// nextRequest makes a request; several goroutines use it.
+type nextRequest func(ctx context.Context) (*http.Request, error)
+
+// requests are one page's with one session.
+func (s side) requests(key string) nextRequest {
+	return func(ctx context.Context) (*http.Request, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(s.Port)+"/page", nil)
+		if err == nil {
+			request.Header.Set("Cookie", "csrftoken=abc; sessionid="+key)
+		}
+		return request, err
 	}
-	request.Header.Set("Cookie", "csrftoken=abc; sessionid="+key)
+}
+
+func oneConnection(ctx context.Context, transport *http.Transport, next nextRequest, end time.Time) ([]time.Duration, error) {
 	var all []time.Duration
 	for start := time.Now(); start.Before(end); {
+		request, err := next(ctx)
+		if err != nil {
+			return nil, err
+		}
 		response, err := transport.RoundTrip(request)
 		if err != nil {
 			return nil, err

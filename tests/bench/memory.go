@@ -42,7 +42,7 @@ func (b *bench) resident(ctx context.Context, s side, workers int) (int64, error
 		return 0, err
 	}
 	defer envoy.Stop()
-	if _, err := requests(ctx, envoy.sides[0], b.key, 8*workers, time.Second); err != nil {
+	if _, err := requests(ctx, envoy.sides[0].requests(b.key), 8*workers, time.Second); err != nil {
 		return 0, err
 	}
 	return residentBytes(envoy.PID())

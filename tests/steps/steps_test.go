@@ -127,7 +127,7 @@ func enabled(t *testing.T, s *site, upstream string) {
 func place(t *testing.T, s *site, upstream string) {
 	v := &visitor{t: t, site: s}
 	v.get("/"+upstream+"/store", 200)
-	if s.store == "" {
+	if s.Store == "" {
 		if strings.Count(v.cookie, ":") != 2 {
 			t.Error("the cookie is not signed")
 		}
@@ -147,7 +147,7 @@ func (s *site) open(t *testing.T) session.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := store.Open(t.Context(), s.store, store.Options{Codec: codec})
+	sessions, err := store.Open(t.Context(), s.Store, store.Options{Codec: codec})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func expiry(t *testing.T, s *site, upstream string) {
 	if ended.MaxAge >= 0 && ended.Expires.After(time.Now()) {
 		t.Errorf("a date that has passed: %v", ended)
 	}
-	if s.store != "" {
+	if s.Store != "" {
 		v.cookie = live // the same key
 	}
 	for _, u := range []string{"django", "go"} {
@@ -218,10 +218,10 @@ func ended(t *testing.T, s *site, upstream string) {
 		t.Error("the login kept the key")
 	}
 	v.seenBy("go", view{"demo", "example_user"})
-	if upstream == "django" || s.store != "" {
+	if upstream == "django" || s.Store != "" {
 		v.seenBy("django", view{"demo", "example_user"})
 	}
-	if s.store != "" {
+	if s.Store != "" {
 		(&visitor{t, s, before}).sees(nothing)
 	}
 	during := v.cookie
@@ -229,7 +229,7 @@ func ended(t *testing.T, s *site, upstream string) {
 	if v.cookie != "" {
 		t.Error("the logout kept the cookie")
 	}
-	if s.store == "" {
+	if s.Store == "" {
 		return // a copy of a signed cookie lives until it ends, as in Django
 	}
 	for _, u := range []string{"django", "go"} {
@@ -254,7 +254,7 @@ func ended(t *testing.T, s *site, upstream string) {
 // inactive user is refused, whoever logged them in.
 func TestAccounts(t *testing.T) {
 	for _, s := range sites {
-		if s.store == "" {
+		if s.Store == "" {
 			continue // a proxy alone cannot see accounts
 		}
 		for _, upstream := range []string{"django", "go"} {

@@ -28,12 +28,14 @@ from django.contrib import auth  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.db import connections  # noqa: E402
 from django.http import HttpResponse, JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 
 call_command("migrate", verbosity=0)
 if not User.objects.exists():
     User.objects.create_user("demo", password="cloakroom")
+connections.close_all()  # workers open their own
 
 
 def home(request):
@@ -48,6 +50,11 @@ def store(request):
 def read(request):
     name = request.session.get("username", "default_value")
     return JsonResponse({"user": request.user.get_username(), "username": name})
+
+
+def peek(request):
+    """The least that a view can do with a session."""
+    return HttpResponse(request.session["username"])
 
 
 def clear(request):
@@ -89,7 +96,7 @@ def active(request):
     return HttpResponse("changed")
 
 
-VIEWS = (home, store, read, clear, expiry, login, logout, password, active)
+VIEWS = (home, store, read, peek, clear, expiry, login, logout, password, active)
 urlpatterns = [
     path(f"{prefix}{f.__name__}", f)
     for f in VIEWS
