@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -302,5 +303,59 @@ func TestUsers(t *testing.T) {
 		if got, err := users.User(t.Context(), tt.id); got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s %q: got %v, %v; want %v, %v", tt.table, tt.id, got, err, tt.want, tt.err)
 		}
+	}
+}
+
+// TestFailover names a host that is down before the one that is up, and asks
+// for one that takes writes.
+func TestFailover(t *testing.T) {
+	ports, err := stack.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := strings.Replace(database(t), "@127.0.0.1:", fmt.Sprintf("@127.0.0.1:%d,127.0.0.1:", ports[0]), 1)
+	s := open(t, up+"?target_session_attrs=read-write&pool_max_conns=2&connect_timeout=2", codec(t, "secret"), time.Now)
+	create(t, s)
+	if _, err := postgres.Open(t.Context(), up+"?target_session_attrs=standby", postgres.Options{Now: time.Now}); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("no host is a standby: %v", err)
+	}
+}
+
+// TestNoRights has a role that may not read the table: an outage, said plainly,
+// and never a session that is not there.
+func TestNoRights(t *testing.T) {
+	url := database(t)
+	admin := open(t, url, codec(t, "secret"), time.Now)
+	key := create(t, admin)
+	exec(t, connect(t, url), "DROP ROLE IF EXISTS nobody_here; CREATE ROLE nobody_here LOGIN PASSWORD 'x'")
+	s := open(t, strings.Replace(url, "postgres:pass%20word%2F%3F%23@", "nobody_here:x@", 1), codec(t, "secret"), time.Now)
+	_, err := s.Load(t.Context(), key)
+	if !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("Load: %v", err)
+	}
+	for name, err := range map[string]error{"Ping": s.Ping(t.Context()), "Delete": s.Delete(t.Context(), key)} {
+		if !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestHugeRow has ten megabytes under a key: refused, with bounded memory.
+func TestHugeRow(t *testing.T) {
+	url := database(t)
+	s := open(t, url, codec(t, "secret"), time.Now)
+	key := create(t, s)
+	exec(t, connect(t, url), "UPDATE django_session SET session_data = repeat('A', 10000000) WHERE session_key = $1", key)
+	if _, err := s.Load(t.Context(), key); !errors.Is(err, session.ErrTooLarge) {
+		t.Errorf("Load: %v", err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 10 {
+		s.Load(t.Context(), key)
+	}
+	runtime.ReadMemStats(&after)
+	if spent := (after.TotalAlloc - before.TotalAlloc) / 10; spent > 6<<20 {
+		t.Errorf("each look-up of it allocates %d bytes", spent)
 	}
 }
