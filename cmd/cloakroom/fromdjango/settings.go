@@ -53,7 +53,7 @@ type users struct {
 
 // ErrSettings says that a project's settings cannot be read, or ask for what
 // Cloakroom has not.
-var ErrSettings = errors.New("Django settings")
+var ErrSettings = errors.New("settings of Django")
 
 // read lets the project's Python import the settings. It runs the project's
 // code, as manage.py would.
