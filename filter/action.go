@@ -34,9 +34,17 @@ type Action struct {
 	// Edits change the headers at hand, in this order: the request's after
 	// Request and its replies, the response's after Response and its replies.
 	Edits []Edit
-	// Callout is sent to the session service, before anything else is done,
-	// unless its Path is empty. With Wait its answer goes to Stream.Reply; otherwise nobody waits for it.
+	// Callout, where Verdict is Wait, is sent to the session service; its
+	// answer goes to Stream.Reply.
 	Callout Callout
+	// Lookup is the session key that Callout asks for and nothing else: streams
+	// that ask for one key may share one callout. Empty: they may not.
+	Lookup string
+	// Tell is sent to the session service, and nobody waits for the answers.
+	Tell []Callout
+	// Forget is the key of a session that was changed: what is remembered of
+	// it is outdated. Empty: none.
+	Forget string
 	// Reply is the answer to the client where Verdict is Deny. Its zero value
 	// is sent as 503.
 	Reply LocalReply
@@ -110,11 +118,12 @@ const (
 	LoggedOut             // a session was flushed
 	Refreshed             // a session's expiry was moved
 	Updated               // a session was changed by an upstream
+	Stale                 // admitted by what was known: no answer, on_unavailable: stale
 )
 
 // Outcomes names every outcome that is counted.
 var Outcomes = map[Outcome]string{
 	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
 	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked",
-	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated",
+	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale",
 }

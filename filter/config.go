@@ -76,6 +76,28 @@ func Schema() map[string]any {
 	return s
 }
 
+// Cached gives the session services whose answers are remembered, one for each
+// cluster.
+func (c *Config) Cached() []*Service {
+	var list []*Service
+	seen := map[string]bool{}
+	for _, r := range append([]*Route{&c.base}, sortedRoutes(c.routes)...) {
+		if s := &r.Service; s.Cache.TTL > 0 && s.Cluster != "" && !seen[s.Cluster] {
+			seen[s.Cluster] = true
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func sortedRoutes(routes map[string]*Route) []*Route {
+	var list []*Route
+	for _, name := range sortedKeys(routes) {
+		list = append(list, routes[name])
+	}
+	return list
+}
+
 // Named gives the configuration of an Envoy route by its name alone.
 func (c *Config) Named(name string) *Route {
 	if route, ok := c.routes[name]; ok {
@@ -125,6 +147,13 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 				{"authority", text(&r.Service.Authority), "the :authority of callouts"},
 				{"timeout", duration(&r.Service.Timeout), "how long a callout may take"},
 				{"token", secret(&r.Service.Token, env), "what proves the filter to the service; ${NAME} reads the VM's environment"},
+				{"cache", object{
+					{"ttl", duration(&r.Service.Cache.TTL), "how long a session is believed without another look; 0s: never"},
+					{"negative_ttl", duration(&r.Service.Cache.NegativeTTL), "how long a key is believed to be no session's"},
+					{"stale", duration(&r.Service.Cache.Stale), "how old what is known may be during an outage, with on_unavailable: stale"},
+					{"entries", count(&r.Service.Cache.Entries), "how many sessions each worker remembers; the general configuration's counts"},
+					{"bytes", count(&r.Service.Cache.Bytes), "how much memory each worker spends on it"},
+				}, "what is remembered of sessions"},
 			}, "sessions are looked up in the session service"},
 			{"signed_cookies", object{
 				{"secret_key", secret(&r.Signed.SecretKey, env), "SECRET_KEY; ${NAME} reads the VM's environment"},
@@ -155,7 +184,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "a larger value is refused with 500"},
 		}, "what upstreams learn"},
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
-		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow"), "while the session service gives no answer: 503, or on as anonymous"},
+		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow", "stale"), "while the session service gives no answer: 503, on as anonymous, or by what was known"},
 		{"forward_cookie", boolean(&r.ForwardCookie), "whether the upstream gets the session cookie"},
 		{"accept_updates", boolean(&r.AcceptUpdates), "whether the upstream may change the session by `x-session-*` response headers"},
 		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with mode: required only"},
@@ -182,6 +211,9 @@ func (r *Route) validate(path string) error {
 	}
 	if r.Service.Timeout <= 0 {
 		bad("engine.service.timeout", "must be more than 0: a callout without an end would hold requests for ever")
+	}
+	if r.OnUnavailable == UnavailableStale && r.Service.Cache.TTL == 0 {
+		bad("on_unavailable", "stale needs engine.service.cache.ttl: without a cache nothing is known")
 	}
 	if r.Service.Authority == "" {
 		bad("engine.service.authority", "must not be empty")

@@ -22,7 +22,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"a field twice", with(`"mode":"off","mode":"required"`), "a name stands twice"},
 		{"mode", with(`"mode":"of"`), "mode: must be one of required, optional, off, not this string"},
 		{"mode in bare YAML", with(`"mode":false`), "mode: must be one of required, optional, off, not false"},
-		{"on_unavailable", with(`"on_unavailable":"pass"`), "on_unavailable: must be one of deny, allow"},
+		{"on_unavailable", with(`"on_unavailable":"pass"`), "on_unavailable: must be one of deny, allow, stale"},
 		{"a number for a string", with(`"cookie":{"name":1}`), "cookie.name: must be a string, not the number 1"},
 		{"null", with(`"cookie":null`), "cookie: must be an object, not nothing"},
 		{"cookie name", with(`"cookie":{"name":"a b"}`), `cookie: name "a b" is not a cookie name`},
@@ -112,11 +112,11 @@ func TestZeroesDeny(t *testing.T) {
 	}
 	var stream Stream
 	page := Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}
-	if got := stream.Request(page, nil, now); got.Verdict != Deny {
+	if got := stream.Request(page, nil, Memory{}, now); got.Verdict != Deny {
 		t.Error("a request without a route is not denied")
 	}
 	var zero Stream
-	if got := zero.Request(page, &Route{}, now); got.Verdict == Continue {
+	if got := zero.Request(page, &Route{}, Memory{}, now); got.Verdict == Continue {
 		t.Error("a request on the zero Route goes on")
 	}
 	var unasked Stream

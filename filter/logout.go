@@ -18,7 +18,7 @@ func (s *Stream) logout(h Headers) Action {
 	case state == cookieAbsent || s.route.Signed.inUse() || !validKey(key):
 		return s.loggedOut()
 	}
-	s.waiting = forFlush
+	s.waiting, s.written = forFlush, key
 	return Action{Verdict: Wait, Callout: s.route.Service.callout(flushPath, keyBody(key))}
 }
 

@@ -22,29 +22,25 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	if vary, changed := withCookie(h); changed {
 		action.Edits = append(action.Edits, Edit{Set, "vary", vary})
 	}
+	set, isSet := setCookie(h, s.route.Cookie.Name)
 	switch {
 	case instructed && s.route.AcceptUpdates && (has(h, flushHeader) || !isServerError(h)):
 		return s.update(h, action.Edits, now)
+	case isSet:
+		s.cookieSet(&action, set)
 	case isServerError(h):
 		// Django saves no session on one (SessionMiddleware.process_response).
 	default:
-		s.refresh(&action, h, now)
+		s.refresh(&action, now)
 	}
 	return action
 }
 
 // refresh moves the session's end, and notes that it is used, where that is
 // due. The store hears of it without anybody waiting; should it not hear, the
-// session ends there earlier than its cookie, which admits nobody. What an
-// upstream says of the cookie itself stands.
-func (s *Stream) refresh(action *Action, h Headers, now time.Time) {
+// session ends there earlier than its cookie, which admits nobody.
+func (s *Stream) refresh(action *Action, now time.Time) {
 	e := &s.route.Expiry
-	if key, ok := setCookie(h, s.route.Cookie.Name); ok {
-		if e.limited() && validKey(key) && !s.route.Signed.inUse() {
-			action.Callout = s.route.Service.callout(touchPath, s.route.writeBody(key, change{}, 0))
-		}
-		return
-	}
 	if s.record.verdict != liveSession {
 		return
 	}
@@ -57,15 +53,50 @@ func (s *Stream) refresh(action *Action, h Headers, now time.Time) {
 			action.Warning = "a session is not refreshed: " + err.Error()
 			return
 		}
-	case slide:
-		action.Callout = s.route.Service.callout(touchPath, s.route.writeBody(s.key, change{}, e.Policy.Age))
 	default:
-		action.Callout = s.route.Service.callout(touchPath, s.route.writeBody(s.key, change{}, 0))
+		age := e.Policy.Age
+		if !slide {
+			age = 0
+		}
+		action.tell(&s.route.Service, touchPath, s.route.writeBody(s.key, change{}, age))
+		s.touched(slide, now)
 	}
 	if slide {
 		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
 	}
 	action.Outcome = Refreshed
+}
+
+// touched is what the store makes of a touch.
+func (s *Stream) touched(slide bool, now time.Time) {
+	if slide {
+		s.record.expires, _ = s.route.Expiry.Policy.End(s.record.expiry, now)
+	}
+	if s.route.Expiry.limited() {
+		if s.record.seen = now; s.record.created.IsZero() {
+			s.record.created = now
+		}
+	}
+	s.memory.touched(s.key, s.record)
+}
+
+// cookieSet notes that the upstream, Django most likely, has changed or ended
+// the session, or begun another: key is what the cookie was set to.
+func (s *Stream) cookieSet(action *Action, key string) {
+	if s.route.Signed.inUse() {
+		return
+	}
+	if s.key != "" && s.route.Service.Cache.TTL > 0 {
+		action.tell(&s.route.Service, changedPath, keyBody(s.key))
+		action.Forget = s.key
+	}
+	if s.route.Expiry.limited() && validKey(key) {
+		action.tell(&s.route.Service, touchPath, s.route.writeBody(key, change{}, 0))
+	}
+}
+
+func (a *Action) tell(s *Service, path, body string) {
+	a.Tell = append(a.Tell, s.callout(path, body))
 }
 
 // cookie gives the Set-Cookie of a session that is written now.

@@ -63,7 +63,7 @@ func TestRefreshDue(t *testing.T) {
 		h := Headers{{":status", "200"}, {"server", "x"}}
 		tt.mutate(s, h)
 		action := s.Response(h, now)
-		touched := action.Callout.Path == touchPath
+		touched := len(action.Tell) == 1 && action.Tell[0].Path == touchPath
 		cookie := ""
 		for _, e := range action.Edits {
 			if e.Name == "set-cookie" {

@@ -39,6 +39,9 @@ const (
 	UnavailableDeny OnUnavailable = iota
 	// UnavailableAllow lets the request on as anonymous.
 	UnavailableAllow
+	// UnavailableStale goes by what was known, up to CachePolicy.Stale, and
+	// denies else.
+	UnavailableStale
 )
 
 // Route is the configuration that holds for one request. It does not change
@@ -67,6 +70,7 @@ type Service struct {
 	Cluster, Authority string
 	Timeout            time.Duration
 	Token              string // secret
+	Cache              CachePolicy
 }
 
 // Expiry is when sessions end and how their end moves.
@@ -120,8 +124,9 @@ type Requirement struct {
 // session service and therefore admits nobody.
 func defaultRoute() Route {
 	return Route{
-		Cookie:  session.Cookie{Name: "sessionid", Path: "/", Secure: true, HTTPOnly: true, SameSite: "Lax"},
-		Service: Service{Authority: "sessions", Timeout: 500 * time.Millisecond},
+		Cookie: session.Cookie{Name: "sessionid", Path: "/", Secure: true, HTTPOnly: true, SameSite: "Lax"},
+		Service: Service{Authority: "sessions", Timeout: 500 * time.Millisecond,
+			Cache: CachePolicy{NegativeTTL: time.Second, Stale: 5 * time.Minute, Entries: 10_000, Bytes: 16 << 20}},
 		Expiry: Expiry{
 			Policy:       session.Policy{Age: 14 * 24 * time.Hour},
 			RefreshEvery: time.Minute,

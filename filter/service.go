@@ -16,6 +16,8 @@ const (
 	loginPath  = "/v1/login"
 	touchPath  = "/v1/touch"
 	flushPath  = "/v1/flush"
+	// changedPath says that somebody else has changed or ended a session.
+	changedPath = "/v1/changed"
 )
 
 // callout asks the session service about one session.

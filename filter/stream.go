@@ -14,9 +14,11 @@ type Stream struct {
 	waiting waiting
 
 	method, target, scheme, authority string
+	memory                            Memory
 	headers                           Headers
 	edits                             []Edit
 	key                               string
+	written                           string // the key that a callout of the stream's changes
 	record                            record
 }
 
@@ -36,7 +38,8 @@ func validKey(key string) bool { return session.ValidKey(key) }
 
 // Request decides on the request headers. A nil route, which stands for a
 // configuration in error, is refused.
-func (s *Stream) Request(h Headers, route *Route, now time.Time) Action {
+func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Action {
+	s.memory = m
 	if len(h) == 0 {
 		// Envoy hands out no headers at all where there are too many: nothing
 		// could be stripped.
@@ -68,15 +71,29 @@ func (s *Stream) Request(h Headers, route *Route, now time.Time) Action {
 	case !validKey(key):
 		return s.missing()
 	}
-	s.key, s.waiting = key, forLookup
-	return Action{Verdict: Wait, Callout: route.Service.callout(lookupPath, keyBody(key))}
+	s.key = key
+	if r, ok := m.fresh(key, &route.Service.Cache, now); ok {
+		return s.lookedUp(r, now)
+	}
+	s.waiting = forLookup
+	return Action{Verdict: Wait, Lookup: key, Callout: route.Service.callout(lookupPath, keyBody(key))}
 }
 
 // Reply decides on the answer to the callout that the stream waits for.
-func (s *Stream) Reply(a Answer, now time.Time) Action {
-	waiting := s.waiting
+func (s *Stream) Reply(a Answer, now time.Time) Action { return s.LookedUp(Known{parseAnswer(a)}, now) }
+
+// LookedUp is Reply for an answer that is read already.
+func (s *Stream) LookedUp(k Known, now time.Time) Action {
+	waiting, r := s.waiting, k.record
 	s.waiting = forNothing
-	r := parseAnswer(a)
+	action := s.answered(waiting, r, now)
+	if waiting != forLookup {
+		action.Forget = s.written // what is remembered of it may be older
+	}
+	return action
+}
+
+func (s *Stream) answered(waiting waiting, r record, now time.Time) Action {
 	switch waiting {
 	case forLookup:
 		return s.lookedUp(r, now)
@@ -95,6 +112,15 @@ func (s *Stream) Reply(a Answer, now time.Time) Action {
 func (s *Stream) lookedUp(r record, now time.Time) Action {
 	if r.verdict == endedSession {
 		r = record{} // no answer to a look-up
+	}
+	if r.verdict == noAnswer && s.route.OnUnavailable == UnavailableStale {
+		if old, ok := s.memory.stale(s.key, &s.route.Service.Cache, now); ok {
+			action := s.lookedUp(old, now)
+			if action.Outcome == Admitted {
+				action.Outcome = Stale
+			}
+			return action
+		}
 	}
 	switch {
 	case r.verdict == noAnswer && s.route.OnUnavailable == UnavailableAllow:
@@ -130,7 +156,8 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 func (s *Stream) overLimit() Action {
 	action := s.missing()
 	if !s.route.Signed.inUse() {
-		action.Callout = s.route.Service.callout(flushPath, keyBody(s.key))
+		action.tell(&s.route.Service, flushPath, keyBody(s.key))
+		action.Forget = s.key
 	}
 	return action
 }

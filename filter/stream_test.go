@@ -123,7 +123,7 @@ func FuzzRequest(f *testing.F) {
 		route := routes[mode%4]
 		h := Headers{{":method", "GET"}, {":path", "/"}, {":authority", "site.test"}, {name1, value1}, {name2, value2}}
 		var stream Stream
-		action := stream.Request(h, route, now)
+		action := stream.Request(h, route, Memory{}, now)
 		asked := action.Verdict == Wait
 		if asked {
 			action = stream.Reply(Answer{status, body}, now)
@@ -168,7 +168,7 @@ func FuzzAnswer(f *testing.F) {
 	route := routeOf(f, `{"engine":{"service":{"cluster":"sessions"}},"expiry":{"save_every_request":true}}`)
 	f.Fuzz(func(t *testing.T, status, body string) {
 		var stream Stream
-		stream.Request(Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}, route, now)
+		stream.Request(Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}, route, Memory{}, now)
 		action := stream.Reply(Answer{status, body}, now)
 		if action.Verdict != Continue {
 			return

@@ -154,6 +154,7 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 		}
 		return s.updateSigned(u, now)
 	}
+	s.written = key
 	service, age := &s.route.Service, s.route.Expiry.Policy.Age
 	switch {
 	case u.flush && (key == "" || s.route.Signed.inUse()):

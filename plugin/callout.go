@@ -31,9 +31,6 @@ func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) boo
 
 // tell sends a callout that nobody waits for.
 func (p *pluginContext) tell(c filter.Callout) {
-	if c.Path == "" {
-		return
-	}
 	told := func(a filter.Answer) {
 		if a.Status != "200" {
 			p.warn("the session service did not take a " + c.Path)

@@ -12,15 +12,18 @@ import (
 // httpContext is one stream.
 type httpContext struct {
 	types.DefaultHttpContext
-	plugin *pluginContext
-	id     uint32
-	stream filter.Stream
-	gone   bool
+	plugin   *pluginContext
+	follower *follower // nil where nothing is remembered
+	id       uint32
+	stream   filter.Stream
+	gone     bool
 }
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 	headers, _ := proxywasm.GetHttpRequestHeaders()
-	return c.perform(c.stream.Request(headers, c.plugin.route(), time.Now()), &requestSide)
+	now, route := time.Now(), c.plugin.route()
+	c.follower = c.plugin.follower(route)
+	return c.perform(c.stream.Request(headers, route, c.follower.memory(now), now), &requestSide)
 }
 
 func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
@@ -54,28 +57,29 @@ var (
 
 // perform does what an action says, with the stream as the effective context.
 func (c *httpContext) perform(a filter.Action, s *side) types.Action {
-	c.plugin.count(a.Outcome)
-	c.plugin.warn(a.Warning)
 	for {
+		c.plugin.count(a.Outcome)
+		c.plugin.warn(a.Warning)
+		for _, callout := range a.Tell {
+			c.plugin.tell(callout)
+		}
+		if c.follower != nil && a.Forget != "" {
+			c.follower.lookups.Drop(a.Forget)
+		}
 		switch a.Verdict {
 		case filter.Wait:
-			if c.ask(a.Callout, s) {
+			if c.ask(a, s) {
 				return types.ActionPause
 			}
 			// It could not be sent: that is the answer.
 			a = c.stream.Reply(filter.Answer{}, time.Now())
-			c.plugin.count(a.Outcome)
-			c.plugin.warn(a.Warning)
 			continue
 		case filter.Continue:
-			c.plugin.tell(a.Callout)
 			if s.edit(a.Edits) == nil {
 				return types.ActionContinue
 			}
 			// Headers that could not be set must not pass for the right ones.
 			a = filter.Action{}
-		case filter.Deny:
-			c.plugin.tell(a.Callout)
 		}
 		c.reply(a.Reply)
 		return types.ActionPause
@@ -83,15 +87,24 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 }
 
 // ask sends the callout that the stream waits for; false if it cannot be sent.
-func (c *httpContext) ask(callout filter.Callout, s *side) bool {
-	return c.plugin.dispatch(callout, func(answer filter.Answer) {
-		if c.gone || proxywasm.SetEffectiveContext(c.id) != nil {
-			return
-		}
-		if c.perform(c.stream.Reply(answer, time.Now()), s) == types.ActionContinue {
-			_ = s.resume() // fails only where the stream is gone
-		}
+func (c *httpContext) ask(a filter.Action, s *side) bool {
+	if a.Lookup != "" && c.follower != nil {
+		return c.follower.look(a, c)
+	}
+	return c.plugin.dispatch(a.Callout, func(answer filter.Answer) {
+		c.goOn(func() filter.Action { return c.stream.Reply(answer, time.Now()) }, s)
 	})
+}
+
+// goOn takes a paused stream on by what decide says, unless the stream has
+// ended meanwhile.
+func (c *httpContext) goOn(decide func() filter.Action, s *side) {
+	if c.gone || proxywasm.SetEffectiveContext(c.id) != nil {
+		return
+	}
+	if c.perform(decide(), s) == types.ActionContinue {
+		_ = s.resume() // fails only where the stream is gone
+	}
 }
 
 func (s *side) edit(edits []filter.Edit) error {

@@ -17,6 +17,8 @@ type pluginContext struct {
 	outcomes map[filter.Outcome]proxywasm.MetricCounter
 	callouts proxywasm.MetricCounter
 	warnings limiter
+	// followers by the cluster of the session service.
+	followers map[string]*follower
 }
 
 // OnPluginStart refuses a configuration that is not right in every field;
@@ -38,6 +40,10 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 		p.outcomes[outcome] = proxywasm.DefineCounterMetric("cloakroom." + name)
 	}
 	p.callouts = proxywasm.DefineCounterMetric("cloakroom.callouts")
+	if err := p.follow(config); err != nil {
+		proxywasm.LogCriticalf("cloakroom: no ticks can be had, without which nothing may be remembered: %v", err)
+		return types.OnPluginStartStatusFailed
+	}
 	return types.OnPluginStartStatusOK
 }
 

@@ -86,7 +86,7 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 	case err != nil:
 		return none, err
 	case of == outdated:
-		return none, s.Store.Delete(ctx, key)
+		return s.told(ctx, key, none, s.Store.Delete(ctx, key))
 	case of == refused:
 		return none, nil
 	}
@@ -136,7 +136,8 @@ func (s *service) update(ctx context.Context, in patchRequest) (answer, error) {
 		return none, err
 	}
 	v, err := s.Store.Update(ctx, key, s.change(in.writing, merging(patch)))
-	return s.ended(live(v), v, err)
+	a, err := s.ended(live(v), v, err)
+	return s.told(ctx, key, a, err)
 }
 
 func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
@@ -163,7 +164,8 @@ func (s *service) rotateWith(ctx context.Context, key string, change session.Cha
 		v, err = s.Store.Rotate(ctx, key, newKey, change)
 		return err
 	})
-	return s.ended(liveNew(v), v, err)
+	a, err := s.ended(liveNew(v), v, err)
+	return s.told(ctx, key, a, err)
 }
 
 func (s *service) flush(ctx context.Context, in flushRequest) (answer, error) {
@@ -171,14 +173,16 @@ func (s *service) flush(ctx context.Context, in flushRequest) (answer, error) {
 		if in.Key != nil {
 			return none, fmt.Errorf("%w: key and user exclude each other", errRequest)
 		}
-		_, err := session.FlushUser(ctx, s.Store, in.User)
-		return none, err
+		if _, err := session.FlushUser(ctx, s.Store, in.User); err != nil {
+			return none, err
+		}
+		return none, s.publish(ctx, session.UserEvent(in.User))
 	}
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
 	}
-	return none, s.Store.Delete(ctx, key)
+	return s.told(ctx, key, none, s.Store.Delete(ctx, key))
 }
 
 // ended makes "ended" of a session whose own expiry had passed when it was

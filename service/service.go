@@ -36,6 +36,9 @@ type Config struct {
 	// Accounts are the users that sessions belong to; nil: they are not
 	// checked, and a login writes no _auth_user_hash.
 	Accounts *Accounts
+	// Feed tells filters what to forget; nil: there is none, and they must not
+	// remember. The caller closes it.
+	Feed session.Feed
 	// Open serves without a token, to whoever can connect.
 	Open bool
 	// MaxData is how many bytes of JSON a session may have after a write.
@@ -100,13 +103,15 @@ func (c Config) withDefaults() Config {
 func (s *service) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, h := range map[string]http.Handler{
-		"/v1/lookup": endpoint(s, s.lookup),
-		"/v1/create": endpoint(s, s.create),
-		"/v1/update": endpoint(s, s.update),
-		"/v1/touch":  endpoint(s, s.touch),
-		"/v1/rotate": endpoint(s, s.rotate),
-		"/v1/login":  endpoint(s, s.login),
-		"/v1/flush":  endpoint(s, s.flush),
+		"/v1/lookup":  endpoint(s, s.lookup),
+		"/v1/create":  endpoint(s, s.create),
+		"/v1/update":  endpoint(s, s.update),
+		"/v1/touch":   endpoint(s, s.touch),
+		"/v1/rotate":  endpoint(s, s.rotate),
+		"/v1/login":   endpoint(s, s.login),
+		"/v1/flush":   endpoint(s, s.flush),
+		"/v1/changed": endpoint(s, s.changed),
+		"/v1/feed":    feedEndpoint(s),
 	} {
 		mux.Handle(path, s.metrics.observe(path, method(http.MethodPost, s.authorized(h))))
 	}

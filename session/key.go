@@ -42,3 +42,14 @@ func NewKey(random io.Reader) (string, error) {
 	}
 	return string(key), nil
 }
+
+// KeyHash gives what stands for a key where the key itself must not: FNV-1a, 64
+// bits. Two keys may have one hash; nothing may follow from it but another look
+// at the store.
+func KeyHash(key string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(key); i++ {
+		h = (h ^ uint64(key[i])) * 1099511628211
+	}
+	return h
+}

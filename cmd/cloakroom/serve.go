@@ -46,7 +46,12 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer closeAccounts()
-	handler, err := service.New(service.Config{Store: sessions, Token: token, Accounts: accounts, MaxData: c.MaxData, Log: log})
+	feed, err := store.Feed(ctx, sessions)
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	handler, err := service.New(service.Config{Store: sessions, Feed: feed, Token: token, Accounts: accounts, MaxData: c.MaxData, Log: log})
 	if err != nil {
 		return err
 	}

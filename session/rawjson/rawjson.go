@@ -68,6 +68,23 @@ func Object(text string, dst []Member) ([]Member, error) {
 	return dst, nil
 }
 
+// Strings gives the strings of the one array that text consists of; ok is false
+// if it is none, or holds anything else.
+func Strings(text string) (list []string, ok bool) {
+	s := scanner{text: text}
+	if s.begin() != nil {
+		return nil, false
+	}
+	ok = true
+	err := s.array(func(value string) error {
+		item, isString := String(value)
+		ok = ok && isString
+		list = append(list, item)
+		return nil
+	})
+	return list, ok && err == nil && s.end() == nil
+}
+
 // names tells whether a name stands twice. Few are compared one by one, which
 // is fastest; many go into a map, so that the time does not grow with their
 // square: people who can fill a session must not be able to stop a proxy.

@@ -24,6 +24,8 @@ type Cache interface {
 	session.Store
 	// Put stores a session, whatever is stored under its key.
 	Put(ctx context.Context, v session.Session) error
+	// Feed opens the cache's feed.
+	Feed(ctx context.Context) (session.Feed, error)
 }
 
 // Database is a session.Store with Django's tables.
@@ -33,6 +35,9 @@ type Database interface {
 	// Users gives the accounts in a table.
 	Users(ctx context.Context, table string) (session.Users, error)
 }
+
+// Feed gives the cache's feed, which all services on it share.
+func (s *Store) Feed(ctx context.Context) (session.Feed, error) { return s.cache.Feed(ctx) }
 
 // Store is a session.Store over a database and a cache; make one with New.
 type Store struct {

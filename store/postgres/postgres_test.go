@@ -359,3 +359,17 @@ func TestHugeRow(t *testing.T) {
 		t.Errorf("each look-up of it allocates %d bytes", spent)
 	}
 }
+
+func TestFeed(t *testing.T) {
+	sessiontest.RunFeed(t, func(t *testing.T) sessiontest.OpenFeed {
+		url := database(t)
+		return func(t *testing.T) session.Feed {
+			f, err := open(t, url, codec(t, "secret"), time.Now).Feed(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { f.Close() })
+			return f
+		}
+	})
+}

@@ -270,3 +270,18 @@ func TestOpenFails(t *testing.T) {
 		}
 	}
 }
+
+func TestFeed(t *testing.T) {
+	each(t, func(t *testing.T, server string) {
+		sessiontest.RunFeed(t, func(*testing.T) sessiontest.OpenFeed {
+			url := fresh(server)
+			return func(t *testing.T) session.Feed {
+				f, err := open(t, url, time.Now).Feed(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return f
+			}
+		})
+	})
+}

@@ -24,6 +24,7 @@ import (
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/django"
+	"cloakroom/store/feed"
 	"cloakroom/store/memory"
 )
 
@@ -46,6 +47,13 @@ type backend struct {
 	calls  []call
 	seen   []http.Header
 	leaked []string
+	feeds  int // requests for the feed
+
+	handler http.Handler // the service, past the record of its calls
+	// inStep says that the proxy asks for the feed with each request.
+	inStep bool
+	// told says that nothing has happened that the workers have not learned.
+	told bool
 }
 
 // call is one request to the session service.
@@ -54,10 +62,11 @@ type call struct{ path, body string }
 // newBackend starts what a scenario needs, with the clock now.
 func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, started: now(), ended: make(chan struct{})}
-	handler, err := service.New(service.Config{Store: b.store, Token: serviceToken, Now: now, Log: slog.New(slog.DiscardHandler)})
+	handler, err := service.New(service.Config{Store: b.store, Feed: feed.New(), Token: serviceToken, Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.handler = handler
 	b.service = httptest.NewServer(b.record(handler))
 	b.upstream = httptest.NewServer(http.HandlerFunc(b.serveUpstream))
 	if s.Stopped {
@@ -194,6 +203,10 @@ func (b *backend) record(next http.Handler) http.Handler {
 			b.t.Error(err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
+		if r.URL.Path == "/v1/feed" {
+			b.serveFeed(next, w, r)
+			return
+		}
 		b.mu.Lock()
 		b.calls = append(b.calls, call{r.URL.Path, string(body)})
 		fault := b.step.Fault
@@ -211,6 +224,64 @@ func (b *backend) record(next http.Handler) http.Handler {
 		b.mu.Unlock()
 		faults[fault](b, w, next, r)
 	})
+}
+
+// serveFeed answers a request for the feed, which is no scenario's business
+// but for the time after which the cache is trusted: when the next one comes,
+// the answer to the first was taken.
+func (b *backend) serveFeed(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	away := b.step.Fault != "" && (b.step.FaultOn == "" || b.step.FaultOn == "/v1/feed")
+	b.feeds++
+	b.mu.Unlock()
+	if away {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	next.ServeHTTP(w, r)
+}
+
+// revoke ends a session as another proxy would, and waits until this one has
+// been told.
+func (b *backend) revoke(t *testing.T, name string) {
+	t.Helper()
+	b.mu.Lock()
+	key := b.keys[name]
+	b.mu.Unlock()
+	r := httptest.NewRequest(http.MethodPost, "/v1/flush", strings.NewReader(`{"key":"`+key+`"}`))
+	r.Header.Set("Authorization", "Bearer "+serviceToken)
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		t.Fatalf("revoking %s: %d %s", name, w.Code, w.Body)
+	}
+	b.mu.Lock()
+	b.feeds = 1 // the next request for the feed comes when this was heard
+	b.told = false
+	b.mu.Unlock()
+}
+
+// learning is ample time for all workers to learn what the leading one has
+// heard: several ticks of the filter.
+const learning = 500 * time.Millisecond
+
+// follows waits until the proxy follows the feed.
+func (b *backend) follows(t *testing.T) {
+	t.Helper()
+	if b.inStep || b.told {
+		return
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		b.mu.Lock()
+		feeds := b.feeds
+		b.mu.Unlock()
+		if feeds >= 2 {
+			time.Sleep(learning)
+			b.told = true
+			return
+		}
+	}
+	t.Fatal("the proxy does not follow the feed")
 }
 
 func (b *backend) serveUpstream(w http.ResponseWriter, r *http.Request) {

@@ -38,6 +38,13 @@ func (s *scenario) config(t testing.TB, cluster string) []byte {
 	return text
 }
 
+// cached reports whether the scenario's proxy remembers sessions.
+func (s *scenario) cached() bool {
+	engine, _ := s.Config["engine"].(map[string]any)
+	service, _ := engine["service"].(map[string]any)
+	return service["cache"] != nil
+}
+
 func merge(base, over map[string]any) map[string]any {
 	out := maps.Clone(base)
 	for key, value := range over {
@@ -63,7 +70,7 @@ func TestCore(t *testing.T) {
 				t.Fatalf("%s: %v", s.at, err)
 			}
 			b := newBackend(t, &s, func() time.Time { return coreTime })
-			server := httptest.NewUnstartedServer(&coreProxy{t, b, &s, filter.NewRoutes(config)})
+			server := httptest.NewUnstartedServer(newCoreProxy(t, b, &s, config))
 			listenHTTP2(server)
 			server.Start()
 			defer server.Close()
@@ -79,6 +86,54 @@ type coreProxy struct {
 	b      *backend
 	s      *scenario
 	routes *filter.Routes
+	// lookups is nil where nothing is remembered.
+	lookups *filter.Lookups[struct{}]
+}
+
+func newCoreProxy(t *testing.T, b *backend, s *scenario, config *filter.Config) *coreProxy {
+	p := &coreProxy{t: t, b: b, s: s, routes: filter.NewRoutes(config)}
+	b.inStep = true
+	for _, service := range config.Cached() {
+		p.lookups = filter.NewLookups[struct{}](service)
+		p.lookups.Feed.Identify("core")
+	}
+	return p
+}
+
+// memory follows the feed, and gives what may be taken for known.
+func (p *coreProxy) memory() filter.Memory {
+	if p.lookups == nil {
+		return filter.Memory{}
+	}
+	feed := &p.lookups.Feed
+	feed.Won(feed.Lead("", coreTime) != "")
+	if poll, ok := feed.Poll(); ok {
+		poll.Body = strings.Replace(poll.Body, `"hold":1000`, `"hold":0`, 1)
+		feed.Polled(p.call(poll), coreTime)
+	}
+	return filter.Memory{Cache: p.lookups.Cache, Trusted: feed.Trusted(coreTime)}
+}
+
+// decide does what an action asks of the session service until it is final.
+func (p *coreProxy) decide(stream *filter.Stream, action filter.Action) filter.Action {
+	for {
+		for _, c := range action.Tell {
+			p.call(c)
+		}
+		if action.Forget != "" && p.lookups != nil {
+			p.lookups.Drop(action.Forget)
+		}
+		switch {
+		case action.Verdict != filter.Wait:
+			return action
+		case action.Lookup != "" && p.lookups != nil:
+			p.lookups.Join(action.Lookup, struct{}{})
+			known, _ := p.lookups.Answer(action.Lookup, p.call(action.Callout), coreTime)
+			action = stream.LookedUp(known, coreTime)
+		default:
+			action = stream.Reply(p.call(action.Callout), coreTime)
+		}
+	}
 }
 
 func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -89,22 +144,13 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	var stream filter.Stream
-	action := stream.Request(headers, p.route(r.URL.Path), coreTime)
-	for action.Verdict == filter.Wait {
-		action = stream.Reply(p.call(action.Callout), coreTime)
-	}
-	if action.Callout.Path != "" {
-		p.call(action.Callout)
-	}
+	action := p.decide(&stream, stream.Request(headers, p.route(r.URL.Path), p.memory(), coreTime))
 	if action.Verdict != filter.Continue {
 		p.reply(w, action.Reply)
 		return
 	}
 	status, response, body := p.forward(r, edit(headers, action.Edits))
-	action = stream.Response(response, coreTime)
-	for action.Verdict == filter.Wait {
-		action = stream.Reply(p.call(action.Callout), coreTime)
-	}
+	action = p.decide(&stream, stream.Response(response, coreTime))
 	if action.Verdict != filter.Continue {
 		p.reply(w, action.Reply)
 		return
@@ -113,9 +159,6 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if field[0][0] != ':' && field[0] != "content-length" && field[0] != "date" {
 			w.Header().Add(field[0], field[1])
 		}
-	}
-	if action.Callout.Path != "" {
-		p.call(action.Callout)
 	}
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)

@@ -57,6 +57,9 @@ type step struct {
 	Headers []string
 	// HTTP2 sends the request by HTTP/2, each cookie in a field of its own.
 	HTTP2 bool
+	// Revoke is a session that ends before the request, elsewhere: the feed
+	// has told the proxy.
+	Revoke string
 	// Fault is how the session service misbehaves; see faults. Empty: not.
 	// FaultOn is the one path that it misbehaves on; empty: all.
 	Fault   string

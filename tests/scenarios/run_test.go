@@ -29,6 +29,12 @@ func play(t *testing.T, s *scenario, b *backend, address string) {
 			}
 		}
 		b.begin(step)
+		if step.Revoke != "" {
+			b.revoke(t, step.Revoke)
+		}
+		if s.cached() {
+			b.follows(t)
+		}
 		response, body, err := send(address, b, step)
 		if err != nil {
 			t.Fatalf("%s: %v\n(%s)", at, err, s.About)

@@ -1,0 +1,94 @@
+package filter
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"cloakroom/session/rawjson"
+)
+
+func recordOf(text string) record { return newRecord(text, now.Add(time.Hour)) }
+
+func TestCacheRemembers(t *testing.T) {
+	c := NewCache(10, 1<<20)
+	c.put("a", recordOf(`{"n":1}`), now)
+	c.put("a", recordOf(`{"n":2}`), now.Add(time.Second))
+	if e, ok := c.get("a"); !ok || e.record.text != `{"n":2}` || !e.at.Equal(now.Add(time.Second)) || c.Len() != 1 {
+		t.Errorf("got %+v, %v", e, ok)
+	}
+	c.Drop("a")
+	c.Drop("b")
+	if _, ok := c.get("a"); ok || c.Len() != 0 || c.bytes != 0 {
+		t.Errorf("%d entries and %d bytes after the drop", c.Len(), c.bytes)
+	}
+	var none *Cache
+	none.put("a", record{}, now)
+	none.Drop("a")
+	none.Clear()
+	if _, ok := none.get("a"); ok {
+		t.Error("no cache remembers")
+	}
+}
+
+// TestCacheIsBounded puts in far more than fits, of all sizes, in any order.
+func TestCacheIsBounded(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	c := NewCache(100, 100_000)
+	for i := range 20_000 {
+		key := fmt.Sprint("key", r.IntN(5000))
+		switch r.IntN(20) {
+		case 0:
+			c.Drop(key)
+		case 1:
+			c.get(key)
+		case 2:
+			if i%500 == 0 {
+				c.Clear()
+			}
+		default:
+			c.put(key, recordOf(fmt.Sprintf(`{"x":"%0*d"}`, r.IntN(3000), 7)), now)
+		}
+		bytes := 0
+		for _, e := range c.byHash {
+			bytes += e.bytes
+			if c.ring[e.place] != e {
+				t.Fatal("an entry is not at its place")
+			}
+		}
+		if c.Len() > 100 || bytes != c.bytes || bytes > 100_000 || len(c.ring) > 101 {
+			t.Fatalf("%d entries, %d bytes (counted as %d), a ring of %d", c.Len(), bytes, c.bytes, len(c.ring))
+		}
+	}
+	c.put("huge", recordOf(fmt.Sprintf(`{"x":"%0200000d"}`, 7)), now)
+	if _, ok := c.get("huge"); ok {
+		t.Error("what does not fit is remembered")
+	}
+}
+
+// TestCacheKeepsWhatIsAskedFor lets many strangers pass by a few regulars.
+func TestCacheKeepsWhatIsAskedFor(t *testing.T) {
+	c := NewCache(100, 1<<20)
+	for i := range 10 {
+		c.put(fmt.Sprint("regular", i), recordOf(`{}`), now)
+	}
+	for i := range 10_000 {
+		c.put(fmt.Sprint("stranger", i), recordOf(`{}`), now)
+		if i%20 == 0 {
+			for j := range 10 {
+				if _, ok := c.get(fmt.Sprint("regular", j)); !ok {
+					t.Fatalf("after %d strangers regular %d is gone", i, j)
+				}
+			}
+		}
+	}
+}
+
+// TestSizeOf holds that the estimate is not far below what the text takes.
+func TestSizeOf(t *testing.T) {
+	r := recordOf(`{"a":1,"b":[1,2,3]}`)
+	if size := sizeOf("key", r); size < len(r.text)+len(r.data)*int(32) || len(r.data) != 2 || r.data[1] != (rawjson.Member{Name: "b", Value: "[1,2,3]"}) {
+		t.Errorf("size %d of %+v", size, r)
+	}
+}

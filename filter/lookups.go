@@ -1,0 +1,92 @@
+package filter
+
+import (
+	"time"
+
+	"cloakroom/session"
+)
+
+// Lookups are what one worker knows and asks of one session service: a cache,
+// the callouts under way, and how far the cache may be trusted. W is whoever
+// waits for an answer.
+//
+// A cached record is used while it is younger than the route's TTL and while
+// the feed of revocations is followed: what ends elsewhere is dropped from the
+// cache when the feed says so, and a feed that is not heard of for a while
+// takes the trust from all of it.
+type Lookups[W any] struct {
+	Cache   *Cache
+	Feed    Feed
+	flights map[string]*flight[W]
+}
+
+// flight is one look-up under way.
+type flight[W any] struct {
+	waiting []W
+	// outdated says that the session was changed or ended since the callout
+	// was sent: the answer may be older than that.
+	outdated bool
+}
+
+// NewLookups makes the Lookups for a service.
+func NewLookups[W any](s *Service) *Lookups[W] {
+	l := &Lookups[W]{Cache: NewCache(s.Cache.Entries, s.Cache.Bytes), flights: map[string]*flight[W]{}}
+	l.Feed = newFeed(s, l)
+	return l
+}
+
+// Join has w wait for the look-up of key. The first is to send the callout;
+// the others share its answer.
+func (l *Lookups[W]) Join(key string, w W) (first bool) {
+	f, under := l.flights[key]
+	if !under {
+		f = &flight[W]{}
+		l.flights[key] = f
+	}
+	f.waiting = append(f.waiting, w)
+	return !under
+}
+
+// Answer takes the answer to the look-up of key, and gives what it says and
+// who waits for it.
+func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (Known, []W) {
+	f := l.flights[key]
+	if f == nil {
+		return Known{}, nil
+	}
+	delete(l.flights, key)
+	r := parseAnswer(a)
+	if r.verdict != noAnswer && !f.outdated {
+		l.Cache.put(key, r, now)
+	}
+	return Known{r}, f.waiting
+}
+
+// Known is what a look-up says of a session.
+type Known struct{ record record }
+
+// Drop forgets one session, and will not remember an answer that is under way.
+func (l *Lookups[W]) Drop(key string) { l.dropHash(session.KeyHash(key)) }
+
+func (l *Lookups[W]) dropHash(hash uint64) {
+	l.Cache.dropHash(hash)
+	for key, f := range l.flights {
+		f.outdated = f.outdated || session.KeyHash(key) == hash
+	}
+}
+
+// dropUser forgets a user's sessions. Whose an answer under way is, is not
+// known yet: none is remembered.
+func (l *Lookups[W]) dropUser(id string) {
+	l.Cache.dropUser(id)
+	for _, f := range l.flights {
+		f.outdated = true
+	}
+}
+
+func (l *Lookups[W]) clear() {
+	l.Cache.Clear()
+	for _, f := range l.flights {
+		f.outdated = true
+	}
+}

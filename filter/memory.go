@@ -1,0 +1,60 @@
+package filter
+
+import "time"
+
+// CachePolicy is how long what is known of sessions is used.
+type CachePolicy struct {
+	// TTL is how long a live session is believed without another look; 0: not
+	// at all. What ends by Django, the filter or the session service is
+	// forgotten at once; what ends otherwise (a row that somebody deletes), in
+	// this time.
+	TTL time.Duration
+	// NegativeTTL is how long a key is believed to be no session's.
+	NegativeTTL time.Duration
+	// Stale is how old what is known may be while the service gives no answer,
+	// with on_unavailable: stale.
+	Stale time.Duration
+	// Entries and Bytes bound the cache of each worker. Those of the general
+	// configuration count.
+	Entries, Bytes int
+}
+
+// Memory is what a stream may take for known. The zero value knows nothing.
+type Memory struct {
+	Cache *Cache
+	// Trusted says that nothing the cache has can have ended unheard.
+	Trusted bool
+}
+
+// fresh gives what is known of key, if that may be believed as it is.
+func (m Memory) fresh(key string, p *CachePolicy, now time.Time) (record, bool) {
+	if !m.Trusted || p.TTL == 0 {
+		return record{}, false
+	}
+	e, ok := m.Cache.get(key)
+	if !ok {
+		return record{}, false
+	}
+	ttl := p.TTL
+	if e.record.verdict == noSession {
+		ttl = min(ttl, p.NegativeTTL)
+	}
+	return e.record, now.Sub(e.at) < ttl
+}
+
+// stale gives a live session that is known, for while there is no answer.
+func (m Memory) stale(key string, p *CachePolicy, now time.Time) (record, bool) {
+	e, ok := m.Cache.get(key)
+	if !ok || e.record.verdict != liveSession || now.Sub(e.at) >= p.Stale {
+		return record{}, false
+	}
+	return e.record, true
+}
+
+// touched notes what a touch has just changed in the store, so that the next
+// request does not find it due again.
+func (m Memory) touched(key string, r record) {
+	if e, ok := m.Cache.get(key); ok {
+		e.record.expires, e.record.created, e.record.seen = r.expires, r.created, r.seen
+	}
+}

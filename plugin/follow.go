@@ -1,0 +1,116 @@
+package main
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+
+	"cloakroom/filter"
+)
+
+// tick is how often this worker looks for what the leading one has learned.
+const tick = 100 * time.Millisecond
+
+// follower is what this worker remembers of one session service's sessions,
+// and how it hears of those that end.
+type follower struct {
+	plugin  *pluginContext
+	lookups *filter.Lookups[*httpContext]
+	// The keys of the data that the workers share.
+	leader, learned string
+}
+
+// follow begins to remember what the services answer whose routes say so.
+func (p *pluginContext) follow(config *filter.Config) error {
+	p.followers = map[string]*follower{}
+	for _, service := range config.Cached() {
+		f := &follower{
+			plugin:  p,
+			lookups: filter.NewLookups[*httpContext](service),
+			leader:  "cloakroom.leader." + service.Cluster,
+			learned: "cloakroom.feed." + service.Cluster,
+		}
+		f.lookups.Feed.Identify(strconv.FormatUint(rand.Uint64(), 36))
+		p.followers[service.Cluster] = f
+	}
+	if len(p.followers) == 0 {
+		return nil
+	}
+	return proxywasm.SetTickPeriodMilliSeconds(uint32(tick / time.Millisecond))
+}
+
+// follower gives what is remembered for a route.
+func (p *pluginContext) follower(route *filter.Route) *follower {
+	if route == nil {
+		return nil
+	}
+	return p.followers[route.Service.Cluster]
+}
+
+func (f *follower) memory(now time.Time) filter.Memory {
+	if f == nil {
+		return filter.Memory{}
+	}
+	return filter.Memory{Cache: f.lookups.Cache, Trusted: f.lookups.Feed.Trusted(now)}
+}
+
+// look has c wait for a look-up, which several streams may share; false if it
+// cannot be sent.
+func (f *follower) look(a filter.Action, c *httpContext) bool {
+	if !f.lookups.Join(a.Lookup, c) {
+		return true
+	}
+	sent := f.plugin.dispatch(a.Callout, func(answer filter.Answer) {
+		known, waiting := f.lookups.Answer(a.Lookup, answer, time.Now())
+		for _, c := range waiting {
+			c.goOn(func() filter.Action { return c.stream.LookedUp(known, time.Now()) }, &requestSide)
+		}
+	})
+	if !sent {
+		f.lookups.Answer(a.Lookup, filter.Answer{}, time.Now())
+	}
+	return sent
+}
+
+// OnTick hears what the leading worker has learned, and leads if none does.
+func (p *pluginContext) OnTick() {
+	for _, f := range p.followers {
+		f.tick(time.Now())
+	}
+}
+
+func (f *follower) tick(now time.Time) {
+	feed := &f.lookups.Feed
+	current, cas, _ := proxywasm.GetSharedData(f.leader)
+	if next := feed.Lead(string(current), now); next != "" {
+		feed.Won(proxywasm.SetSharedData(f.leader, []byte(next), cas) == nil)
+	}
+	if learned, _, err := proxywasm.GetSharedData(f.learned); err == nil {
+		feed.Learn(string(learned))
+	}
+	f.poll()
+}
+
+// poll asks for the feed again and again while this worker leads.
+func (f *follower) poll() {
+	feed := &f.lookups.Feed
+	callout, ok := feed.Poll()
+	if !ok {
+		return
+	}
+	polled := func(answer filter.Answer) {
+		feed.Polled(answer, time.Now())
+		if answer.Status != "200" {
+			return // the next tick tries again
+		}
+		if err := proxywasm.SetSharedData(f.learned, []byte(feed.Shared()), 0); err != nil {
+			proxywasm.LogErrorf("cloakroom: the feed cannot be shared with the other workers: %v", err)
+		}
+		f.poll()
+	}
+	if !f.plugin.dispatch(callout, polled) {
+		feed.Polled(filter.Answer{}, time.Now())
+	}
+}

@@ -1,0 +1,81 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cloakroom/session"
+)
+
+// maxHold bounds how long a request for the feed is kept open.
+const maxHold = 5 * time.Second
+
+type feedRequest struct {
+	After string `json:"after"`
+	// Hold is for how many milliseconds to wait for an event.
+	Hold int64 `json:"hold"`
+}
+
+type feedAnswer struct {
+	Cursor string   `json:"cursor"`
+	Gap    bool     `json:"gap"`
+	Events []string `json:"events"`
+}
+
+// feedEndpoint answers with the events after a cursor, as soon as there are
+// any. An answer without events says that none was missed.
+func feedEndpoint(s *service) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in, err := decode[feedRequest](http.MaxBytesReader(w, r.Body, 4<<10))
+		if err == nil && (in.Hold < 0 || in.Hold > maxHold.Milliseconds()) {
+			err = fmt.Errorf("%w: hold must be from 0 to %d milliseconds", errRequest, maxHold.Milliseconds())
+		}
+		if err == nil && s.Feed == nil {
+			err = fmt.Errorf("%w: there is no feed", session.ErrUnavailable)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(in.Hold)*time.Millisecond)
+		defer cancel()
+		page, err := s.Feed.Read(ctx, in.After)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		if page.Events == nil {
+			page.Events = []string{}
+		}
+		respond(w, http.StatusOK, feedAnswer{page.Cursor, page.Gap, page.Events})
+	})
+}
+
+// changed has the word of a filter that somebody else, Django most likely, has
+// changed or ended a session.
+func (s *service) changed(ctx context.Context, in keyRequest) (answer, error) {
+	key, err := checkKey(in.Key)
+	if err != nil {
+		return none, err
+	}
+	return none, s.publish(ctx, session.SessionEvent(key))
+}
+
+// publish tells of what was done. What cannot be told is an error: whoever
+// hears that a session has ended may rely on it everywhere.
+func (s *service) publish(ctx context.Context, events ...string) error {
+	if s.Feed == nil {
+		return nil
+	}
+	return s.Feed.Publish(ctx, events...)
+}
+
+// told publishes that the session of key was changed by a write that succeeded.
+func (s *service) told(ctx context.Context, key string, a answer, err error) (answer, error) {
+	if err != nil {
+		return a, err
+	}
+	return a, s.publish(ctx, session.SessionEvent(key))
+}

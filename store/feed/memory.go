@@ -1,0 +1,78 @@
+// Package feed has the feed of a service that is alone with its store.
+package feed
+
+import (
+	"context"
+	"crypto/rand"
+
+	"strconv"
+	"strings"
+	"sync"
+
+	"cloakroom/session"
+)
+
+// kept is how many events are remembered; who is further behind has a gap.
+const kept = 10_000
+
+// Memory is a session.Feed within one process; make one with New. Events of
+// other processes do not come through it.
+type Memory struct {
+	epoch string // of another process, or another start, cursors are strange
+
+	mu     sync.Mutex
+	events []string // the last ones
+	seq    uint64   // the number of the last one
+	wake   chan struct{}
+}
+
+var _ session.Feed = (*Memory)(nil)
+
+// New makes an empty feed.
+func New() *Memory { return &Memory{epoch: rand.Text(), wake: make(chan struct{})} }
+
+// Publish implements session.Feed.
+func (m *Memory) Publish(_ context.Context, events ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seq += uint64(len(events))
+	m.events = append(m.events, events...)
+	if over := len(m.events) - kept; over > kept {
+		m.events = append([]string(nil), m.events[over:]...)
+	}
+	close(m.wake)
+	m.wake = make(chan struct{})
+	return nil
+}
+
+// Read implements session.Feed.
+func (m *Memory) Read(ctx context.Context, after string) (session.FeedPage, error) {
+	for {
+		page, wake := m.page(after)
+		if page.Gap || len(page.Events) > 0 {
+			return page, nil
+		}
+		select {
+		case <-ctx.Done():
+			return page, nil
+		case <-wake:
+		}
+	}
+}
+
+func (m *Memory) page(after string) (session.FeedPage, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	page := session.FeedPage{Cursor: m.epoch + "." + strconv.FormatUint(m.seq, 10)}
+	epoch, number, _ := strings.Cut(after, ".")
+	seq, err := strconv.ParseUint(number, 10, 64)
+	if epoch != m.epoch || err != nil || seq > m.seq || m.seq-seq > uint64(len(m.events)) {
+		page.Gap = true
+		return page, m.wake
+	}
+	page.Events = append(page.Events, m.events[uint64(len(m.events))-(m.seq-seq):]...)
+	return page, m.wake
+}
+
+// Close implements session.Feed.
+func (m *Memory) Close() error { return nil }

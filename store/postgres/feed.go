@@ -1,0 +1,183 @@
+package postgres
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"cloakroom/session"
+)
+
+// feedTable keeps the feed, in the order in which events were published: they
+// are inserted under a lock that lasts until the commit, so that no number
+// becomes visible before a smaller one.
+var feedTable = []string{
+	`CREATE TABLE IF NOT EXISTS cloakroom_feed (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event text NOT NULL, at timestamp with time zone NOT NULL DEFAULT now())`,
+}
+
+const (
+	feedLock   = 0x636c6f616b666565 // for pg_advisory_xact_lock
+	feedKept   = "10 minutes"
+	insertFeed = "INSERT INTO cloakroom_feed (event) SELECT unnest($1::text[])"
+	// pruneFeed leaves the newest event, whose number tells cursors.
+	pruneFeed  = "DELETE FROM cloakroom_feed WHERE at < now() - interval '" + feedKept + "' AND id < (SELECT max(id) FROM cloakroom_feed)"
+	selectFeed = "SELECT id, event FROM cloakroom_feed WHERE id > $1 ORDER BY id LIMIT $2"
+	selectEnds = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM cloakroom_feed"
+)
+
+// pageSize bounds what one Read gives.
+const pageSize = 1000
+
+// Feed is a session.Feed in PostgreSQL, for any number of services on one
+// database: a table, and NOTIFY to wake those who wait.
+type Feed struct {
+	store  *Store
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	mu   sync.Mutex
+	wake chan struct{}
+}
+
+var _ session.Feed = (*Feed)(nil)
+
+// Feed opens the database's feed. It makes the table if there is none. Close
+// it before the Store.
+func (s *Store) Feed(ctx context.Context) (session.Feed, error) {
+	var there bool
+	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('cloakroom_feed') IS NOT NULL").Scan(&there); err != nil {
+		return nil, unavailable(err)
+	}
+	if !there {
+		if err := s.makeTables(ctx, feedTable); err != nil {
+			return nil, err
+		}
+	}
+	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	f := &Feed{store: s, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{})}
+	go f.listen(listening)
+	return f, nil
+}
+
+// retryListening is how long a connection that was lost is waited for. Reads
+// look into the table all the same, only later.
+const retryListening = 200 * time.Millisecond
+
+func (f *Feed) listen(ctx context.Context) {
+	defer close(f.ended)
+	for ctx.Err() == nil {
+		_ = f.listenOnce(ctx) // its end is the news: something may have been missed
+		f.wakeAll()
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryListening):
+		}
+	}
+}
+
+func (f *Feed) listenOnce(ctx context.Context) error {
+	conn, err := f.store.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	raw := conn.Hijack() // it listens; the pool must not hand it to others
+	defer raw.Close(context.WithoutCancel(ctx))
+	if _, err := raw.Exec(ctx, "LISTEN cloakroom_feed"); err != nil {
+		return err
+	}
+	for {
+		f.wakeAll()
+		if _, err := raw.WaitForNotification(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *Feed) wakeAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.wake)
+	f.wake = make(chan struct{})
+}
+
+func (f *Feed) waking() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wake
+}
+
+// Publish implements session.Feed.
+func (f *Feed) Publish(ctx context.Context, events ...string) error {
+	return f.store.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var batch pgx.Batch
+		batch.Queue("SELECT pg_advisory_xact_lock($1)", int64(feedLock))
+		batch.Queue(pruneFeed)
+		batch.Queue(insertFeed, events)
+		batch.Queue("NOTIFY cloakroom_feed")
+		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+			return unavailable(err)
+		}
+		return nil
+	})
+}
+
+// Read implements session.Feed.
+func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error) {
+	for {
+		wake := f.waking() // before the look, so that nothing slips between
+		page, err := f.page(context.WithoutCancel(ctx), after)
+		if err != nil || page.Gap || len(page.Events) > 0 {
+			return page, err
+		}
+		select {
+		case <-ctx.Done():
+			return page, nil
+		case <-wake:
+		}
+	}
+}
+
+func (f *Feed) page(ctx context.Context, after string) (page session.FeedPage, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	tx, err := f.store.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return page, unavailable(err)
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	var first, last int64
+	if err := tx.QueryRow(ctx, selectEnds).Scan(&first, &last); err != nil {
+		return page, unavailable(err)
+	}
+	at, err := strconv.ParseInt(after, 10, 64)
+	if err != nil || at > last || at < first-1 {
+		return session.FeedPage{Cursor: strconv.FormatInt(last, 10), Gap: true}, nil
+	}
+	page.Cursor = after
+	if at == last {
+		return page, nil
+	}
+	rows, err := tx.Query(ctx, selectFeed, at, pageSize)
+	if err != nil {
+		return page, unavailable(err)
+	}
+	var id int64
+	var event string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &event}, func() error {
+		page.Events, page.Cursor = append(page.Events, event), strconv.FormatInt(id, 10)
+		return nil
+	}); err != nil {
+		return page, unavailable(err)
+	}
+	return page, nil
+}
+
+// Close implements session.Feed.
+func (f *Feed) Close() error {
+	f.cancel()
+	<-f.ended
+	return nil
+}
