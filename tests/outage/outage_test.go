@@ -4,9 +4,7 @@
 package outage
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,7 +17,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"text/template"
 	"time"
 
 	"cloakroom/session"
@@ -40,14 +37,6 @@ const (
 	// patience bounds a phase.
 	patience = 30 * time.Second
 )
-
-//go:embed bootstrap.yaml.tmpl
-var bootstrapText string
-
-var bootstrap = template.Must(template.New("").Funcs(template.FuncMap{"json": func(v any) (string, error) {
-	text, err := json.Marshal(v)
-	return string(text), err
-}}).Parse(bootstrapText))
 
 // place is what holds the sessions.
 type place struct {
@@ -273,24 +262,17 @@ func newBench(t *testing.T, p *place) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.service.Stop() })
-	wasm, err := stack.Wasm()
+	upstreamPort, err := strconv.Atoi(u.Port())
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := json.Marshal(map[string]any{
-		"accept_updates": true, "cookie": map[string]any{"secure": false},
-		"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},
+	envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
+		Version: stack.Envoy140, Workers: 2, Port: ports[0], Services: ports[1:2], Admin: ports[2], Upstream: upstreamPort,
+		Config: map[string]any{
+			"accept_updates": true, "cookie": map[string]any{"secure": false},
+			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},
+		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text bytes.Buffer
-	if err := bootstrap.Execute(&text, map[string]any{
-		"Port": ports[0], "Service": ports[1], "Admin": ports[2], "Upstream": u.Port(), "Wasm": wasm, "Config": string(config),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: stack.Envoy140, Bootstrap: text.String(), AdminPort: ports[2], Workers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

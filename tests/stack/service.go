@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // ServiceConfig says how to start the session service.
@@ -30,4 +31,20 @@ func StartService(ctx context.Context, c ServiceConfig) (*Process, error) {
 		Tee:   c.Tee,
 		Ready: Answers("http://"+address+"/readyz", ""),
 	})
+}
+
+// Metric gives one sample of a session service's metrics by its full name,
+// labels included; 0 if there is none of the name.
+func Metric(ctx context.Context, port int, name string) (uint64, error) {
+	_, text, err := get(ctx, "http://127.0.0.1:"+strconv.Itoa(port)+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return uint64(n), err
+		}
+	}
+	return 0, nil
 }

@@ -1,0 +1,221 @@
+// Package revocation proves what the filter's cache promises: one look-up for
+// all who wait, and an end that reaches every Envoy, with real Envoys, replicas
+// of the session service, PostgreSQL and Valkey.
+package revocation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store"
+	"cloakroom/tests/stack"
+)
+
+const (
+	secretKey = "the revocations' SECRET_KEY"
+	token     = "the revocations' token"
+	// patience bounds what has to come in the end.
+	patience = 20 * time.Second
+)
+
+// site is several Envoys and several replicas of the session service on one
+// store.
+type site struct {
+	t        *testing.T
+	url      string // the store's
+	services []*stack.Process
+	ports    []int // the services'
+	envoys   []*stack.Envoy
+	bases    []string // the Envoys' addresses
+}
+
+type shape struct {
+	envoys, workers, services int
+	url                       string
+	cache                     map[string]any
+	timeout                   string
+}
+
+func newSite(t *testing.T, c shape) *site {
+	t.Helper()
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User-Id")) }))
+	t.Cleanup(upstream.Close)
+	u, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstreamPort, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports, err := stack.FreePorts(c.services + 2*c.envoys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{t: t, url: c.url, ports: ports[:c.services]}
+	ctx := context.WithoutCancel(t.Context())
+	for _, port := range s.ports {
+		service, err := stack.StartService(ctx, stack.ServiceConfig{Port: port, Store: c.url, SecretKey: secretKey, Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { service.Stop() })
+		s.services = append(s.services, service)
+	}
+	for i := range c.envoys {
+		port, admin := ports[c.services+2*i], ports[c.services+2*i+1]
+		envoy, err := stack.StartFilter(ctx, stack.FilterConfig{
+			Version: stack.Envoy140, Workers: c.workers, Port: port, Admin: admin, Upstream: upstreamPort, Services: s.ports,
+			Config: map[string]any{
+				"cookie": map[string]any{"secure": false},
+				"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "timeout": c.timeout, "cache": c.cache}},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { envoy.Stop() })
+		s.envoys = append(s.envoys, envoy)
+		s.bases = append(s.bases, "http://127.0.0.1:"+strconv.Itoa(port))
+	}
+	return s
+}
+
+// create stores sessions and gives their keys.
+func (s *site) create(n int) []string {
+	s.t.Helper()
+	codec, err := django.NewCodec(secretKey)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	sessions, err := store.Open(s.t.Context(), s.url, store.Options{Codec: codec})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer sessions.Close()
+	keys := make([]string, n)
+	each(n, func(i int) {
+		keys[i] = sessiontest.Key(s.t)
+		v := session.Session{Key: keys[i], Data: []byte(`{"_auth_user_id":"1","theme":"dark"}`), Expires: time.Now().Add(time.Hour)}
+		if err := sessions.Create(s.t.Context(), v); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return keys
+}
+
+// each does n things, eight at a time.
+func each(n int, do func(i int)) {
+	var working sync.WaitGroup
+	const hands = 8
+	for hand := range hands {
+		working.Go(func() {
+			for i := hand; i < n; i += hands {
+				do(i)
+			}
+		})
+	}
+	working.Wait()
+}
+
+// get asks one of the Envoys with a session and gives the answer's status.
+func get(ctx context.Context, client *http.Client, base, key string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Sec-Fetch-Mode", "cors")
+	request.Header.Set("Cookie", "sessionid="+key)
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+// flush ends a session at a replica drawn at random, and returns when that is
+// acknowledged.
+func (s *site) flush(key string) error {
+	body, err := json.Marshal(map[string]string{"key": key})
+	if err != nil {
+		return err
+	}
+	url := "http://127.0.0.1:" + strconv.Itoa(s.ports[rand.IntN(len(s.ports))]) + "/v1/flush"
+	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("flush: %s", response.Status)
+	}
+	return nil
+}
+
+// callouts is how many calls all the Envoys have made so far.
+func (s *site) callouts() (total uint64) {
+	s.t.Helper()
+	for _, e := range s.envoys {
+		n, err := e.Stat(s.t.Context(), "wasmcustom.cloakroom.callouts")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		total += n
+	}
+	return total
+}
+
+// warm has the sessions cached: it asks until an Envoy answers so many requests
+// in a row with no callout but those for the feed.
+func (s *site) warm(client *http.Client, keys []string) {
+	s.t.Helper()
+	for _, base := range s.bases {
+		each(len(keys), func(i int) {
+			if status, err := get(s.t.Context(), client, base, keys[i]); err != nil || status != http.StatusOK {
+				s.t.Errorf("a live session: %d, %v", status, err)
+			}
+		})
+	}
+}
+
+func note(t *testing.T, name, line string) {
+	t.Helper()
+	t.Log(line)
+	if t.Failed() {
+		line += " (WITH FAILURES)"
+	}
+	root, err := stack.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(root, "build", "test")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "revocation-"+name+".txt"), []byte(line+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
