@@ -1,6 +1,5 @@
-// Command bench measures what the filter costs in Envoy, the same requests
-// without a filter, with the filter in mode off, and with a session look-up;
-// and how fast the session service looks sessions up in each store, beside
+// Command bench measures what the filter costs in Envoy, beside no filter, a
+// wasm that does nothing, Lua and ext_authz; and how fast the session service looks sessions up in each store, beside
 // Django itself. What is compared is measured in one run, the sides taking
 // turns. Run it as `make bench`.
 //
@@ -41,19 +40,6 @@ func main() {
 	}
 }
 
-// sides are what is compared; the first is the baseline.
-var sides = []side{
-	{Name: "none", what: "no filter"},
-	{Name: "off", Mode: "off", what: "mode: off"},
-	{Name: "lookup", Mode: "required", what: "session look-up"},
-}
-
-type side struct {
-	Name, Mode string
-	Port       int
-	what       string
-}
-
 func (c *cli) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
@@ -89,6 +75,7 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer b.stop()
+	sides := sides(b)
 	envoy, err := b.envoy(ctx, sides, 1)
 	if err != nil {
 		return "", err
@@ -99,7 +86,7 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 			// Each round begins with another side.
 			s := envoy.sides[(round+i)%len(sides)]
 			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-20s", round+1, c.Rounds, s.what)
-			t, err := c.turn(ctx, envoy.PID(), s, b.key)
+			t, err := c.turn(ctx, envoy.PID(), s, s.cookie(b))
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", s.what, err)
 			}
@@ -115,5 +102,5 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 		return "", err
 	}
 	fmt.Fprint(os.Stderr, "\r")
-	return report(turns, memory)
+	return report(sides, turns, memory)
 }

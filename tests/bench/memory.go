@@ -15,15 +15,24 @@ const manyWorkers = 4
 
 func (b *bench) memory(ctx context.Context) (m memory, err error) {
 	var many, manyNo int64
+	var without, with side
+	for _, s := range sides(b) {
+		switch s.Name {
+		case "none":
+			without = s
+		case "cached":
+			with = s
+		}
+	}
 	for _, run := range []struct {
 		into    *int64
 		side    side
 		workers int
 	}{
-		{&m.without, sides[0], 1},
-		{&manyNo, sides[0], manyWorkers},
-		{&m.with, sides[2], 1},
-		{&many, sides[2], manyWorkers},
+		{&m.without, without, 1},
+		{&manyNo, without, manyWorkers},
+		{&m.with, with, 1},
+		{&many, with, manyWorkers},
 	} {
 		if *run.into, err = b.resident(ctx, run.side, run.workers); err != nil {
 			return m, err

@@ -11,7 +11,7 @@ import (
 )
 
 // report gives the figures as text: medians, and the spread in brackets.
-func report(turns map[string][]turn, m memory) (string, error) {
+func report(sides []side, turns map[string][]turn, m memory) (string, error) {
 	path, err := stack.Wasm()
 	if err != nil {
 		return "", err

@@ -7,26 +7,38 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"text/template"
+	"time"
 
+	"cloakroom/session/django"
+	"cloakroom/store"
 	"cloakroom/tests/stack"
 )
 
 //go:embed bootstrap.yaml.tmpl
 var bootstrapText string
 
-var bootstrap = template.Must(template.New("bootstrap").Parse(bootstrapText))
+var bootstrap = template.Must(template.New("bootstrap").Funcs(template.FuncMap{"json": func(v any) (string, error) {
+	text, err := json.Marshal(v)
+	return string(text), err
+}}).Parse(bootstrapText))
 
 // bench is a running session service with one session in it.
 type bench struct {
 	root, dir, wasm, token string
 	servicePort            int
 	service                *stack.Process
-	key                    string
+	key                    string // of a session in the store
+	noop                   string // the module that does nothing
+	secretKey, signed      string // and a signed cookie
+	check                  *httptest.Server
 }
 
 func newBench(ctx context.Context) (*bench, error) {
@@ -46,9 +58,14 @@ func newBench(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{root: root, dir: dir, wasm: wasm, token: rand.Text(), servicePort: ports[0]}
+	b := &bench{root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0], noop: filepath.Join(dir, "noop.wasm")}
+	build := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", b.noop, "./tests/bench/noop")
+	build.Dir, build.Env = root, append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("tests/bench/noop: %w\n%s", err, out)
+	}
 	b.service, err = stack.StartService(ctx, stack.ServiceConfig{
-		Port: b.servicePort, Store: "sqlite://" + filepath.Join(dir, "db.sqlite3"), SecretKey: rand.Text(), Token: b.token,
+		Port: b.servicePort, Store: b.store(), SecretKey: b.secretKey, Token: b.token,
 	})
 	if err != nil {
 		return nil, err
@@ -57,18 +74,48 @@ func newBench(ctx context.Context) (*bench, error) {
 		b.stop()
 		return nil, err
 	}
-	return b, nil
+	if err := b.startCheck(ctx); err != nil {
+		b.stop()
+		return nil, err
+	}
+	cookies, err := django.NewCookieCodec(1<<16, b.secretKey)
+	if err == nil {
+		b.signed, err = cookies.Encode([]byte(sessionData), time.Now())
+	}
+	return b, err
+}
+
+func (b *bench) store() string { return "sqlite://" + filepath.Join(b.dir, "db.sqlite3") }
+
+// startCheck starts the server that ext_authz asks.
+func (b *bench) startCheck(ctx context.Context) error {
+	codec, err := django.NewCodec(b.secretKey)
+	if err != nil {
+		return err
+	}
+	sessions, err := store.Open(ctx, b.store(), store.Options{Codec: codec})
+	if err != nil {
+		return err
+	}
+	b.check = httptest.NewServer(checker(sessions))
+	b.check.Config.RegisterOnShutdown(func() { sessions.Close() })
+	return nil
 }
 
 func (b *bench) stop() {
+	if b.check != nil {
+		b.check.Close()
+	}
 	_ = b.service.Stop()
 	_ = os.RemoveAll(b.dir)
 }
 
+const sessionData = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
+	`"_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}`
+
 // createSession makes a session as Django leaves one after a login.
 func (b *bench) createSession(ctx context.Context) (string, error) {
-	body := `{"age":86400,"data":{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
-		`"_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}}`
+	body := `{"age":86400,"data":` + sessionData + `}`
 	url := "http://127.0.0.1:" + strconv.Itoa(b.servicePort) + "/v1/create"
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -105,14 +152,13 @@ func (b *bench) envoy(ctx context.Context, of []side, workers int) (*running, er
 	}
 	var text bytes.Buffer
 	err = bootstrap.Execute(&text, map[string]any{
-		"AdminPort": ports[0], "ServicePort": b.servicePort, "Sides": r.sides, "Wasm": b.wasm,
+		"AdminPort": ports[0], "ServicePort": b.servicePort, "CheckPort": b.check.Listener.Addr().(*net.TCPAddr).Port, "Sides": r.sides,
 	})
 	if err != nil {
 		return nil, err
 	}
 	r.Envoy, err = stack.StartEnvoy(ctx, stack.EnvoyConfig{
 		Version: stack.Envoy140, Bootstrap: text.String(), AdminPort: ports[0], Workers: workers,
-		Env: []string{"CLOAKROOM_TOKEN=" + b.token},
 	})
 	return r, err
 }

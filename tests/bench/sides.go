@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+)
+
+// side is one way of having sessions checked; its filters go before the
+// router.
+type side struct {
+	Name    string
+	Port    int
+	what    string
+	wasm    string         // the module; empty: none
+	filters []any          // natively configured
+	config  map[string]any // the wasm's
+	cookie  func(b *bench) string
+	// callouts says that the wasm counts its callouts.
+	callouts bool
+}
+
+// sides are what is compared; the first is the baseline.
+func sides(b *bench) []side {
+	serviceKey := func(b *bench) string { return b.key }
+	signed := func(b *bench) string { return b.signed }
+	ours := func(name, what string, cookie func(*bench) string, config map[string]any) side {
+		return side{Name: name, what: what, wasm: b.wasm, config: config, cookie: cookie, callouts: true}
+	}
+	service := func(more map[string]any) map[string]any {
+		s := map[string]any{"cluster": "sessions", "timeout": "5s", "token": b.token}
+		maps.Copy(s, more)
+		return map[string]any{"engine": map[string]any{"service": s}}
+	}
+	return []side{
+		{Name: "none", what: "no filter", cookie: serviceKey},
+		{Name: "noop", what: "wasm that does nothing", wasm: b.noop, cookie: serviceKey},
+		{Name: "lua", what: "Lua, a look-up", filters: []any{b.lua()}, cookie: serviceKey},
+		{Name: "ext_authz", what: "ext_authz (HTTP)", filters: []any{b.extAuthz()}, cookie: serviceKey},
+		ours("off", "ours, mode: off", serviceKey, map[string]any{"mode": "off"}),
+		ours("lookup", "ours, a look-up", serviceKey, service(nil)),
+		ours("cached", "ours, cached", serviceKey, service(map[string]any{"cache": map[string]any{"ttl": "1h"}})),
+		ours("signed", "ours, signed cookie", signed, map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": b.secretKey}}}),
+	}
+}
+
+// HTTPFilters are the side's filters, in Envoy's words.
+func (s side) HTTPFilters() []any {
+	if s.wasm == "" {
+		return s.filters
+	}
+	return []any{map[string]any{
+		"name": s.Name,
+		"typed_config": map[string]any{
+			"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+			"config": map[string]any{
+				"name":           s.Name,
+				"failure_policy": "FAIL_CLOSED",
+				"vm_config":      map[string]any{"vm_id": s.Name, "runtime": "envoy.wasm.runtime.v8", "code": map[string]any{"local": map[string]any{"filename": s.wasm}}},
+				"configuration":  map[string]any{"@type": "type.googleapis.com/google.protobuf.Struct", "value": s.config},
+			},
+		},
+	}}
+}
+
+// extAuthz asks the bench's own check server, which looks into the same store.
+func (b *bench) extAuthz() any {
+	pattern := func(name string) any { return map[string]any{"exact": name} }
+	return map[string]any{
+		"name": "ext_authz",
+		"typed_config": map[string]any{
+			"@type":                 "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+			"transport_api_version": "V3",
+			"http_service": map[string]any{
+				"server_uri": map[string]any{"uri": "http://check", "cluster": "check", "timeout": "5s"},
+				"authorization_request": map[string]any{
+					"allowed_headers": map[string]any{"patterns": []any{pattern("cookie")}},
+				},
+				"authorization_response": map[string]any{
+					"allowed_upstream_headers": map[string]any{"patterns": []any{pattern("x-user-id"), pattern("x-session")}},
+				},
+			},
+		},
+	}
+}
+
+// lua does what the filter does for a look-up, as far as Lua has it: no JSON.
+func (b *bench) lua() any {
+	script := fmt.Sprintf(`
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  headers:remove("x-user-id")
+  headers:remove("x-session")
+  local key = string.match(headers:get("cookie") or "", "sessionid=(%%w+)")
+  if key == nil then
+    handle:respond({[":status"] = "401"}, "")
+    return
+  end
+  local answer, body = handle:httpCall("sessions", {
+    [":method"] = "POST", [":path"] = "/v1/lookup", [":authority"] = "sessions",
+    ["content-type"] = "application/json", ["authorization"] = "Bearer %s",
+  }, '{"key":"' .. key .. '"}', 5000)
+  local user = string.match(body or "", '"_auth_user_id":"(%%w+)"')
+  if answer[":status"] ~= "200" or user == nil then
+    handle:respond({[":status"] = "503"}, "")
+    return
+  end
+  headers:add("x-user-id", user)
+  headers:add("x-session", string.match(body, '"data":(%%b{})'))
+end
+function envoy_on_response(handle)
+  handle:headers():add("vary", "Cookie")
+end`, b.token)
+	return map[string]any{
+		"name": "lua",
+		"typed_config": map[string]any{
+			"@type":               "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+			"default_source_code": map[string]any{"inline_string": script},
+		},
+	}
+}
