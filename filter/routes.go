@@ -19,6 +19,9 @@ func NewRoutes(c *Config) *Routes {
 	return &Routes{config: c, known: map[string]map[string]*Route{}}
 }
 
+// ByName reports whether routes are configured by their names.
+func (r *Routes) ByName() bool { return len(r.config.routes) > 0 }
+
 // Lookup gives the configuration for an Envoy route's name and the bytes of
 // its metadata (property xds.route_metadata). For metadata in error it gives
 // nil, which Stream.Request refuses, and, the first time, the error.

@@ -18,7 +18,17 @@ type Signed struct {
 	Fallbacks []string // secret
 
 	codec *django.CookieCodec // nil: this is not the route's engine
+	// verified are cookies that were found good, so that the same one is not
+	// verified for each request. It follows from the cookie alone what it
+	// holds: this changes no decision.
+	verified *Cache
 }
+
+// The bounds of Signed.verified.
+const (
+	verifiedEntries = 10_000
+	verifiedBytes   = 8 << 20
+)
 
 // maxSignedBytes bounds a session's JSON. What fits a cookie unpacks to more
 // only if somebody who has the SECRET_KEY wants it to.
@@ -35,9 +45,10 @@ var errCookieTooLong = errors.New("the session is too large for a cookie: name a
 
 // prepare makes the codec of a configured engine.
 func (e *Signed) prepare() (err error) {
-	e.codec = nil
+	e.codec, e.verified = nil, nil
 	if e.SecretKey != "" || len(e.Fallbacks) > 0 {
 		e.codec, err = django.NewCookieCodec(maxSignedBytes, e.SecretKey, e.Fallbacks...)
+		e.verified = NewCache(verifiedEntries, verifiedBytes)
 	}
 	return err
 }
@@ -47,11 +58,18 @@ func (e *Signed) inUse() bool { return e.codec != nil }
 
 // read gives the session that a cookie holds; any doubt is none.
 func (e *Signed) read(cookie string, policy session.Policy, now time.Time) record {
+	if known, ok := e.verified.get(cookie); ok {
+		return known.record // its end is looked at as any session's
+	}
 	data, at, err := e.codec.Decode(cookie, policy.Age, now)
 	if err != nil {
 		return record{verdict: noSession}
 	}
-	return signedRecord(string(data), policy, at)
+	r := signedRecord(string(data), policy, at)
+	if r.verdict == liveSession {
+		e.verified.put(cookie, r, now)
+	}
+	return r
 }
 
 // signedRecord is a session that was signed at a time. Django looks at

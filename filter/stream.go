@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"time"
 
 	"cloakroom/session"
@@ -36,7 +37,8 @@ const (
 
 func validKey(key string) bool { return session.ValidKey(key) }
 
-// Request decides on the request headers. A nil route, which stands for a
+// Request decides on the request headers, which are the caller's again
+// afterwards. A nil route, which stands for a
 // configuration in error, is refused.
 func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Action {
 	s.memory = m
@@ -76,6 +78,7 @@ func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Actio
 		return s.lookedUp(r, now)
 	}
 	s.waiting = forLookup
+	s.headers = slices.Clone(h) // the caller has the slice back
 	return Action{Verdict: Wait, Lookup: key, Callout: route.Service.callout(lookupPath, keyBody(key))}
 }
 

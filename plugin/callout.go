@@ -1,6 +1,8 @@
 package main
 
 import (
+	"unsafe"
+
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
@@ -23,9 +25,9 @@ func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) boo
 	if c.Authorization != "" {
 		headers = append(headers, [2]string{"authorization", c.Authorization})
 	}
-	p.callouts.Increment(1)
+	p.counters.add(calloutsCounter)
 	err := upstreamgo.DispatchHTTPCall(c.Cluster, headers, []byte(c.Body), uint32(c.Timeout.Milliseconds()),
-		func(numHeaders, bodySize, _ int) { done(answer(numHeaders, bodySize)) })
+		func(numHeaders, bodySize, _ int) { done(p.answer(numHeaders, bodySize)) })
 	return err == nil
 }
 
@@ -42,17 +44,13 @@ func (p *pluginContext) tell(c filter.Callout) {
 }
 
 // answer reads the answer at hand.
-func answer(numHeaders, bodySize int) filter.Answer {
+func (p *pluginContext) answer(numHeaders, bodySize int) filter.Answer {
 	if numHeaders == 0 || bodySize > maxAnswerBytes {
 		return filter.Answer{}
 	}
-	headers, err := proxywasm.GetHttpCallResponseHeaders()
-	if err != nil {
-		return filter.Answer{}
-	}
-	a := filter.Answer{Status: filter.Headers(headers).Get(":status")}
+	a := filter.Answer{Status: p.pairs(upstreamgo.CalloutHeaders).Get(":status")}
 	if body, err := proxywasm.GetHttpCallResponseBody(0, bodySize); err == nil {
-		a.Body = string(body)
+		a.Body = unsafe.String(unsafe.SliceData(body), len(body)) // nobody else has it
 	}
 	return a
 }

@@ -10,8 +10,12 @@ import (
 	"cloakroom/filter"
 )
 
-// tick is how often this worker looks for what the leading one has learned.
-const tick = 100 * time.Millisecond
+// tick is how often this worker looks for what the leading one has learned;
+// without a cache it has only counters to tell.
+const (
+	tick     = 100 * time.Millisecond
+	idleTick = time.Second
+)
 
 // follower is what this worker remembers of one session service's sessions,
 // and how it hears of those that end.
@@ -35,10 +39,11 @@ func (p *pluginContext) follow(config *filter.Config) error {
 		f.lookups.Feed.Identify(strconv.FormatUint(rand.Uint64(), 36))
 		p.followers[service.Cluster] = f
 	}
+	every := tick
 	if len(p.followers) == 0 {
-		return nil
+		every = idleTick
 	}
-	return proxywasm.SetTickPeriodMilliSeconds(uint32(tick / time.Millisecond))
+	return proxywasm.SetTickPeriodMilliSeconds(uint32(every / time.Millisecond))
 }
 
 // follower gives what is remembered for a route.
@@ -63,21 +68,22 @@ func (f *follower) look(a filter.Action, c *httpContext) bool {
 		return true
 	}
 	sent := f.plugin.dispatch(a.Callout, func(answer filter.Answer) {
-		known, waiting := f.lookups.Answer(a.Lookup, answer, time.Now())
+		known, waiting := f.lookups.Answer(a.Lookup, answer, now())
 		for _, c := range waiting {
-			c.goOn(func() filter.Action { return c.stream.LookedUp(known, time.Now()) }, &requestSide)
+			c.goOn(func() filter.Action { return c.stream.LookedUp(known, now()) }, &requestSide)
 		}
 	})
 	if !sent {
-		f.lookups.Answer(a.Lookup, filter.Answer{}, time.Now())
+		f.lookups.Answer(a.Lookup, filter.Answer{}, now())
 	}
 	return sent
 }
 
 // OnTick hears what the leading worker has learned, and leads if none does.
 func (p *pluginContext) OnTick() {
+	p.counters.flush()
 	for _, f := range p.followers {
-		f.tick(time.Now())
+		f.tick(now())
 	}
 }
 
@@ -101,7 +107,7 @@ func (f *follower) poll() {
 		return
 	}
 	polled := func(answer filter.Answer) {
-		feed.Polled(answer, time.Now())
+		feed.Polled(answer, now())
 		if answer.Status != "200" {
 			return // the next tick tries again
 		}
@@ -111,6 +117,6 @@ func (f *follower) poll() {
 		f.poll()
 	}
 	if !f.plugin.dispatch(callout, polled) {
-		feed.Polled(filter.Answer{}, time.Now())
+		feed.Polled(filter.Answer{}, now())
 	}
 }

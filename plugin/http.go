@@ -1,10 +1,9 @@
 package main
 
 import (
-	"time"
-
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
 	"cloakroom/filter"
 )
@@ -20,15 +19,23 @@ type httpContext struct {
 }
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
-	headers, _ := proxywasm.GetHttpRequestHeaders()
-	now, route := time.Now(), c.plugin.route()
+	now, route := now(), c.plugin.route()
 	c.follower = c.plugin.follower(route)
-	return c.perform(c.stream.Request(headers, route, c.follower.memory(now), now), &requestSide)
+	return c.perform(c.stream.Request(c.plugin.pairs(upstreamgo.RequestHeaders), route, c.follower.memory(now), now), &requestSide)
 }
 
 func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
-	headers, _ := proxywasm.GetHttpResponseHeaders()
-	return c.perform(c.stream.Response(headers, time.Now()), &responseSide)
+	return c.perform(c.stream.Response(c.plugin.pairs(upstreamgo.ResponseHeaders), now()), &responseSide)
+}
+
+// pairs gives the headers at hand, until it is called again; none if the host
+// has them not.
+func (p *pluginContext) pairs(m upstreamgo.HeaderMap) filter.Headers {
+	var err error
+	if p.headers, err = upstreamgo.Pairs(m, p.headers[:0]); err != nil {
+		return nil
+	}
+	return p.headers
 }
 
 func (c *httpContext) OnHttpStreamDone() { c.gone = true }
@@ -58,7 +65,7 @@ var (
 // perform does what an action says, with the stream as the effective context.
 func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 	for {
-		c.plugin.count(a.Outcome)
+		c.plugin.counters.add(a.Outcome)
 		c.plugin.warn(a.Warning)
 		for _, callout := range a.Tell {
 			c.plugin.tell(callout)
@@ -72,7 +79,7 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 				return types.ActionPause
 			}
 			// It could not be sent: that is the answer.
-			a = c.stream.Reply(filter.Answer{}, time.Now())
+			a = c.stream.Reply(filter.Answer{}, now())
 			continue
 		case filter.Continue:
 			if s.edit(a.Edits) == nil {
@@ -92,7 +99,7 @@ func (c *httpContext) ask(a filter.Action, s *side) bool {
 		return c.follower.look(a, c)
 	}
 	return c.plugin.dispatch(a.Callout, func(answer filter.Answer) {
-		c.goOn(func() filter.Action { return c.stream.Reply(answer, time.Now()) }, s)
+		c.goOn(func() filter.Action { return c.stream.Reply(answer, now()) }, s)
 	})
 }
 

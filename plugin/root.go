@@ -6,6 +6,7 @@ import (
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
 	"cloakroom/filter"
 )
@@ -14,8 +15,9 @@ import (
 type pluginContext struct {
 	types.DefaultPluginContext
 	routes   *filter.Routes
-	outcomes map[filter.Outcome]proxywasm.MetricCounter
-	callouts proxywasm.MetricCounter
+	counters counters
+	// headers is where a callback's header pairs go.
+	headers  [][2]string
 	warnings limiter
 	// followers by the cluster of the session service.
 	followers map[string]*follower
@@ -35,13 +37,9 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 		return types.OnPluginStartStatusFailed
 	}
 	p.routes = filter.NewRoutes(config)
-	p.outcomes = make(map[filter.Outcome]proxywasm.MetricCounter, len(filter.Outcomes))
-	for outcome, name := range filter.Outcomes {
-		p.outcomes[outcome] = proxywasm.DefineCounterMetric("cloakroom." + name)
-	}
-	p.callouts = proxywasm.DefineCounterMetric("cloakroom.callouts")
+	p.counters = newCounters()
 	if err := p.follow(config); err != nil {
-		proxywasm.LogCriticalf("cloakroom: no ticks can be had, without which nothing may be remembered: %v", err)
+		proxywasm.LogCriticalf("cloakroom: no ticks can be had, without which nothing can be counted nor remembered: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
 	return types.OnPluginStartStatusOK
@@ -54,8 +52,11 @@ func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
 // route gives the configuration of the route that Envoy chose for the stream
 // at hand; nil if it is in error.
 func (p *pluginContext) route() *filter.Route {
-	name, _ := proxywasm.GetProperty([]string{"xds", "route_name"})
-	metadata, _ := proxywasm.GetProperty([]string{"xds", "route_metadata"})
+	var name []byte
+	if p.routes.ByName() {
+		name, _ = upstreamgo.Property("xds\x00route_name")
+	}
+	metadata, _ := upstreamgo.Property("xds\x00route_metadata")
 	route, err := p.routes.Lookup(string(name), metadata)
 	if err != nil {
 		proxywasm.LogErrorf("cloakroom: %v", err)
@@ -63,19 +64,12 @@ func (p *pluginContext) route() *filter.Route {
 	return route
 }
 
-// count counts an outcome.
-func (p *pluginContext) count(outcome filter.Outcome) {
-	if counter, ok := p.outcomes[outcome]; ok {
-		counter.Increment(1)
-	}
-}
-
 // warn logs a warning; a storm of them becomes one a second.
 func (p *pluginContext) warn(message string) {
 	if message == "" {
 		return
 	}
-	if suppressed, ok := p.warnings.pass(time.Now()); ok {
+	if suppressed, ok := p.warnings.pass(now()); ok {
 		proxywasm.LogWarnf("cloakroom: %s (%d more warnings were left out before this)", message, suppressed)
 	}
 }
