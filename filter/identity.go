@@ -125,6 +125,29 @@ func (id *Identity) edits(data []rawjson.Member) ([]Edit, error) {
 	return append(edits, Edit{Set, id.DataHeader, string(line)}), nil
 }
 
+// told are the edits of an Identity for one record.
+type told struct {
+	of    *Identity
+	edits []Edit
+}
+
+// identity gives the edits that tell the upstream who this is, made once for a
+// record that is remembered.
+func (r *record) identity(id *Identity) ([]Edit, error) {
+	if r.told != nil && r.told.of == id {
+		return r.told.edits, nil
+	}
+	edits, err := id.edits(r.data)
+	if err != nil {
+		return nil, err
+	}
+	edits = slices.Clip(edits) // who appends gets a copy
+	if r.told != nil {
+		r.told.of, r.told.edits = id, edits
+	}
+	return edits, nil
+}
+
 // dataLine gives the data as one line of ASCII JSON.
 func (id *Identity) dataLine(data []rawjson.Member) []byte {
 	line := []byte{'{'}

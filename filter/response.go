@@ -36,6 +36,16 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	return action
 }
 
+// NeedsTime reports whether Response will ask what time it is: to know it costs
+// a host call.
+func (s *Stream) NeedsTime() bool {
+	if s.route == nil || s.route.Mode == ModeOff {
+		return false
+	}
+	e := &s.route.Expiry
+	return s.route.AcceptUpdates || (s.record.verdict == liveSession && (e.SaveEveryRequest || e.limited()))
+}
+
 // refresh moves the session's end, and notes that it is used, where that is
 // due. The store hears of it without anybody waiting; should it not hear, the
 // session ends there earlier than its cookie, which admits nobody.

@@ -75,6 +75,7 @@ type record struct {
 	expiry        session.Expiry
 	created, seen time.Time // the limits' stamps; zero: none yet
 	text          string    // the data, as it came
+	told          *told     // what upstreams are told of it, once that was made
 	data          []rawjson.Member
 }
 
@@ -128,5 +129,5 @@ func newRecord(text string, expires time.Time) record {
 		expiry = session.FixedExpiry(expires)
 	}
 	created, seen := stamps(data)
-	return record{verdict: liveSession, expires: expires, expiry: expiry, created: created, seen: seen, text: text, data: data}
+	return record{verdict: liveSession, expires: expires, expiry: expiry, created: created, seen: seen, text: text, data: data, told: &told{}}
 }

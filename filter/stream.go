@@ -142,12 +142,16 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 			return Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here.")}
 		}
 	}
-	identity, err := s.route.Identity.edits(r.data)
+	identity, err := r.identity(&s.route.Identity)
 	if err != nil {
 		return Action{Outcome: Misconfigured, Warning: err.Error(), Reply: s.refusal(500, "The session cannot be handed on; the proxy's log says why.")}
 	}
 	s.record = r
-	s.edits = append(s.edits, identity...)
+	if s.edits == nil {
+		s.edits = identity
+	} else {
+		s.edits = append(s.edits, identity...)
+	}
 	if !s.route.Identity.isUser(r.data) {
 		return s.proceed(Anonymous)
 	}

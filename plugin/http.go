@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
@@ -25,7 +27,11 @@ func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 }
 
 func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
-	return c.perform(c.stream.Response(c.plugin.pairs(upstreamgo.ResponseHeaders), now()), &responseSide)
+	var at time.Time
+	if c.stream.NeedsTime() {
+		at = now()
+	}
+	return c.perform(c.stream.Response(c.plugin.pairs(upstreamgo.ResponseHeaders), at), &responseSide)
 }
 
 // pairs gives the headers at hand, until it is called again; none if the host
