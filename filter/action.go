@@ -118,6 +118,7 @@ const (
 	LoggedOut             // a session was flushed
 	Refreshed             // a session's expiry was moved
 	Updated               // a session was changed by an upstream
+	Ended                 // a stream was closed: its session had ended
 	Stale                 // admitted by what was known: no answer, on_unavailable: stale
 )
 
@@ -125,5 +126,5 @@ const (
 var Outcomes = map[Outcome]string{
 	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
 	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked",
-	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale",
+	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended",
 }

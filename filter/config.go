@@ -186,6 +186,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
 		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow", "stale"), "while the session service gives no answer: 503, on as anonymous, or by what was known"},
 		{"forward_cookie", boolean(&r.ForwardCookie), "whether the upstream gets the session cookie"},
+		{"end_streams", boolean(&r.EndStreams), "close what is still open (WebSocket, server-sent events, gRPC) when its session ends"},
 		{"accept_updates", boolean(&r.AcceptUpdates), "whether the upstream may change the session by `x-session-*` response headers"},
 		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with mode: required only"},
 	}
@@ -214,6 +215,9 @@ func (r *Route) validate(path string) error {
 	}
 	if r.OnUnavailable == UnavailableStale && r.Service.Cache.TTL == 0 {
 		bad("on_unavailable", "stale needs engine.service.cache.ttl: without a cache nothing is known")
+	}
+	if r.EndStreams && r.Service.Cache.TTL == 0 {
+		bad("end_streams", "needs engine.service.cache.ttl: without the feed that comes with it nobody hears of an end")
 	}
 	if r.Service.Authority == "" {
 		bad("engine.service.authority", "must not be empty")

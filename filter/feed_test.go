@@ -202,7 +202,7 @@ func TestAnswerOutrunByAnEvent(t *testing.T) {
 			t.Fatal("two are to ask")
 		}
 		w.hear(now, page("8", false, event))
-		if known, waiting := w.Answer(goodKey, live, now); len(waiting) != 2 || known.record.verdict != liveSession || w.knows(goodKey) {
+		if known, waiting, _ := w.Answer(goodKey, live, now); len(waiting) != 2 || known.record.verdict != liveSession || w.knows(goodKey) {
 			t.Errorf("%s: %d wait, remembered: %v", name, len(waiting), w.knows(goodKey))
 		}
 		w.Join(goodKey, "third")

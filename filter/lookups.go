@@ -14,14 +14,15 @@ import (
 // the feed of revocations is followed: what ends elsewhere is dropped from the
 // cache when the feed says so, and a feed that is not heard of for a while
 // takes the trust from all of it.
-type Lookups[W any] struct {
+type Lookups[W comparable] struct {
 	Cache   *Cache
 	Feed    Feed
 	flights map[string]*flight[W]
+	watched watches[W]
 }
 
 // flight is one look-up under way.
-type flight[W any] struct {
+type flight[W comparable] struct {
 	waiting []W
 	// outdated says that the session was changed or ended since the callout
 	// was sent: the answer may be older than that.
@@ -29,8 +30,8 @@ type flight[W any] struct {
 }
 
 // NewLookups makes the Lookups for a service.
-func NewLookups[W any](s *Service) *Lookups[W] {
-	l := &Lookups[W]{Cache: NewCache(s.Cache.Entries, s.Cache.Bytes), flights: map[string]*flight[W]{}}
+func NewLookups[W comparable](s *Service) *Lookups[W] {
+	l := &Lookups[W]{Cache: NewCache(s.Cache.Entries, s.Cache.Bytes), flights: map[string]*flight[W]{}, watched: newWatches[W]()}
 	l.Feed = newFeed(s, l)
 	return l
 }
@@ -47,19 +48,22 @@ func (l *Lookups[W]) Join(key string, w W) (first bool) {
 	return !under
 }
 
-// Answer takes the answer to the look-up of key, and gives what it says and
-// who waits for it.
-func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (Known, []W) {
+// Answer takes the answer to the look-up of key, and gives what it says, who
+// waits for it, and whose streams end with the session.
+func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, waiting, ending []W) {
 	f := l.flights[key]
 	if f == nil {
-		return Known{}, nil
+		return Known{}, nil, nil
 	}
 	delete(l.flights, key)
 	r := parseAnswer(a)
+	if !f.outdated {
+		ending = l.ended(key, &r, now)
+	}
 	if r.verdict != noAnswer && !f.outdated {
 		l.Cache.put(key, r, now)
 	}
-	return Known{r}, f.waiting
+	return Known{r}, f.waiting, ending
 }
 
 // Known is what a look-up says of a session.
@@ -70,6 +74,7 @@ func (l *Lookups[W]) Drop(key string) { l.dropHash(session.KeyHash(key)) }
 
 func (l *Lookups[W]) dropHash(hash uint64) {
 	l.Cache.dropHash(hash)
+	l.watched.changed(hash)
 	for key, f := range l.flights {
 		f.outdated = f.outdated || session.KeyHash(key) == hash
 	}
@@ -79,6 +84,7 @@ func (l *Lookups[W]) dropHash(hash uint64) {
 // known yet: none is remembered.
 func (l *Lookups[W]) dropUser(id string) {
 	l.Cache.dropUser(id)
+	l.watched.allChanged()
 	for _, f := range l.flights {
 		f.outdated = true
 	}
@@ -86,6 +92,7 @@ func (l *Lookups[W]) dropUser(id string) {
 
 func (l *Lookups[W]) clear() {
 	l.Cache.Clear()
+	l.watched.allChanged()
 	for _, f := range l.flights {
 		f.outdated = true
 	}

@@ -58,6 +58,9 @@ type Route struct {
 	OnMissing     OnMissing
 	OnUnavailable OnUnavailable
 	ForwardCookie bool
+	// EndStreams closes a stream, a WebSocket for example, when its session
+	// ends.
+	EndStreams bool
 	// AcceptUpdates lets the upstream change the session by response headers.
 	AcceptUpdates bool
 	Require       []Requirement

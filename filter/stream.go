@@ -169,6 +169,10 @@ func (s *Stream) overLimit() Action {
 	return action
 }
 
+// EndsWithSession reports whether the stream is to be closed when its session
+// ends.
+func (s *Stream) EndsWithSession() bool { return s.route != nil && s.route.EndStreams }
+
 // missing handles a request without a live session of a user.
 func (s *Stream) missing() Action {
 	s.record = record{verdict: noSession}

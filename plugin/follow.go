@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
 	"cloakroom/filter"
 )
@@ -67,16 +68,47 @@ func (f *follower) look(a filter.Action, c *httpContext) bool {
 	if !f.lookups.Join(a.Lookup, c) {
 		return true
 	}
-	sent := f.plugin.dispatch(a.Callout, func(answer filter.Answer) {
-		known, waiting := f.lookups.Answer(a.Lookup, answer, now())
-		for _, c := range waiting {
-			c.goOn(func() filter.Action { return c.stream.LookedUp(known, now()) }, &requestSide)
-		}
-	})
+	sent := f.plugin.dispatch(a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })
 	if !sent {
 		f.lookups.Answer(a.Lookup, filter.Answer{}, now())
 	}
 	return sent
+}
+
+// answered has the answer to a look-up.
+func (f *follower) answered(key string, answer filter.Answer) {
+	known, waiting, ending := f.lookups.Answer(key, answer, now())
+	end(ending)
+	for _, c := range waiting {
+		c.goOn(func() filter.Action { return c.stream.LookedUp(known, now()) }, &requestSide)
+	}
+}
+
+// end closes streams whose session has ended.
+func end(streams []*httpContext) {
+	for _, c := range streams {
+		if c.gone || proxywasm.SetEffectiveContext(c.id) != nil {
+			continue
+		}
+		c.plugin.counters.add(filter.Ended)
+		if err := upstreamgo.CloseStream(upstreamgo.StreamResponse); err != nil {
+			proxywasm.LogErrorf("cloakroom: a stream whose session has ended cannot be closed: %v", err)
+		}
+	}
+}
+
+// recheck looks up the sessions of open streams of which something was heard.
+func (f *follower) recheck(now time.Time) {
+	for {
+		callout, key, ok := f.lookups.Due(now)
+		if !ok {
+			return
+		}
+		if !f.plugin.dispatch(callout, func(answer filter.Answer) { f.answered(key, answer) }) {
+			f.answered(key, filter.Answer{})
+			return
+		}
+	}
 }
 
 // OnTick hears what the leading worker has learned, and leads if none does.
@@ -97,6 +129,7 @@ func (f *follower) tick(now time.Time) {
 		feed.Learn(string(learned))
 	}
 	f.poll()
+	f.recheck(now)
 }
 
 // poll asks for the feed again and again while this worker leads.

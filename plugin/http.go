@@ -18,6 +18,7 @@ type httpContext struct {
 	id       uint32
 	stream   filter.Stream
 	gone     bool
+	watched  bool // closed when its session ends
 }
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
@@ -44,7 +45,12 @@ func (p *pluginContext) pairs(m upstreamgo.HeaderMap) filter.Headers {
 	return p.headers
 }
 
-func (c *httpContext) OnHttpStreamDone() { c.gone = true }
+func (c *httpContext) OnHttpStreamDone() {
+	c.gone = true
+	if c.watched {
+		c.follower.lookups.Unwatch(&c.stream, c)
+	}
+}
 
 // side is the direction of a stream that an action is about.
 type side struct {
@@ -89,6 +95,7 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 			continue
 		case filter.Continue:
 			if s.edit(a.Edits) == nil {
+				c.watch(s)
 				return types.ActionContinue
 			}
 			// Headers that could not be set must not pass for the right ones.
@@ -96,6 +103,14 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 		}
 		c.reply(a.Reply)
 		return types.ActionPause
+	}
+}
+
+// watch has the stream end with its session, from when it is admitted.
+func (c *httpContext) watch(s *side) {
+	if s == &requestSide && c.follower != nil && c.stream.EndsWithSession() {
+		c.watched = true
+		c.follower.lookups.Watch(&c.stream, c)
 	}
 }
 

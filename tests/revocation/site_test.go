@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -50,11 +51,16 @@ type shape struct {
 	url                       string
 	cache                     map[string]any
 	timeout                   string
+	config                    map[string]any // more of the filter's
+	upstream                  http.Handler   // nil: one that tells who it is
 }
 
 func newSite(t *testing.T, c shape) *site {
 	t.Helper()
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User-Id")) }))
+	if c.upstream == nil {
+		c.upstream = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User-Id")) })
+	}
+	upstream := httptest.NewServer(c.upstream)
 	t.Cleanup(upstream.Close)
 	u, err := url.Parse(upstream.URL)
 	if err != nil {
@@ -78,14 +84,16 @@ func newSite(t *testing.T, c shape) *site {
 		t.Cleanup(func() { service.Stop() })
 		s.services = append(s.services, service)
 	}
+	config := map[string]any{
+		"cookie": map[string]any{"secure": false},
+		"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "timeout": c.timeout, "cache": c.cache}},
+	}
+	maps.Copy(config, c.config)
 	for i := range c.envoys {
 		port, admin := ports[c.services+2*i], ports[c.services+2*i+1]
 		envoy, err := stack.StartFilter(ctx, stack.FilterConfig{
 			Version: stack.Envoy140, Workers: c.workers, Port: port, Admin: admin, Upstream: upstreamPort, Services: s.ports,
-			Config: map[string]any{
-				"cookie": map[string]any{"secure": false},
-				"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "timeout": c.timeout, "cache": c.cache}},
-			},
+			Config: config,
 		})
 		if err != nil {
 			t.Fatal(err)

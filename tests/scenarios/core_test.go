@@ -128,7 +128,7 @@ func (p *coreProxy) decide(stream *filter.Stream, action filter.Action) filter.A
 			return action
 		case action.Lookup != "" && p.lookups != nil:
 			p.lookups.Join(action.Lookup, struct{}{})
-			known, _ := p.lookups.Answer(action.Lookup, p.call(action.Callout), coreTime)
+			known, _, _ := p.lookups.Answer(action.Lookup, p.call(action.Callout), coreTime)
 			action = stream.LookedUp(known, coreTime)
 		default:
 			action = stream.Reply(p.call(action.Callout), coreTime)

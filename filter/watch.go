@@ -1,0 +1,108 @@
+package filter
+
+import (
+	"time"
+
+	"cloakroom/session"
+)
+
+// watches are the streams that are to end with their sessions.
+type watches[W comparable] struct {
+	byHash map[uint64]*watch[W]
+	// due are the hashes of sessions that have to be looked up again: an event
+	// named them, or their end has come.
+	due map[uint64]bool
+}
+
+// watch is one session with open streams.
+type watch[W comparable] struct {
+	key     string
+	expires time.Time
+	streams map[W]bool
+}
+
+func newWatches[W comparable]() watches[W] {
+	return watches[W]{byHash: map[uint64]*watch[W]{}, due: map[uint64]bool{}}
+}
+
+// Watch has a stream end when its session does. It does nothing for a stream
+// without a session.
+func (l *Lookups[W]) Watch(s *Stream, w W) {
+	if s.record.verdict != liveSession || s.key == "" {
+		return
+	}
+	hash := session.KeyHash(s.key)
+	at := l.watched.byHash[hash]
+	if at == nil || at.key != s.key {
+		at = &watch[W]{key: s.key, streams: map[W]bool{}}
+		l.watched.byHash[hash] = at
+	}
+	at.expires = s.route.Expiry.end(s.record)
+	at.streams[w] = true
+}
+
+// Unwatch forgets a stream that has ended by itself.
+func (l *Lookups[W]) Unwatch(s *Stream, w W) {
+	hash := session.KeyHash(s.key)
+	if at := l.watched.byHash[hash]; at != nil && at.streams[w] {
+		if delete(at.streams, w); len(at.streams) == 0 {
+			delete(l.watched.byHash, hash)
+			delete(l.watched.due, hash)
+		}
+	}
+}
+
+func (w *watches[W]) changed(hash uint64) {
+	if w.byHash[hash] != nil {
+		w.due[hash] = true
+	}
+}
+
+func (w *watches[W]) allChanged() {
+	for hash := range w.byHash {
+		w.due[hash] = true
+	}
+}
+
+// Due gives a session that has open streams and has to be looked up again: send
+// the callout, and give its answer to Answer. Ask until there is none.
+func (l *Lookups[W]) Due(now time.Time) (Callout, string, bool) {
+	for hash, at := range l.watched.byHash {
+		if !at.expires.After(now) && l.flights[at.key] == nil {
+			l.watched.due[hash] = true
+		}
+	}
+	for hash := range l.watched.due {
+		at := l.watched.byHash[hash]
+		if l.flights[at.key] != nil {
+			continue // asked before the event, maybe: wait for its end
+		}
+		delete(l.watched.due, hash)
+		l.flights[at.key] = &flight[W]{}
+		return l.Feed.service.callout(lookupPath, keyBody(at.key)), at.key, true
+	}
+	return Callout{}, "", false
+}
+
+// ended gives the streams that an answer ends. An outage ends none: the session
+// is due again.
+func (l *Lookups[W]) ended(key string, r *record, now time.Time) (ending []W) {
+	hash := session.KeyHash(key)
+	at := l.watched.byHash[hash]
+	if at == nil || at.key != key {
+		return nil
+	}
+	switch {
+	case r.verdict == noAnswer:
+		l.watched.due[hash] = true
+	case r.verdict == liveSession && r.expires.After(now):
+		at.expires = r.expires
+	default:
+		for w := range at.streams {
+			ending = append(ending, w)
+		}
+		delete(l.watched.byHash, hash)
+		delete(l.watched.due, hash)
+	}
+	return ending
+}

@@ -1,0 +1,152 @@
+package revocation
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// beat is how often an open stream says something.
+const beat = 20 * time.Millisecond
+
+// speak is an upstream whose answers never end: server-sent events, or what
+// follows an upgrade to WebSocket, as far as a proxy looks at it.
+func speak(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") != "" {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		for _, err := fmt.Fprint(conn, "beat\n"); err == nil; _, err = fmt.Fprint(conn, "beat\n") {
+			time.Sleep(beat)
+		}
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	for r.Context().Err() == nil {
+		fmt.Fprint(w, "data: beat\n\n")
+		w.(http.Flusher).Flush()
+		time.Sleep(beat)
+	}
+}
+
+// stream is one that a client has open.
+type stream struct {
+	conn net.Conn
+	read *bufio.Reader
+}
+
+func openStream(t *testing.T, base, key, upgrade string) *stream {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "GET /live HTTP/1.1\r\nHost: site.test\r\nCookie: sessionid=%s\r\n%s\r\n", key, upgrade)
+	s := &stream{conn, bufio.NewReader(conn)}
+	status, err := s.read.ReadString('\n')
+	if err != nil || !(strings.Contains(status, " 200 ") || strings.Contains(status, " 101 ")) {
+		t.Fatalf("%q, %v", status, err)
+	}
+	if !s.beats(t) {
+		t.Fatal("the stream ended at once")
+	}
+	return s
+}
+
+// beats waits for the next sign of life; false if the stream has ended.
+func (s *stream) beats(t *testing.T) bool {
+	t.Helper()
+	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Error(err)
+		return false
+	}
+	for {
+		line, err := s.read.ReadString('\n')
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			t.Error("the stream neither lives nor ends")
+			return false
+		case err != nil:
+			if !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {
+				t.Errorf("the stream ends with %v", err)
+			}
+			return false
+		case strings.Contains(line, "beat"):
+			return true
+		}
+	}
+}
+
+// TestStreamsEndWithTheSession has streams of two sessions open on two Envoys,
+// and ends the one session.
+func TestStreamsEndWithTheSession(t *testing.T) {
+	s := newSite(t, shape{
+		envoys: 2, workers: 2, services: 1, url: "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3"), timeout: "2s",
+		cache: map[string]any{"ttl": "1h"}, config: map[string]any{"end_streams": true}, upstream: http.HandlerFunc(speak),
+	})
+	keys := s.create(2)
+	kinds := map[string]string{"server-sent events": "", "WebSocket": "Connection: Upgrade\r\nUpgrade: websocket\r\n"}
+	var ending, staying []*stream
+	for _, upgrade := range kinds {
+		for _, base := range s.bases {
+			for range 3 {
+				ending = append(ending, openStream(t, base, keys[0], upgrade))
+				staying = append(staying, openStream(t, base, keys[1], upgrade))
+			}
+		}
+	}
+	began := time.Now()
+	if err := s.flush(keys[0]); err != nil {
+		t.Fatal(err)
+	}
+	var last time.Duration
+	var reading sync.WaitGroup
+	var mu sync.Mutex
+	for _, stream := range ending {
+		reading.Go(func() {
+			for stream.beats(t) {
+				mu.Lock()
+				last = max(last, time.Since(began))
+				mu.Unlock()
+				if time.Since(began) > patience {
+					t.Error("a stream outlives its session")
+					return
+				}
+			}
+		})
+	}
+	reading.Wait()
+	for _, stream := range staying {
+		if !stream.beats(t) {
+			t.Error("a stream of another session was closed")
+		}
+	}
+	// An outage ends nothing.
+	if err := s.services[0].Hang(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		for _, stream := range staying {
+			if !stream.beats(t) {
+				t.Fatal("an outage has closed a stream")
+			}
+		}
+	}
+	if err := s.services[0].Resume(); err != nil {
+		t.Fatal(err)
+	}
+	note(t, "streams", fmt.Sprintf("streams: %d server-sent events and WebSockets on 2 Envoys ended with their session, the last word %s after it; %d of another session stayed open", len(ending), last.Round(time.Millisecond), len(staying)))
+}
