@@ -250,3 +250,25 @@ func TestMemory(t *testing.T) {
 		t.Error("the zero policy believes")
 	}
 }
+
+// TestOutageIsNotRemembered: no answer says nothing about the session.
+func TestOutageIsNotRemembered(t *testing.T) {
+	for _, a := range []Answer{{}, {"503", ""}, {"200", "<html>"}, {"404", answerNone}} {
+		shared := map[string]string{}
+		w := newWorker("a", &shared)
+		w.Join(goodKey, "who asks")
+		if w.Answer(goodKey, a, now); w.knows(goodKey) {
+			t.Errorf("%+v is remembered", a)
+		}
+	}
+}
+
+// TestOneHashForTwoKeys: a session is never taken for another's.
+func TestOneHashForTwoKeys(t *testing.T) {
+	c := NewCache(10, 1<<20)
+	c.put("mine", recordOf(`{"_auth_user_id":"1"}`), now)
+	c.byHash[session.KeyHash("yours")] = c.byHash[session.KeyHash("mine")] // as if they had one
+	if e, ok := c.get("yours"); ok {
+		t.Errorf("the key of one opens %s", e.record.text)
+	}
+}

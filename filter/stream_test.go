@@ -188,3 +188,39 @@ func FuzzAnswer(f *testing.F) {
 		stream.Response(Headers{{":status", "200"}}, now)
 	})
 }
+
+// TestForget: what a stream changes is forgotten where it is remembered, once
+// the store has it, whatever came of it.
+func TestForget(t *testing.T) {
+	route := routeOf(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}},"accept_updates":true,"logout":{"path":"/out"}}`)
+	cookie := [2]string{"cookie", "sessionid=" + goodKey}
+	live := Answer{"200", liveAnswer}
+	for name, upstream := range map[string]Headers{
+		"set":             {{":status", "200"}, {"x-session-set", `{"a":1}`}},
+		"login":           {{":status", "200"}, {"x-session-login", "7"}},
+		"flush":           {{":status", "200"}, {"x-session-flush", "1"}},
+		"Django changes":  {{":status", "200"}, {"set-cookie", "sessionid=" + goodKey + "; Path=/"}},
+		"Django ends":     {{":status", "302"}, {"set-cookie", `sessionid=""; Max-Age=0`}},
+		"Django, failing": {{":status", "500"}, {"set-cookie", `sessionid=""; Max-Age=0`}},
+	} {
+		for _, answer := range []Answer{live, {}, {"200", `{"state":"none"}`}} {
+			var s Stream
+			s.Request(Headers{{":method", "GET"}, {":path", "/"}, cookie}, route, Memory{}, now)
+			s.Reply(live, now)
+			action := s.Response(upstream, now)
+			if action.Verdict == Wait {
+				action = s.Reply(answer, now)
+			}
+			if action.Forget != goodKey {
+				t.Errorf("%s, answered %+v: forgets %q", name, answer, action.Forget)
+			}
+		}
+	}
+	for _, answer := range []Answer{{}, {"200", `{"state":"none"}`}} {
+		var s Stream
+		s.Request(Headers{{":method", "POST"}, {":path", "/out"}, {"sec-fetch-site", "same-origin"}, cookie}, route, Memory{}, now)
+		if action := s.Reply(answer, now); action.Forget != goodKey {
+			t.Errorf("logout, answered %+v: forgets %q", answer, action.Forget)
+		}
+	}
+}
