@@ -47,6 +47,11 @@ type Config struct {
 	CalloutLimit int   // bytes of a callout's answer; 0 is 32 MiB
 	Trailers     bool  // HTTP/1.1 trailers pass too; Envoy drops them by default
 
+	// CallLimit is how long one call into the guest may take; a longer one ends
+	// as a trap does. 0 is no limit, as in Envoy. With one the guest's code looks
+	// for its end in every loop and is about three times as slow.
+	CallLimit time.Duration
+
 	Now      func() time.Time    // the guest's clock; nil is time.Now
 	Log      func(Level, string) // gets each log line in turn; must not call the host
 	CacheDir string              // keeps compiled modules between processes; "" keeps them in memory

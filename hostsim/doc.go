@@ -33,6 +33,10 @@
 //
 // The tests say so case by case; what they want was seen in Envoy 1.40.0.
 //
+// What a guest does cannot harm the host: a fuzzer makes host calls of all sorts
+// with arguments of all sorts, memory is bounded, and Config.CallLimit ends a guest
+// that does not return.
+//
 // # Differences
 //
 //   - Headers that come from the network are in the order of their names, because

@@ -110,7 +110,8 @@ func (h *Host) compile(ctx context.Context) (wazero.CompiledModule, error) {
 		return nil, err
 	}
 	h.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
-		WithCompilationCache(cache).WithMemoryLimitPages(memoryLimitPages))
+		WithCompilationCache(cache).WithMemoryLimitPages(memoryLimitPages).
+		WithCloseOnContextDone(h.cfg.CallLimit > 0))
 	module, err := h.runtime.CompileModule(ctx, h.cfg.Wasm)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLoad, err)
@@ -131,6 +132,9 @@ func (h *Host) startVM(ctx context.Context, w *worker, m wazero.CompiledModule) 
 		return fmt.Errorf("%w: %w", ErrLoad, err)
 	}
 	v.module, v.mem = module, memory{module.Memory()}
+	if h.cfg.CallLimit > 0 {
+		v.watchdog.watch(h.cfg.CallLimit, func() { _ = module.CloseWithExitCode(v.ctx, exitOverdue) })
+	}
 	if v.exports, err = findExports(module); err != nil {
 		return err
 	}

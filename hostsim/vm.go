@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
 )
 
 // vm is one instance of the module with its contexts. It runs on one thread at a
@@ -34,6 +35,8 @@ type vm struct {
 	afterCall []func()
 	// stopNext is set by a local reply: the callback's answer does not matter.
 	stopNext bool
+
+	watchdog watchdog
 
 	restricted bool  // only the calls allowed at start may be made
 	failed     error // the trap that ended this VM
@@ -114,6 +117,9 @@ func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
 	current, effective := v.current, v.effective
 	v.current, v.effective = c, 0
 	defer func() { v.current, v.effective = current, effective }()
+	if v.watchdog.enter() {
+		defer v.watchdog.leave()
+	}
 	var stack [5]uint64
 	copy(stack[:], args)
 	if err := fn.CallWithStack(v.ctx, stack[:]); err != nil {
@@ -150,6 +156,10 @@ func (v *vm) fail(err error) {
 		return
 	}
 	reason, _, _ := strings.Cut(err.Error(), "\nwasm stack trace")
+	var exit *sys.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == exitOverdue {
+		reason = fmt.Sprintf("a call into the guest took longer than %s (Config.CallLimit)", v.host.cfg.CallLimit)
+	}
 	v.failed = fmt.Errorf("%w: %s", ErrTrap, reason)
 	v.host.log.add(Critical, "the VM failed: "+reason+"; its streams get 503 from now on")
 }
@@ -218,6 +228,7 @@ func (v *vm) stop() {
 
 // silence ends the root context's ticks and callouts, without a word to the guest.
 func (v *vm) silence() {
+	v.watchdog.end()
 	v.root.tick.stop()
 	for token, cancel := range v.root.calls {
 		cancel()

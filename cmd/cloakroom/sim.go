@@ -18,15 +18,16 @@ import (
 )
 
 type simCmd struct {
-	Wasm     string            `required:"" type:"path" placeholder:"FILE" help:"The plugin: WebAssembly for the proxy-wasm ABI 0.2."`
-	Config   string            `type:"path" placeholder:"FILE" help:"The plugin's configuration. YAML (.yaml, .yml) reaches it as JSON, anything else as it is."`
-	Listen   string            `default:"127.0.0.1:10000" placeholder:"ADDR" help:"Address for HTTP/1.1 without TLS; port 0 takes a free one."`
-	Upstream string            `required:"" placeholder:"URL" help:"Where requests go, as http://host:port."`
-	Cluster  map[string]string `placeholder:"NAME=URL" help:"A cluster that the plugin may call; may be repeated."`
-	Env      []string          `placeholder:"NAME[=VALUE]" sep:"none" help:"A variable of the plugin's environment; without a value, this process's own. May be repeated."`
-	Routes   string            `type:"path" placeholder:"FILE" help:"Routes, YAML: a list of {name, path or prefix, cluster, metadata}, the first match wins. Without it one route leads everything to --upstream."`
-	Workers  int               `default:"1" help:"How many VMs serve."`
-	LogLevel string            `default:"info" enum:"trace,debug,info,warn,error,critical" help:"Lines of the plugin below it are dropped: ${enum}."`
+	Wasm      string            `required:"" type:"path" placeholder:"FILE" help:"The plugin: WebAssembly for the proxy-wasm ABI 0.2."`
+	Config    string            `type:"path" placeholder:"FILE" help:"The plugin's configuration. YAML (.yaml, .yml) reaches it as JSON, anything else as it is."`
+	Listen    string            `default:"127.0.0.1:10000" placeholder:"ADDR" help:"Address for HTTP/1.1 without TLS; port 0 takes a free one."`
+	Upstream  string            `required:"" placeholder:"URL" help:"Where requests go, as http://host:port."`
+	Cluster   map[string]string `placeholder:"NAME=URL" help:"A cluster that the plugin may call; may be repeated."`
+	Env       []string          `placeholder:"NAME[=VALUE]" sep:"none" help:"A variable of the plugin's environment; without a value, this process's own. May be repeated."`
+	Routes    string            `type:"path" placeholder:"FILE" help:"Routes, YAML: a list of {name, path or prefix, cluster, metadata}, the first match wins. Without it one route leads everything to --upstream."`
+	Workers   int               `default:"1" help:"How many VMs serve."`
+	CallLimit time.Duration     `placeholder:"DURATION" help:"End the plugin's VM if one call into it takes longer; without it, none is ended, as in Envoy."`
+	LogLevel  string            `default:"info" enum:"trace,debug,info,warn,error,critical" help:"Lines of the plugin below it are dropped: ${enum}."`
 }
 
 // simDrain is how long requests may take to end after the signal to stop.
@@ -70,7 +71,7 @@ func serveUntilDone(ctx context.Context, server *http.Server, listener net.Liste
 // hostConfig reads the files and flags.
 func (c *simCmd) hostConfig(a *app) (hostsim.Config, error) {
 	out := hostsim.Config{
-		Workers: c.Workers, PluginName: filepath.Base(c.Wasm), Env: map[string]string{},
+		Workers: c.Workers, CallLimit: c.CallLimit, PluginName: filepath.Base(c.Wasm), Env: map[string]string{},
 		Clusters: map[string]hostsim.Cluster{"upstream": hostsim.URL(c.Upstream)},
 		LogLevel: levelOf(c.LogLevel), Log: logTo(a.stderr),
 	}

@@ -42,23 +42,29 @@ func TestHostsAgree(t *testing.T) {
 	}
 	cases := loadCases(t)
 	var equal, named = map[string]int{}, map[string]int{}
+	table := tableHead
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			seen := observeAll(t, hosts, c)
+			cells := map[string]string{}
 			for _, name := range []string{older, simulator} {
 				switch same, reason := seen[name] == seen[reference], c.Differs[name]; {
 				case same && reason != "":
 					t.Errorf("%s does not differ any more; take its reason out of cases.yaml", name)
 				case same:
 					equal[name]++
+					cells[name] = "equal"
 				case reason != "":
 					named[name]++
+					cells[name] = reason
 				default:
 					t.Errorf("%s differs from %s:\n%s", name, reference, firstDifference(seen[reference], seen[name]))
 				}
 			}
+			table += fmt.Sprintf("| %s | `%s` | %s | %s |\n", c.Name, strings.ReplaceAll(c.did(), "|", "\\|"), cells[older], cells[simulator])
 		})
 	}
+	checkTable(t, table)
 	summarize(t, len(cases), equal, named)
 }
 
