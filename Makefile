@@ -103,6 +103,7 @@ check: tools ## format, vet, lint, modules, import rules
 	@cd plugin/sdk && $(WASM) ../../build/staticcheck -checks inherit,-U1000 .
 	@$(GO) mod tidy -diff
 	@cd plugin/sdk && $(GO) mod tidy -diff
+	@cd tests/plugins/coraza && $(WASM_GO) vet . && $(GO) mod tidy -diff
 	@tests/imports.sh
 
 .PHONY: clean

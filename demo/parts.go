@@ -185,7 +185,7 @@ func (d *demo) sim(ctx context.Context, c *cli) error {
 		Name: "cloakroom sim",
 		Path: cloakroom,
 		Args: []string{
-			"sim", "--wasm", wasm, "--config", config, "--routes", routes, "--listen", address,
+			"sim", "--cache", filepath.Join(d.root, "build", "wazero"), "--wasm", wasm, "--config", config, "--routes", routes, "--listen", address,
 			"--upstream", d.url(djangoPort), "--cluster", "go=" + d.url(whoamiPort),
 			"--cluster", "app=" + d.url(djangoPort), "--cluster", "sessions=" + d.url(servicePort),
 			"--env", "CLOAKROOM_TOKEN",

@@ -47,6 +47,11 @@ type Config struct {
 	CalloutLimit int   // bytes of a callout's answer; 0 is 32 MiB
 	Trailers     bool  // HTTP/1.1 trailers pass too; Envoy drops them by default
 
+	// OldWASI offers the 18 functions of WASI that Envoys from before April 2026
+	// have, and not the 45 of later ones: a module that imports another does not
+	// load.
+	OldWASI bool
+
 	// CallLimit is how long one call into the guest may take; a longer one ends
 	// as a trap does. 0 is no limit, as in Envoy. With one the guest's code looks
 	// for its end in every loop and is about three times as slow.

@@ -45,7 +45,8 @@
 //   - The module is initialized once less: there is no base VM beside the canary.
 //   - A local reply sent in proxy_on_log is ignored. Envoy 1.40.0 runs proxy_on_log
 //     for it again, until the stack overflows.
-//   - The older hosts' poll_oneoff, which fails, is not offered; its 18 functions are.
+//   - With Config.OldWASI there are the 18 functions of the older hosts, but not
+//     their poll_oneoff, which fails.
 //
 // # Left out
 //

@@ -116,7 +116,7 @@ func (h *Host) compile(ctx context.Context) (wazero.CompiledModule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLoad, err)
 	}
-	if err := errors.Join(checkABI(module), checkImports(module)); err != nil {
+	if err := errors.Join(checkABI(module), checkImports(module, h.cfg.OldWASI)); err != nil {
 		return nil, err
 	}
 	return module, instantiateHost(ctx, h.runtime)

@@ -76,12 +76,16 @@ func instantiateHost(ctx context.Context, r wazero.Runtime) error {
 	return nil
 }
 
-// checkImports refuses a module that imports what the host does not have.
-func checkImports(m wazero.CompiledModule) error {
+// checkImports refuses a module that imports what the host does not have, or,
+// in an old one, did not have yet.
+func checkImports(m wazero.CompiledModule, old bool) error {
 	var unknown []string
 	for _, f := range m.ImportedFunctions() {
 		module, name, _ := f.Import()
 		call, found := hostModules[module][name]
+		if _, later := wasiLater[name]; later && old {
+			found = false
+		}
 		if !found {
 			unknown = append(unknown, module+"."+name)
 			continue

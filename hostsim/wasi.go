@@ -20,9 +20,9 @@ const (
 const maxRandom = 64 << 10 // bytes that one random_get gives
 
 // wasiCalls are the 18 functions that every proxy-wasm host of Envoy's has had
-// since 2024, and what they answer. A module that needs one more would not load in
-// the older Envoys. poll_oneoff answers as the hosts since April 2026 do, that is
-// "no events": the answer before it, ENOSYS, kills a Go guest.
+// since 2024, and what they answer, together with wasiLater. poll_oneoff answers as
+// the hosts since April 2026 do, that is "no events": the answer before it, ENOSYS,
+// kills a Go guest.
 var wasiCalls = map[string]hostCall{
 	"fd_write":            {params: "iiii", atStart: true, fn: fdWrite},
 	"fd_read":             {params: "iiii", fn: wasiAnswer(wasiNoSys)},
@@ -42,6 +42,25 @@ var wasiCalls = map[string]hostCall{
 	"path_open":           {params: "iiiiiIIii", fn: wasiAnswer(wasiNoEnt)},
 	"fd_prestat_get":      {params: "ii", atStart: true, fn: wasiAnswer(wasiBadF)},
 	"fd_prestat_dir_name": {params: "iii", atStart: true, fn: wasiAnswer(wasiNoSys)},
+}
+
+// wasiLater are the functions that Envoy's host offers besides since April 2026;
+// all answer that they are not implemented. By their parameters
+// (wasi_snapshot_preview1.witx).
+var wasiLater = map[string]string{
+	"clock_res_get": "ii", "fd_advise": "iIIi", "fd_allocate": "iII", "fd_datasync": "i", "fd_fdstat_set_rights": "iII",
+	"fd_filestat_get": "ii", "fd_filestat_set_size": "iI", "fd_filestat_set_times": "iIIi", "fd_pread": "iiiIi",
+	"fd_pwrite": "iiiIi", "fd_readdir": "iiiIi", "fd_renumber": "ii", "fd_sync": "i", "fd_tell": "ii",
+	"path_create_directory": "iii", "path_filestat_get": "iiiii", "path_filestat_set_times": "iiiiIIi",
+	"path_link": "iiiiiii", "path_readlink": "iiiiii", "path_remove_directory": "iii", "path_rename": "iiiiii",
+	"path_symlink": "iiiii", "path_unlink_file": "iii", "sock_accept": "iii", "sock_recv": "iiiiii", "sock_send": "iiiii",
+	"sock_shutdown": "ii",
+}
+
+func init() {
+	for name, params := range wasiLater {
+		wasiCalls[name] = hostCall{params: params, atStart: true, fn: wasiAnswer(wasiNoSys)}
+	}
 }
 
 func wasiAnswer(errno uint32) func(*vm, []uint64) uint32 {

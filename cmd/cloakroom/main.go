@@ -45,7 +45,7 @@ func main() {
 // run gives the exit status: 2 for usage, 1 for failure.
 func (a *app) run(ctx context.Context, args []string) int {
 	parser := kong.Must(&cli{}, kong.Name("cloakroom"), kong.Description(about),
-		kong.Writers(a.stdout, a.stderr), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
+		kong.Writers(a.stdout, a.stderr), kong.Vars{"cache": userCache()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
 	command, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(a.stderr, "cloakroom: %v; see cloakroom --help\n", err)

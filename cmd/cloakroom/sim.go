@@ -26,8 +26,18 @@ type simCmd struct {
 	Env       []string          `placeholder:"NAME[=VALUE]" sep:"none" help:"A variable of the plugin's environment; without a value, this process's own. May be repeated."`
 	Routes    string            `type:"path" placeholder:"FILE" help:"Routes, YAML: a list of {name, path or prefix, cluster, metadata}, the first match wins. Without it one route leads everything to --upstream."`
 	Workers   int               `default:"1" help:"How many VMs serve."`
+	Cache     string            `default:"${cache}" placeholder:"DIR" help:"Keeps the compiled plugin for the next start; empty: does not. Default: ${default}."`
 	CallLimit time.Duration     `placeholder:"DURATION" help:"End the plugin's VM if one call into it takes longer; without it, none is ended, as in Envoy."`
 	LogLevel  string            `default:"info" enum:"trace,debug,info,warn,error,critical" help:"Lines of the plugin below it are dropped: ${enum}."`
+}
+
+// userCache is where compiled plugins are kept, if the user has such a place.
+func userCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "cloakroom")
 }
 
 // simDrain is how long requests may take to end after the signal to stop.
@@ -73,7 +83,7 @@ func (c *simCmd) hostConfig(a *app) (hostsim.Config, error) {
 	out := hostsim.Config{
 		Workers: c.Workers, CallLimit: c.CallLimit, PluginName: filepath.Base(c.Wasm), Env: map[string]string{},
 		Clusters: map[string]hostsim.Cluster{"upstream": hostsim.URL(c.Upstream)},
-		LogLevel: levelOf(c.LogLevel), Log: logTo(a.stderr),
+		CacheDir: c.Cache, LogLevel: levelOf(c.LogLevel), Log: logTo(a.stderr),
 	}
 	var err error
 	if out.Wasm, err = os.ReadFile(c.Wasm); err != nil {

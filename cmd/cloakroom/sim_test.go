@@ -61,7 +61,7 @@ func TestSim(t *testing.T) {
 	a := &app{strings.NewReader(""), io.Discard, &stderr, func(string) (string, bool) { return "", false }}
 	wasm, status := buildProbe(t), make(chan int)
 	go func() {
-		status <- a.run(ctx, []string{"sim", "--wasm", wasm, "--listen", "127.0.0.1:0", "--upstream", upstream.URL,
+		status <- a.run(ctx, []string{"sim", "--cache=", "--wasm", wasm, "--listen", "127.0.0.1:0", "--upstream", upstream.URL,
 			"--cluster", "other=" + upstream.URL, "--env", "A=b=c"})
 	}()
 	ready := regexp.MustCompile(`ready: (http://\S+)`)

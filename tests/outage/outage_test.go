@@ -267,7 +267,7 @@ func newBench(t *testing.T, p *place) *bench {
 		t.Fatal(err)
 	}
 	envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
-		Version: stack.Envoy140, Workers: 2, Port: ports[0], Services: ports[1:2], Admin: ports[2], Upstream: upstreamPort,
+		Version: stack.Envoy140, Workers: 2, Port: ports[0], Clusters: map[string][]int{"sessions": ports[1:2]}, Admin: ports[2], Upstream: upstreamPort,
 		Config: map[string]any{
 			"accept_updates": true, "cookie": map[string]any{"secure": false},
 			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},

@@ -92,7 +92,7 @@ func newSite(t *testing.T, c shape) *site {
 	for i := range c.envoys {
 		port, admin := ports[c.services+2*i], ports[c.services+2*i+1]
 		envoy, err := stack.StartFilter(ctx, stack.FilterConfig{
-			Version: stack.Envoy140, Workers: c.workers, Port: port, Admin: admin, Upstream: upstreamPort, Services: s.ports,
+			Version: stack.Envoy140, Workers: c.workers, Port: port, Admin: admin, Upstream: upstreamPort, Clusters: map[string][]int{"sessions": s.ports},
 			Config: config,
 		})
 		if err != nil {

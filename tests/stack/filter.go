@@ -20,26 +20,29 @@ var filterBootstrap = template.Must(template.New("").Funcs(template.FuncMap{"jso
 type FilterConfig struct {
 	Version               string
 	Port, Admin, Upstream int
-	// Services are the ports of the session service's replicas, which make up
-	// the cluster "sessions".
-	Services []int
-	// Config is the filter's.
+	// Clusters are what the plugin may call: the ports of their hosts, by name.
+	Clusters map[string][]int
+	// Wasm is the module; empty: the filter.
+	Wasm string
+	// Config is the plugin's.
 	Config  map[string]any
 	Workers int
 }
 
 // StartFilter starts such an Envoy.
 func StartFilter(ctx context.Context, c FilterConfig) (*Envoy, error) {
-	wasm, err := Wasm()
-	if err != nil {
-		return nil, err
+	if c.Wasm == "" {
+		var err error
+		if c.Wasm, err = Wasm(); err != nil {
+			return nil, err
+		}
 	}
 	config, err := json.Marshal(c.Config)
 	if err != nil {
 		return nil, err
 	}
 	var text bytes.Buffer
-	if err := filterBootstrap.Execute(&text, map[string]any{"C": c, "Wasm": wasm, "Config": string(config)}); err != nil {
+	if err := filterBootstrap.Execute(&text, map[string]any{"C": c, "Config": string(config)}); err != nil {
 		return nil, err
 	}
 	return StartEnvoy(ctx, EnvoyConfig{Version: c.Version, Bootstrap: text.String(), AdminPort: c.Admin, Workers: c.Workers})

@@ -1,0 +1,102 @@
+package plugins
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"cloakroom/tests/stack"
+)
+
+// startEnvoy starts an Envoy with the plugin and gives its address.
+func startEnvoy(t *testing.T, wasm string, p plugin, upstream *httptest.Server) string {
+	t.Helper()
+	ports, err := stack.FreePorts(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clusters := map[string][]int{}
+	for _, name := range p.calls {
+		clusters[name] = []int{port}
+	}
+	envoy, err := stack.StartFilter(context.WithoutCancel(t.Context()), stack.FilterConfig{
+		Version: stack.Envoy140, Wasm: wasm, Config: p.config, Port: ports[0], Admin: ports[1], Upstream: port, Clusters: clusters, Workers: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = envoy.Stop() })
+	return "http://127.0.0.1:" + strconv.Itoa(ports[0])
+}
+
+// cacheDir keeps what wazero compiles, from run to run.
+func cacheDir(t *testing.T) string {
+	t.Helper()
+	root, err := stack.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "build", "wazero")
+}
+
+// startSim starts `cloakroom sim` with the plugin and gives its address.
+func startSim(t *testing.T, wasm string, p plugin, upstream *httptest.Server) string {
+	t.Helper()
+	ports, err := stack.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := stack.Cloakroom()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := json.Marshal(p.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(file, config, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	address := "127.0.0.1:" + strconv.Itoa(ports[0])
+	args := []string{"sim", "--wasm", wasm, "--config", file, "--listen", address, "--upstream", upstream.URL, "--log-level", "error", "--cache", cacheDir(t)}
+	for _, name := range p.calls {
+		args = append(args, "--cluster", name+"="+upstream.URL)
+	}
+	process, err := stack.Start(t.Context(), stack.Command{
+		Name: "cloakroom sim", Path: path, Args: args, Ready: stack.Answers("http://"+address+"/", ""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = process.Stop() })
+	return "http://" + address
+}
+
+// refusedByEnvoy136 starts the older Envoy, whose host offers 18 functions of
+// WASI, with the plugin and gives why it does not start.
+func refusedByEnvoy136(t *testing.T, wasm string) error {
+	t.Helper()
+	ports, err := stack.FreePorts(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{Version: stack.Envoy136, Wasm: wasm, Port: ports[0], Admin: ports[1], Workers: 1})
+	if err == nil {
+		_ = envoy.Stop()
+	}
+	return err
+}
