@@ -12,7 +12,7 @@ import (
 // proxied to a handler in this process.
 func BenchmarkRequest(b *testing.B) {
 	h, err := hostsim.New(b.Context(), hostsim.Config{
-		Wasm:     probeWasm,
+		Plugins:  []hostsim.Plugin{{Wasm: probeWasm}},
 		LogLevel: hostsim.Error,
 		Routes:   []hostsim.Route{{Prefix: "/", Cluster: "app"}},
 		Clusters: map[string]hostsim.Cluster{"app": hostsim.Handler(http.HandlerFunc(

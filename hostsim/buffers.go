@@ -6,12 +6,12 @@ func (v *vm) buffer(kind uint32) (b []byte, change *[]byte, found bool) {
 	c := v.inEffect()
 	switch kind {
 	case requestBody, responseBody:
-		if c.stream == nil {
+		if c.filter == nil {
 			return nil, nil, true
 		}
-		half := &c.stream.dec
+		half := &c.filter.dec
 		if kind == responseBody {
-			half = &c.stream.enc
+			half = &c.filter.enc
 		}
 		if half.body == nil {
 			return nil, nil, true
@@ -23,9 +23,9 @@ func (v *vm) buffer(kind uint32) (b []byte, change *[]byte, found bool) {
 		}
 		return c.root.response.body, nil, true
 	case vmConfiguration:
-		return v.host.cfg.VMConfiguration, nil, true
+		return c.root.plugin.VMConfiguration, nil, true
 	case pluginConfiguration:
-		return v.host.cfg.Configuration, nil, c.root.configuring
+		return c.root.plugin.Configuration, nil, c.root.configuring
 	case callData, downstreamData, upstreamData, grpcBuffer:
 		return nil, nil, true
 	}

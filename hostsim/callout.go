@@ -2,6 +2,7 @@ package hostsim
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -52,21 +53,25 @@ func httpCall(v *vm, a []uint64) status {
 // dispatch sends the callout; its answer comes in an entry into the VM of its own.
 func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []pair, timeout time.Duration, tokenAt uint64) status {
 	root := v.inEffect().root
-	ctx, cancel := context.WithCancel(context.Background())
-	if timeout > 0 {
-		ctx, cancel = context.WithTimeout(context.Background(), timeout)
-	}
+	ctx, cancel := context.WithCancelCause(context.Background())
 	req, err := calloutRequest(ctx, c, m, body, trailers, timeout)
 	if err != nil {
-		cancel()
+		cancel(err)
 		return internalFailure
+	}
+	var timer Timer
+	if timeout > 0 {
+		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}
 	v.lastCall++
 	token := v.lastCall
 	root.calls[token] = cancel
 	v.host.running.Go(func() {
-		defer cancel()
 		response := exchange(req, c, v.host.cfg.CalloutLimit)
+		cancel(nil)
+		if timer != nil {
+			timer.Stop()
+		}
 		v.worker.do(func() { v.finishCall(root, token, response) })
 	})
 	return wrote(v.mem.put32(tokenAt, token))
@@ -102,7 +107,7 @@ func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, 
 func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		status, text, _ := upstreamFailure(err)
+		status, text, _ := upstreamFailure(errors.Join(err, context.Cause(req.Context())))
 		m := newResponseMap()
 		m.add(":status", strconv.Itoa(status))
 		m.add("content-length", strconv.Itoa(len(text)))

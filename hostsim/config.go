@@ -26,22 +26,20 @@ const (
 	defaultBufferLimit  = 1 << 20          // bytes, per_connection_buffer_limit_bytes
 	defaultCalloutLimit = 32 << 20         // bytes, http.async_response_buffer_limit
 	defaultTimeout      = 15 * time.Second // of a route
+	defaultBackoff      = time.Second      // of a reload
 	memoryLimitPages    = 16384            // 1 GiB, PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES
 )
 
-// Config says what a host runs. Only Wasm is needed.
+// Config says what a host runs. Only Plugins is needed.
 type Config struct {
-	Wasm            []byte             // the module
-	Configuration   []byte             // plugin configuration, as proxy_on_configure finds it
-	VMConfiguration []byte             // VM configuration, as proxy_on_vm_start finds it
-	PluginName      string             // property plugin_name
-	RootID          string             // property plugin_root_id
-	VMID            string             // property plugin_vm_id, and the owner of shared data
-	Env             map[string]string  // the VM's environment
-	Routes          []Route            // the first that matches wins; where none does, 404
-	Clusters        map[string]Cluster // by name: where requests and callouts go
+	Plugins  []Plugin           // in the order in which requests pass them, as in http_filters
+	Routes   []Route            // the first that matches wins; where none does, 404
+	Clusters map[string]Cluster // by name: where requests and callouts go
 
-	Workers      int   // VMs, each with its lock; 0 is one. Requests go to them in turn.
+	Workers int // threads, each with VMs of its own; 0 is one
+	// Balance chooses the worker of a request, from 0 on; nil lets them take turns.
+	Balance func(*http.Request) int
+
 	LogLevel     Level // lines below it are dropped; the zero value keeps all
 	BufferLimit  int   // bytes that a paused body may hold; 0 is 1 MiB
 	CalloutLimit int   // bytes of a callout's answer; 0 is 32 MiB
@@ -57,10 +55,36 @@ type Config struct {
 	// for its end in every loop and is about three times as slow.
 	CallLimit time.Duration
 
-	Now      func() time.Time    // the guest's clock; nil is time.Now
+	Clock    Clock               // the time of guests, ticks and time-outs; nil is the machine's
 	Log      func(Level, string) // gets each log line in turn; must not call the host
 	CacheDir string              // keeps compiled modules between processes; "" keeps them in memory
 }
+
+// Plugin is one filter of the chain. Only Wasm is needed. Plugins with the same
+// module, VMID, VMConfiguration and Env share one VM on each worker, as in Envoy.
+type Plugin struct {
+	Wasm            []byte            // the module
+	Configuration   []byte            // as proxy_on_configure finds it
+	VMConfiguration []byte            // as proxy_on_vm_start finds it
+	Name            string            // property plugin_name
+	RootID          string            // property plugin_root_id
+	VMID            string            // property plugin_vm_id, and the owner of shared data
+	Env             map[string]string // the VM's environment
+	FailurePolicy   FailurePolicy
+	// ReloadBackoff is how old a VM has to be at least before FailReload replaces
+	// it; 0 is 1 s. Envoy lengthens it at random by up to a half.
+	ReloadBackoff time.Duration
+}
+
+// FailurePolicy is what becomes of streams whose VM has failed.
+type FailurePolicy int
+
+// The zero value denies.
+const (
+	FailClosed FailurePolicy = iota // 503
+	FailOpen                        // they pass without the filter
+	FailReload                      // 503, but the next stream gets a new VM
+)
 
 // Route tells where requests go and what the filter finds out about it.
 type Route struct {
@@ -93,8 +117,13 @@ func URL(base string) Cluster { return Cluster{base: base} }
 
 // withDefaults checks the configuration and fills in what was left open.
 func (c Config) withDefaults() (Config, error) {
-	if len(c.Wasm) == 0 {
-		return c, fmt.Errorf("%w: Config.Wasm is empty", ErrLoad)
+	if len(c.Plugins) == 0 {
+		return c, fmt.Errorf("%w: Config.Plugins is empty", ErrLoad)
+	}
+	for i, p := range c.Plugins {
+		if len(p.Wasm) == 0 {
+			return c, fmt.Errorf("%w: Config.Plugins[%d].Wasm is empty", ErrLoad, i)
+		}
 	}
 	set := func(field *int, fallback int) {
 		if *field == 0 {
@@ -104,8 +133,8 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Workers, 1)
 	set(&c.BufferLimit, defaultBufferLimit)
 	set(&c.CalloutLimit, defaultCalloutLimit)
-	if c.Now == nil {
-		c.Now = time.Now
+	if c.Clock == nil {
+		c.Clock = machineClock{}
 	}
 	routes := make([]Route, len(c.Routes))
 	for i, r := range c.Routes {

@@ -4,10 +4,9 @@
 // whose requests pass the plugin.
 //
 //	h, err := hostsim.New(ctx, hostsim.Config{
-//		Wasm:          wasm,
-//		Configuration: []byte(`{"mode": "required"}`),
-//		Routes:        []hostsim.Route{{Name: "main", Prefix: "/", Cluster: "app"}},
-//		Clusters:      map[string]hostsim.Cluster{"app": hostsim.Handler(app)},
+//		Plugins:  []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"mode": "required"}`)}},
+//		Routes:   []hostsim.Route{{Name: "main", Prefix: "/", Cluster: "app"}},
+//		Clusters: map[string]hostsim.Cluster{"app": hostsim.Handler(app)},
 //	})
 //
 // # As in Envoy

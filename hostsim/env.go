@@ -118,8 +118,8 @@ func callForeignFunction(v *vm, a []uint64) status {
 	if name != "clear_route_cache" {
 		return notFound
 	}
-	if s := v.current.stream; s != nil {
-		s.routed = false
+	if f := v.current.filter; f != nil {
+		f.s.routed = false
 	}
 	return ok
 }
@@ -129,7 +129,7 @@ func getSharedData(v *vm, a []uint64) status {
 	if !found {
 		return invalidMemory
 	}
-	value, st := v.host.shared.get(key)
+	value, st := v.host.shared.get(v.id, key)
 	if st != ok {
 		return st
 	}
@@ -145,7 +145,7 @@ func setSharedData(v *vm, a []uint64) status {
 	if !foundKey || !foundValue {
 		return invalidMemory
 	}
-	return v.host.shared.set(key, value, uint32(a[4]))
+	return v.host.shared.set(v.id, key, value, uint32(a[4]))
 }
 
 func registerSharedQueue(v *vm, a []uint64) status {
@@ -153,7 +153,7 @@ func registerSharedQueue(v *vm, a []uint64) status {
 	if !found {
 		return invalidMemory
 	}
-	token := v.host.queues.register(v.host.cfg.VMID, name, v.worker, v.inEffect().root.id)
+	token := v.host.queues.register(v.id, name, v, v.inEffect().root)
 	return wrote(v.mem.put32(a[2], token))
 }
 
@@ -164,7 +164,7 @@ func resolveSharedQueue(v *vm, a []uint64) status {
 		return invalidMemory
 	}
 	if vmID == "" {
-		vmID = v.host.cfg.VMID
+		vmID = v.id
 	}
 	token, st := v.host.queues.resolve(vmID, name)
 	if st != ok {

@@ -2,39 +2,108 @@ package hostsim
 
 import "github.com/tetratelabs/wazero/api"
 
-// half is one direction of a stream on its way through the filter: from the
-// client to the upstream, or back. All methods need the worker's lock.
-type half struct {
-	s                             *stream
-	onHeaders, onBody, onTrailers api.Function
-	forward                       func(end bool) // takes the headers over the filter's border
-	tooLarge                      func()         // the filter holds back more than the buffer limit
-	aborted                       bool           // a local reply or a reset took this direction's place
+// sink is what one direction of a stream flows into: the next filter, or what
+// comes after the last one. All methods need the worker's lock.
+type sink interface {
+	headers(m *headerMap, end bool)
+	data(chunk []byte, end bool)
+	trailer(m *headerMap)
+}
 
-	begun         bool       // there are headers
-	live          *headerMap // the headers, while host calls may touch them
+// direction is a stream's way through its filters, to the upstream or back.
+type direction struct {
+	first   sink
+	halves  []*half // in the order of passage
+	out     pipe    // past all filters
+	aborted bool    // a local reply or a reset took this direction's place
+
+	endAtHead bool // there is no body
+	ended     bool // the source has no more
+}
+
+// source is how the direction is fed: what enters it is noted.
+func (d *direction) headers(m *headerMap, end bool) {
+	d.endAtHead, d.ended = end, end
+	d.first.headers(m, end)
+}
+
+func (d *direction) data(chunk []byte, end bool) {
+	if d.aborted {
+		return
+	}
+	d.ended = end
+	d.first.data(chunk, end)
+}
+
+func (d *direction) trailer(m *headerMap) {
+	if d.aborted {
+		return
+	}
+	d.ended = true
+	d.first.trailer(m)
+}
+
+// stopped reports whether a filter has paused at the headers: nothing may follow.
+func (d *direction) stopped() bool {
+	for _, h := range d.halves {
+		if h.stoppedAll {
+			return true
+		}
+	}
+	return false
+}
+
+// abort ends this direction for the filters; what has gone past them stays.
+func (d *direction) abort() {
+	d.aborted = true
+	for _, h := range d.halves {
+		h.held, h.waiting, h.body = nil, waiting{}, nil
+		h.stoppedAll, h.stoppedBody = false, false
+	}
+}
+
+// half is one direction of a stream on its way through one filter.
+type half struct {
+	f                             *filter
+	d                             *direction
+	next                          sink
+	onHeaders, onBody, onTrailers api.Function
+	tooLarge                      func() // the filter holds back more than the buffer limit
+
+	m             *headerMap // the headers, as soon as there are some
+	live          *headerMap // the same, while host calls may touch them
 	shownTrailers *headerMap // the trailers, likewise
 	body          *[]byte    // the bytes that a host call sees as the body
 
-	held        []byte // kept back for a filter that paused the body
-	buffering   bool   // the last answer was "pause and keep"
-	stoppedAll  bool   // paused at the headers: nothing may follow
-	stoppedBody bool   // paused at the body or the trailers
-	forwarded   bool   // the headers went on
-	endAtHead   bool   // there is no body
-	ended       bool   // the source has no more
-	waiting     []byte // a local reply's body behind its paused headers
-
-	trailers *headerMap
-	out      []byte // past the filter, for the next hop
-	outEnd   bool   // and nothing follows it
+	held        []byte  // kept back for a filter that paused the body
+	buffering   bool    // the last answer was "pause and keep"
+	stoppedAll  bool    // paused at the headers
+	stoppedBody bool    // paused at the body or the trailers
+	forwarded   bool    // the headers went on
+	endAtHead   bool    // there is no body
+	ended       bool    // nothing more comes
+	waiting     waiting // what came while the headers were paused
+	trailers    *headerMap
 }
 
-// headers runs the headers callback.
+// waiting is what comes after headers that are paused.
+type waiting struct {
+	body     []byte
+	end      bool
+	trailers *headerMap
+}
+
+// headers runs the headers callback. A filter that has not seen the request, as it
+// is when one before it answered, does not see the response either.
 func (h *half) headers(m *headerMap, end bool) {
-	h.begun, h.live, h.ended, h.endAtHead = true, m, end, end
-	action, proceed := h.s.callback(h.onHeaders, uint64(len(m.pairs)), flag(end))
-	if !proceed || h.aborted {
+	h.m, h.ended, h.endAtHead = m, end, end
+	if !h.f.begun() {
+		h.pass()
+		return
+	}
+	h.live = m
+	action, proceed := h.f.callback(h.onHeaders, uint64(len(m.pairs)), flag(end))
+	if !proceed || h.d.aborted {
 		return
 	}
 	if action != goOn {
@@ -51,16 +120,23 @@ func (h *half) pass() {
 		return
 	}
 	h.forwarded = true
-	h.outEnd = h.endAtHead
-	h.forward(h.endAtHead)
+	h.next.headers(h.m, h.endAtHead)
 }
 
 // data runs the body callback on a chunk, or on all that is held with the chunk.
 func (h *half) data(chunk []byte, end bool) {
-	if h.aborted {
+	if h.d.aborted {
+		return
+	}
+	if h.stoppedAll {
+		h.waiting.body, h.waiting.end = append(h.waiting.body, chunk...), end
 		return
 	}
 	h.ended = end
+	if !h.f.begun() {
+		h.next.data(chunk, end)
+		return
+	}
 	wasBuffering := h.buffering
 	h.body = &chunk
 	if wasBuffering {
@@ -69,9 +145,9 @@ func (h *half) data(chunk []byte, end bool) {
 		}
 		h.body = &h.held
 	}
-	action, proceed := h.s.callback(h.onBody, uint64(len(*h.body)), flag(end))
+	action, proceed := h.f.callback(h.onBody, uint64(len(*h.body)), flag(end))
 	h.buffering = false
-	if !proceed || h.aborted {
+	if !proceed || h.d.aborted {
 		return
 	}
 	if action == goOn {
@@ -95,7 +171,7 @@ func (h *half) data(chunk []byte, end bool) {
 // hold keeps a chunk back. It answers false when that was too much.
 func (h *half) hold(chunk []byte) bool {
 	h.held = append(h.held, chunk...)
-	if len(h.held) > h.s.host().cfg.BufferLimit {
+	if len(h.held) > h.f.s.host.cfg.BufferLimit {
 		h.tooLarge()
 		return false
 	}
@@ -105,20 +181,38 @@ func (h *half) hold(chunk []byte) bool {
 // release lets go on what is held, and the end of the stream with it.
 func (h *half) release() {
 	h.stoppedBody = false
-	h.out = append(h.out, h.held...)
+	held := h.held
 	h.held = nil
-	h.outEnd = h.outEnd || h.ended
-	h.s.wake()
+	switch {
+	case h.ended && h.trailers != nil:
+		if len(held) > 0 {
+			h.next.data(held, false)
+		}
+		if !h.d.aborted {
+			h.next.trailer(h.trailers)
+		}
+	case h.ended || len(held) > 0:
+		h.next.data(held, h.ended)
+	}
 }
 
 // trailer runs the trailers callback.
 func (h *half) trailer(m *headerMap) {
-	if h.aborted {
+	if h.d.aborted {
 		return
 	}
-	h.ended, h.trailers, h.shownTrailers = true, m, m
-	action, proceed := h.s.callback(h.onTrailers, uint64(len(m.pairs)))
-	if !proceed || h.aborted {
+	if h.stoppedAll {
+		h.waiting.trailers, h.waiting.end = m, true
+		return
+	}
+	h.ended, h.trailers = true, m
+	if !h.f.begun() {
+		h.release()
+		return
+	}
+	h.shownTrailers = m
+	action, proceed := h.f.callback(h.onTrailers, uint64(len(m.pairs)))
+	if !proceed || h.d.aborted {
 		return
 	}
 	if action != goOn {
@@ -141,7 +235,7 @@ func (h *half) liveTrailers() *headerMap {
 
 // resume goes on after a pause.
 func (h *half) resume() {
-	if h.aborted || !h.begun {
+	if h.d.aborted || h.m == nil {
 		return
 	}
 	h.stoppedAll = false
@@ -149,18 +243,15 @@ func (h *half) resume() {
 	if h.stoppedBody {
 		h.release()
 	}
-	if body := h.waiting; body != nil {
-		h.waiting = nil
-		h.data(body, true)
+	late := h.waiting
+	h.waiting = waiting{}
+	if len(late.body) > 0 || late.end && late.trailers == nil {
+		h.data(late.body, late.end && late.trailers == nil)
 	}
-	h.s.wake()
-}
-
-// abort ends this direction for the filter; what has gone past it stays.
-func (h *half) abort() {
-	h.aborted = true
-	h.held, h.waiting, h.body = nil, nil, nil
-	h.stoppedAll, h.stoppedBody = false, false
+	if late.trailers != nil {
+		h.trailer(late.trailers)
+	}
+	h.f.s.wake()
 }
 
 func flag(b bool) uint64 {

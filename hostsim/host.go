@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,11 +12,12 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// Host runs one plugin on its workers and proxies requests through it.
+// Host runs a chain of plugins on its workers and proxies requests through it.
 type Host struct {
 	cfg      Config
 	log      logbook
 	runtime  wazero.Runtime
+	plugins  []*plugin
 	workers  []*worker
 	clusters map[string]*cluster
 	shared   sharedData
@@ -27,10 +29,17 @@ type Host struct {
 	running    sync.WaitGroup // callouts and requests to upstreams
 }
 
-// worker is one thread of Envoy's: its lock is held whenever its VM runs.
+// worker is one thread of Envoy's: its lock is held whenever one of its VMs runs.
 type worker struct {
-	mu sync.Mutex
-	vm *vm
+	host    *Host
+	mu      sync.Mutex
+	vms     map[string]*vm // by plugin.vmKey
+	handles []*handle      // in the order of Config.Plugins
+	streams map[*stream]struct{}
+}
+
+func (h *Host) newWorker() *worker {
+	return &worker{host: h, vms: map[string]*vm{}, streams: map[*stream]struct{}{}}
 }
 
 // do runs f with the worker's lock.
@@ -40,18 +49,24 @@ func (w *worker) do(f func()) {
 	f()
 }
 
-func (w *worker) queueReady(root, token uint32) {
-	w.do(func() {
-		if c := w.vm.contexts[root]; c != nil {
-			w.vm.enter(c, w.vm.exports.queueReady, uint64(root), uint64(token))
+// load starts and configures all plugins.
+func (w *worker) load(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.host.plugins {
+		h := &handle{worker: w, plugin: p}
+		if err := h.load(ctx); err != nil {
+			return err
 		}
-	})
+		w.handles = append(w.handles, h)
+	}
+	return nil
 }
 
-// New loads the module as Envoy does: it is checked and compiled, started and
-// configured once on trial, and then started and configured on each worker. A
-// module or a configuration that Envoy would refuse is an error that holds the
-// plugin's own log lines; see ErrLoad, ErrStart, ErrConfigure and ErrTrap.
+// New loads the modules as Envoy does: each is checked and compiled, initialized in
+// a base VM, started and configured once on trial, and then started and configured on
+// each worker. A module or a configuration that Envoy would refuse is an error that
+// holds the plugin's own log lines; see ErrLoad, ErrStart, ErrConfigure and ErrTrap.
 func New(ctx context.Context, c Config) (*Host, error) {
 	cfg, err := c.withDefaults()
 	if err != nil {
@@ -59,7 +74,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, clusters: map[string]*cluster{}}
 	h.log.level, h.log.sink = cfg.LogLevel, cfg.Log
-	h.shared.data = map[string]sharedValue{}
+	h.shared.data = map[[2]string]sharedValue{}
 	h.queues.tokens, h.queues.queues = map[[2]string]uint32{}, map[uint32]*sharedQueue{}
 	h.metrics.byName = map[string]*metric{}
 	if err := h.start(ctx); err != nil {
@@ -84,18 +99,19 @@ func (h *Host) start(ctx context.Context) error {
 		}
 		h.clusters[name] = opened
 	}
-	module, err := h.compile(ctx)
-	if err != nil {
+	if err := h.compile(ctx); err != nil {
 		return err
 	}
-	canary := &worker{}
-	if err := h.startVM(ctx, canary, module); err != nil {
-		return err
+	bases := map[string]bool{}
+	for _, p := range h.plugins {
+		if err := h.try(ctx, p, !bases[p.vmKey]); err != nil {
+			return err
+		}
+		bases[p.vmKey] = true
 	}
-	canary.do(func() { canary.vm.discard(ctx) })
 	for range h.cfg.Workers {
-		w := &worker{}
-		if err := h.startVM(ctx, w, module); err != nil {
+		w := h.newWorker()
+		if err := w.load(ctx); err != nil {
 			return err
 		}
 		h.workers = append(h.workers, w)
@@ -103,53 +119,78 @@ func (h *Host) start(ctx context.Context) error {
 	return nil
 }
 
-// compile makes the runtime with all host modules and compiles the guest.
-func (h *Host) compile(ctx context.Context) (wazero.CompiledModule, error) {
+// try initializes the module in a base VM, if it is the first of its kind, and runs
+// the plugin in a canary.
+func (h *Host) try(ctx context.Context, p *plugin, first bool) error {
+	w := h.newWorker()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if first {
+		base, err := w.newVM(ctx, p)
+		if err != nil {
+			return err
+		}
+		base.discard(ctx)
+	}
+	canary := &handle{worker: w, plugin: p}
+	if err := canary.load(ctx); err != nil {
+		return err
+	}
+	canary.vm.discard(ctx)
+	return nil
+}
+
+// compile makes the runtime with all host modules and compiles the guests.
+func (h *Host) compile(ctx context.Context) error {
 	cache, err := compilationCache(h.cfg.CacheDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
 		WithCompilationCache(cache).WithMemoryLimitPages(memoryLimitPages).
 		WithCloseOnContextDone(h.cfg.CallLimit > 0))
-	module, err := h.runtime.CompileModule(ctx, h.cfg.Wasm)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrLoad, err)
+	for _, p := range h.cfg.Plugins {
+		module, err := h.runtime.CompileModule(ctx, p.Wasm)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrLoad, err)
+		}
+		if err := errors.Join(checkABI(module), checkImports(module, h.cfg.OldWASI)); err != nil {
+			return err
+		}
+		h.plugins = append(h.plugins, &plugin{p, module, vmKeyOf(p)})
 	}
-	if err := errors.Join(checkABI(module), checkImports(module, h.cfg.OldWASI)); err != nil {
-		return nil, err
-	}
-	return module, instantiateHost(ctx, h.runtime)
+	return instantiateHost(ctx, h.runtime)
 }
 
-// startVM makes a VM for the worker and runs the start and the configuration.
-func (h *Host) startVM(ctx context.Context, w *worker, m wazero.CompiledModule) error {
-	v := &vm{host: h, worker: w, contexts: map[uint32]*guestContext{},
+// newVM makes a VM for the worker and initializes it. The worker's lock is held.
+func (w *worker) newVM(ctx context.Context, p *plugin) (*vm, error) {
+	h := w.host
+	v := &vm{host: h, worker: w, id: p.VMID, env: p.Env, contexts: map[uint32]*guestContext{},
 		metrics: metricTable{store: &h.metrics, byID: map[uint32]*metric{}}}
 	v.ctx = context.WithValue(context.WithoutCancel(ctx), vmKey{}, v)
-	module, err := h.runtime.InstantiateModule(v.ctx, m, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	module, err := h.runtime.InstantiateModule(v.ctx, p.module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrLoad, err)
+		return nil, fmt.Errorf("%w: %w", ErrLoad, err)
 	}
 	v.module, v.mem = module, memory{module.Memory()}
 	if h.cfg.CallLimit > 0 {
 		v.watchdog.watch(h.cfg.CallLimit, func() { _ = module.CloseWithExitCode(v.ctx, exitOverdue) })
 	}
 	if v.exports, err = findExports(module); err != nil {
-		return err
+		return nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.vm = v
-	return v.start()
+	return v, v.initialize()
 }
 
 // pick chooses the worker of a new request.
-func (h *Host) pick() *worker {
+func (h *Host) pick(r *http.Request) *worker {
+	if h.cfg.Balance != nil {
+		return h.workers[h.cfg.Balance(r)]
+	}
 	return h.workers[h.next.Add(1)%uint64(len(h.workers))]
 }
 
-func (h *Host) now() time.Time { return h.cfg.Now() }
+func (h *Host) now() time.Time { return h.cfg.Clock.Now() }
 
 // Logs gives the lines so far, the last 10,000 at least: the guest's, and the host's
 // about it.
@@ -159,23 +200,36 @@ func (h *Host) Logs() []Entry { return h.log.all() }
 // counter's or a gauge's value, a histogram's number of samples.
 func (h *Host) Metrics() map[string]uint64 { return h.metrics.snapshot() }
 
-// Failed gives the trap that ended a VM, or nil. Requests on that VM get 503.
+// Failed gives the trap that ended a VM which has not been replaced, or nil.
 func (h *Host) Failed() error {
 	for _, w := range h.workers {
-		var err error
-		w.do(func() { err = w.vm.failed })
-		if err != nil && !errors.Is(err, errClosed) {
-			return err
+		for _, p := range w.handles {
+			var err error
+			w.do(func() { err = p.vm.failed })
+			if err != nil && !errors.Is(err, errClosed) {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// stop ends the open streams, then the VMs.
+func (w *worker) stop() {
+	for s := range w.streams {
+		s.resetStream()
+		s.end()
+	}
+	for _, v := range w.vms {
+		v.stop()
+	}
 }
 
 // Close ends the VMs, callouts and requests under way, and the clusters. Nothing
 // may be served afterwards.
 func (h *Host) Close(ctx context.Context) error {
 	for _, w := range h.workers {
-		w.do(func() { w.vm.stop() })
+		w.do(w.stop)
 	}
 	for _, c := range h.clusters {
 		c.close()

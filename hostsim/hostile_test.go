@@ -154,18 +154,18 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, calls int, taken map[string]int)
 			waiting = true // it was refused: the root context is left to abuse
 		default:
 			w.do(func() {
-				for _, c := range w.vm.contexts {
-					waiting = waiting || c.stream != nil
+				for _, c := range w.handles[0].vm.contexts {
+					waiting = waiting || c.filter != nil
 				}
 			})
 		}
 	}
 	for range calls {
 		w.do(func() {
-			v := w.vm
-			current := v.root
+			v := w.handles[0].vm
+			current := w.handles[0].root
 			for _, c := range v.contexts {
-				if c.stream != nil && r.IntN(4) > 0 {
+				if c.filter != nil && r.IntN(4) > 0 {
 					current = c
 				}
 			}
@@ -216,7 +216,7 @@ func TestHostileCalls(t *testing.T) {
 	}
 	t.Logf("CLOAKROOM_SEED=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	h := start(t, Config{Wasm: guest(basics()...)})
+	h := start(t, Config{Plugins: []Plugin{{Wasm: guest(basics()...)}}})
 	taken := map[string]int{} // calls that did what they were asked for
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -243,7 +243,7 @@ func TestHostileCalls(t *testing.T) {
 }
 
 func FuzzHostileCalls(f *testing.F) {
-	h := start(f, Config{Wasm: guest(basics()...)})
+	h := start(f, Config{Plugins: []Plugin{{Wasm: guest(basics()...)}}})
 	f.Add(uint64(1), uint64(2))
 	f.Fuzz(func(t *testing.T, a, b uint64) { abuse(t, h, rand.New(rand.NewPCG(a, b)), 50, map[string]int{}) })
 }
@@ -254,7 +254,7 @@ var endless = []byte{0x03, 0x40, 0x0c, 0, 0x0b, 0x41, 0} // loop br 0 end, i32.c
 // TestEndlessLoop has a guest that never returns: its VM is ended, and the host
 // goes on.
 func TestEndlessLoop(t *testing.T) {
-	h := start(t, Config{Wasm: guest(basics(endless...)...), CallLimit: 20 * time.Millisecond})
+	h := start(t, Config{Plugins: []Plugin{{Wasm: guest(basics(endless...)...)}}, CallLimit: 20 * time.Millisecond})
 	for range 2 { // in the call that is ended, and afterwards
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -265,7 +265,7 @@ func TestEndlessLoop(t *testing.T) {
 	if err := h.Failed(); !errors.Is(err, ErrTrap) || !strings.Contains(err.Error(), "CallLimit") {
 		t.Errorf("got %v, want a trap that names the limit", err)
 	}
-	if _, err := New(t.Context(), Config{CallLimit: 20 * time.Millisecond, Wasm: guest(append(basics(), own{"_initialize", nil, nil, endless[:5]})...)}); !errors.Is(err, ErrTrap) {
+	if _, err := New(t.Context(), Config{CallLimit: 20 * time.Millisecond, Plugins: []Plugin{{Wasm: guest(append(basics(), own{"_initialize", nil, nil, endless[:5]})...)}}}); !errors.Is(err, ErrTrap) {
 		t.Errorf("at the start: %v", err)
 	}
 }
@@ -273,13 +273,13 @@ func TestEndlessLoop(t *testing.T) {
 // TestMemoryIsBounded has a guest that asks for more than there is.
 func TestMemoryIsBounded(t *testing.T) {
 	grow := []byte{0x41, 0x80, 0x80, 0x01, 0x40, 0, 0x1a, 0x41, 0} // i32.const 16384, memory.grow, drop, i32.const 0: go on
-	h := start(t, Config{Wasm: guest(basics(grow...)...)})
+	h := start(t, Config{Plugins: []Plugin{{Wasm: guest(basics(grow...)...)}}})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != http.StatusOK || h.Failed() != nil {
 		t.Errorf("got %d, %v", w.Code, h.Failed())
 	}
-	if size := h.workers[0].vm.module.Memory().Size(); size != 2<<16 {
+	if size := h.workers[0].handles[0].vm.module.Memory().Size(); size != 2<<16 {
 		t.Errorf("the memory has %d bytes: it was to stay below the limit", size)
 	}
 }

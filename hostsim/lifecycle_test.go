@@ -18,7 +18,7 @@ func TestRefusedAtLoad(t *testing.T) {
 		err                 error
 		text                string
 	}{
-		{name: "nothing", err: hostsim.ErrLoad, text: "Config.Wasm is empty"},
+		{name: "nothing", err: hostsim.ErrLoad, text: "Config.Plugins[0].Wasm is empty"},
 		{name: "no wasm", wasm: []byte("hello"), err: hostsim.ErrLoad, text: "invalid magic number"},
 		{name: "unknown import", wasm: unknownImport, err: hostsim.ErrLoad, text: "env.proxy_got_metric"},
 		{name: "no ABI version", wasm: noABI, err: hostsim.ErrLoad, text: "proxy_abi_version"},
@@ -27,7 +27,7 @@ func TestRefusedAtLoad(t *testing.T) {
 		{name: "trap", wasm: probeWasm, configuration: "configure: panic", err: hostsim.ErrTrap, text: "error: panic: told to"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h, err := hostsim.New(t.Context(), hostsim.Config{Wasm: c.wasm, Configuration: []byte(c.configuration)})
+			h, err := hostsim.New(t.Context(), hostsim.Config{Plugins: []hostsim.Plugin{{Wasm: c.wasm, Configuration: []byte(c.configuration)}}})
 			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("got error %v, want %v with %q", err, c.err, c.text)
 			}
@@ -40,7 +40,7 @@ func TestRefusedAtLoad(t *testing.T) {
 
 // Most host calls trap while the module initializes itself.
 func TestRestrictedStart(t *testing.T) {
-	_, err := hostsim.New(t.Context(), hostsim.Config{Wasm: probeWasm, Env: map[string]string{"PROBE_INIT": "1"}})
+	_, err := hostsim.New(t.Context(), hostsim.Config{Plugins: []hostsim.Plugin{{Wasm: probeWasm, Env: map[string]string{"PROBE_INIT": "1"}}}})
 	if want := "proxy_set_tick_period_milliseconds called in a restricted callback"; !errors.Is(err, hostsim.ErrTrap) ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %v with %q", err, hostsim.ErrTrap, want)
@@ -83,7 +83,7 @@ func TestTrapInResponse(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	h := newProbe(t, func(c *hostsim.Config) { c.Configuration = []byte("plugin-done: say bye") })
+	h := newProbe(t, func(c *hostsim.Config) { c.Plugins[0].Configuration = []byte("plugin-done: say bye") })
 	if err := h.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -6,20 +6,19 @@ import "strings"
 // A map is live in its own callback and after it while the stream stays paused
 // there; continuing either direction ends the request's.
 func (v *vm) liveMap(kind uint32) *headerMap {
-	c := v.inEffect()
-	s := c.stream
-	if s == nil {
+	f := v.inEffect().filter
+	if f == nil {
 		return nil
 	}
 	switch kind {
 	case requestHeaders:
-		return s.dec.live
+		return f.dec.live
 	case requestTrailers:
-		return s.dec.liveTrailers()
+		return f.dec.liveTrailers()
 	case responseHeaders:
-		return s.enc.live
+		return f.enc.live
 	case responseTrailers:
-		return s.enc.liveTrailers()
+		return f.enc.liveTrailers()
 	}
 	return nil
 }
@@ -31,26 +30,26 @@ func (v *vm) readableMap(kind uint32) *headerMap {
 	if kind == calloutHeaders || kind == calloutTrailers {
 		return c.root.response.headerMap(kind)
 	}
-	s := c.stream
-	if s == nil {
+	f := c.filter
+	if f == nil {
 		return nil
 	}
-	if s.logging {
+	if s := f.s; s.logging {
 		switch kind {
 		case requestHeaders:
 			return s.request
 		case responseHeaders:
 			return s.response
 		case responseTrailers:
-			return s.enc.trailers
+			return s.enc.out.trailers
 		}
 		return nil
 	}
 	switch kind {
 	case requestTrailers:
-		return s.dec.shownTrailers
+		return f.dec.shownTrailers
 	case responseTrailers:
-		return s.enc.shownTrailers
+		return f.enc.shownTrailers
 	}
 	return v.liveMap(kind)
 }
@@ -59,7 +58,7 @@ func (v *vm) readableMap(kind uint32) *headerMap {
 // routed anew.
 func (v *vm) changedMap(kind uint32) {
 	if kind == requestHeaders {
-		v.inEffect().stream.routed = false
+		v.inEffect().filter.s.routed = false
 	}
 }
 
@@ -74,7 +73,7 @@ func getHeaderValue(v *vm, a []uint64) status {
 	}
 	m := v.readableMap(kind)
 	if m == nil {
-		if s := v.inEffect().stream; s != nil && s.logging {
+		if f := v.inEffect().filter; f != nil && f.s.logging {
 			return notFound
 		}
 		return badArgument

@@ -77,8 +77,8 @@ func app(w http.ResponseWriter, r *http.Request) {
 func newProbe(t *testing.T, change func(*hostsim.Config)) *hostsim.Host {
 	t.Helper()
 	c := hostsim.Config{
-		Wasm:   probeWasm,
-		Routes: []hostsim.Route{{Name: "gone", Prefix: "/gone", Cluster: "dead"}, {Name: "main", Prefix: "/", Cluster: "app"}},
+		Plugins: []hostsim.Plugin{{Wasm: probeWasm}},
+		Routes:  []hostsim.Route{{Name: "gone", Prefix: "/gone", Cluster: "dead"}, {Name: "main", Prefix: "/", Cluster: "app"}},
 		Clusters: map[string]hostsim.Cluster{
 			"app":   hostsim.Handler(http.HandlerFunc(app)),
 			"calls": hostsim.Handler(http.HandlerFunc(app)),

@@ -7,19 +7,21 @@ import (
 	"strings"
 )
 
-// attributes are lazy fields of a stream: only what is asked for is computed. A
+// attributes are lazy fields of a stream, as one of its filters finds them: only what is asked for is computed. A
 // field that is not there answers false.
 type attributes struct {
-	s     *stream
-	table map[string]func(*stream) (any, bool)
+	f     *filter
+	table map[string]attribute
 }
 
+type attribute func(*filter) (any, bool)
+
 func (a attributes) field(name string) (any, bool) {
-	f := a.table[name]
-	if f == nil {
+	get := a.table[name]
+	if get == nil {
 		return nil, false
 	}
-	return f(a.s)
+	return get(a.f)
 }
 
 func (a attributes) names() []string {
@@ -32,7 +34,7 @@ func (a attributes) names() []string {
 
 // streamAttributes are the attributes below request, response, connection, source,
 // destination and xds.
-var streamAttributes = map[string]map[string]func(*stream) (any, bool){
+var streamAttributes = map[string]map[string]attribute{
 	"xds": {
 		"route_name":     ofRoute(func(r *Route) any { return r.Name }),
 		"route_metadata": ofRoute(func(r *Route) any { return r.metadata }),
@@ -49,48 +51,48 @@ var streamAttributes = map[string]map[string]func(*stream) (any, bool){
 		"url_path":  urlPath,
 		"query":     query,
 		"size":      requestSize,
-		"protocol":  func(s *stream) (any, bool) { return s.client.Proto, true },
-		"time":      func(s *stream) (any, bool) { return s.started.UnixNano(), true },
-		"headers":   func(s *stream) (any, bool) { return headerAttributes{s.shownRequest()}, true },
+		"protocol":  func(f *filter) (any, bool) { return f.s.client.Proto, true },
+		"time":      func(f *filter) (any, bool) { return f.s.started.UnixNano(), true },
+		"headers":   func(f *filter) (any, bool) { return headerAttributes{f.shownRequest()}, true },
 	},
 	"response": {
 		"code":         responseCode,
-		"code_details": func(s *stream) (any, bool) { return s.details, s.details != "" || s.response != nil },
-		"headers":      func(s *stream) (any, bool) { return headerAttributes{s.shownResponse()}, true },
+		"code_details": func(f *filter) (any, bool) { return f.s.details, f.s.details != "" || f.s.response != nil },
+		"headers":      func(f *filter) (any, bool) { return headerAttributes{f.shownResponse()}, true },
 	},
 	"connection": {
-		"id": func(s *stream) (any, bool) { return s.id, true },
-		"mtls": func(s *stream) (any, bool) {
-			return s.client.TLS != nil && len(s.client.TLS.PeerCertificates) > 0, true
+		"id": func(f *filter) (any, bool) { return f.s.id, true },
+		"mtls": func(f *filter) (any, bool) {
+			return f.s.client.TLS != nil && len(f.s.client.TLS.PeerCertificates) > 0, true
 		},
 		"requested_server_name": serverName,
 	},
 	"source": {
-		"address": func(s *stream) (any, bool) { return s.client.RemoteAddr, s.client.RemoteAddr != "" },
-		"port":    func(s *stream) (any, bool) { return port(s.client.RemoteAddr) },
+		"address": func(f *filter) (any, bool) { return f.s.client.RemoteAddr, f.s.client.RemoteAddr != "" },
+		"port":    func(f *filter) (any, bool) { return port(f.s.client.RemoteAddr) },
 	},
 	"destination": {
-		"address": func(s *stream) (any, bool) { return s.localAddress() },
-		"port": func(s *stream) (any, bool) {
-			address, _ := s.localAddress()
+		"address": func(f *filter) (any, bool) { return f.s.localAddress() },
+		"port": func(f *filter) (any, bool) {
+			address, _ := f.s.localAddress()
 			return port(address)
 		},
 	},
 }
 
 // ofRoute reads the route that the request had when it was last routed.
-func ofRoute(f func(*Route) any) func(*stream) (any, bool) {
-	return func(s *stream) (any, bool) {
-		if s.route == nil {
+func ofRoute(get func(*Route) any) attribute {
+	return func(f *filter) (any, bool) {
+		if f.s.route == nil {
 			return nil, false
 		}
-		return f(s.route), true
+		return get(f.s.route), true
 	}
 }
 
-func ofRequest(name string) func(*stream) (any, bool) {
-	return func(s *stream) (any, bool) {
-		m := s.shownRequest()
+func ofRequest(name string) attribute {
+	return func(f *filter) (any, bool) {
+		m := f.shownRequest()
 		if m == nil {
 			return nil, false
 		}
@@ -101,22 +103,22 @@ func ofRequest(name string) func(*stream) (any, bool) {
 
 // shownRequest is the request's map where an attribute may be read from it: as for
 // host calls, while it is live and in proxy_on_log.
-func (s *stream) shownRequest() *headerMap {
-	if s.logging {
-		return s.request
+func (f *filter) shownRequest() *headerMap {
+	if f.s.logging {
+		return f.s.request
 	}
-	return s.dec.live
+	return f.dec.live
 }
 
-func (s *stream) shownResponse() *headerMap {
-	if s.logging {
-		return s.response
+func (f *filter) shownResponse() *headerMap {
+	if f.s.logging {
+		return f.s.response
 	}
-	return s.enc.live
+	return f.enc.live
 }
 
-func urlPath(s *stream) (any, bool) {
-	path, found := ofRequest(":path")(s)
+func urlPath(f *filter) (any, bool) {
+	path, found := ofRequest(":path")(f)
 	if !found {
 		return nil, false
 	}
@@ -124,8 +126,8 @@ func urlPath(s *stream) (any, bool) {
 	return before, true
 }
 
-func query(s *stream) (any, bool) {
-	path, found := ofRequest(":path")(s)
+func query(f *filter) (any, bool) {
+	path, found := ofRequest(":path")(f)
 	if !found {
 		return nil, false
 	}
@@ -134,28 +136,28 @@ func query(s *stream) (any, bool) {
 	return after, true
 }
 
-func requestSize(s *stream) (any, bool) {
-	length, found := ofRequest("content-length")(s)
+func requestSize(f *filter) (any, bool) {
+	length, found := ofRequest("content-length")(f)
 	if !found {
-		return s.received, true
+		return f.s.received, true
 	}
 	n, err := strconv.ParseInt(length.(string), 10, 64)
 	return n, err == nil
 }
 
-func responseCode(s *stream) (any, bool) {
-	if s.response == nil {
+func responseCode(f *filter) (any, bool) {
+	if f.s.response == nil {
 		return nil, false
 	}
-	n, err := strconv.ParseInt(s.response.value(":status"), 10, 64)
+	n, err := strconv.ParseInt(f.s.response.value(":status"), 10, 64)
 	return n, err == nil
 }
 
-func serverName(s *stream) (any, bool) {
-	if s.client.TLS == nil {
+func serverName(f *filter) (any, bool) {
+	if f.s.client.TLS == nil {
 		return "", true
 	}
-	return s.client.TLS.ServerName, true
+	return f.s.client.TLS.ServerName, true
 }
 
 func (s *stream) localAddress() (string, bool) {
@@ -210,25 +212,25 @@ func (v *vm) property(path []string) (any, bool) {
 	c := v.inEffect()
 	switch path[0] {
 	case "plugin_name":
-		return descend(v.host.cfg.PluginName, path[1:])
+		return descend(c.root.plugin.Name, path[1:])
 	case "plugin_root_id":
-		return descend(v.host.cfg.RootID, path[1:])
+		return descend(c.root.plugin.RootID, path[1:])
 	case "plugin_vm_id":
-		return descend(v.host.cfg.VMID, path[1:])
+		return descend(c.root.plugin.VMID, path[1:])
 	}
-	if c.stream == nil {
+	if c.filter == nil {
 		return nil, false
 	}
 	if table := streamAttributes[path[0]]; table != nil {
-		return descend(attributes{c.stream, table}, path[1:])
+		return descend(attributes{c.filter, table}, path[1:])
 	}
 	switch path[0] {
 	case "connection_id":
-		return descend(c.stream.id, path[1:])
+		return descend(c.filter.s.id, path[1:])
 	case "metadata": // dynamic metadata, which no host call writes
 		return descend(message{fields: fields{"filter_metadata": fields{}}}, path[1:])
 	}
-	state, found := c.stream.filterState[path[0]]
+	state, found := c.filter.s.filterState[path[0]]
 	if !found {
 		return nil, false
 	}
@@ -259,10 +261,10 @@ func setProperty(v *vm, a []uint64) status {
 	if !foundPath || !foundValue {
 		return invalidMemory
 	}
-	s := v.inEffect().stream
-	if s == nil || s.logging {
+	f := v.inEffect().filter
+	if f == nil || f.s.logging {
 		return notFound
 	}
-	s.filterState[path] = value
+	f.s.filterState[path] = value
 	return ok
 }

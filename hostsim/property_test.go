@@ -8,7 +8,8 @@ import (
 
 func TestProperties(t *testing.T) {
 	h := newProbe(t, func(c *hostsim.Config) {
-		c.PluginName, c.RootID, c.VMID = "pname", "rid", "vid"
+		p := &c.Plugins[0]
+		p.Name, p.RootID, p.VMID = "pname", "rid", "vid"
 		c.Routes = []hostsim.Route{
 			{Name: "main", Prefix: "/", Cluster: "app", Metadata: map[string]map[string]any{
 				"ns": {"s": "text", "n": 3, "b": true},

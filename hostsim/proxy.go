@@ -34,7 +34,7 @@ func (s *stream) forwardResponse() {
 	}
 	d := &downstreamHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
 	s.response.set("server", serverHeader)
-	s.response.setDefault("date", s.host().now().UTC().Format(http.TimeFormat))
+	s.response.setDefault("date", s.host.now().UTC().Format(http.TimeFormat))
 	s.response.toHTTP(d.header, d.upgrade)
 	s.down = d
 	s.wake()
@@ -106,10 +106,10 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, status)
 		return
 	}
-	worker := h.pick()
+	worker := h.pick(r)
 	var s *stream
 	worker.do(func() {
-		s = newStream(worker.vm, r)
+		s = newStream(worker, r)
 		s.begin()
 	})
 	control := http.NewResponseController(w)
@@ -130,8 +130,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // unread reports whether the client may still be sending.
 func (s *stream) unread() bool {
-	s.vm.worker.mu.Lock()
-	defer s.vm.worker.mu.Unlock()
+	s.worker.mu.Lock()
+	defer s.worker.mu.Unlock()
 	return !s.dec.endAtHead && !s.dec.ended && !s.upgrade
 }
 
@@ -144,11 +144,11 @@ func (s *stream) pumpRequest() <-chan struct{} {
 	}
 	go func() {
 		defer close(done)
-		p := &source{s: s, half: &s.dec, from: s.client.Body, count: &s.received, trailers: func() *headerMap {
+		p := &source{s: s, into: &s.dec, from: s.client.Body, count: &s.received, trailers: func() *headerMap {
 			return s.trailerMap(s.client.ProtoMajor, s.client.Trailer)
 		}}
 		if err := p.pump(); err != nil {
-			s.vm.worker.do(func() {
+			s.worker.do(func() {
 				if !s.ended && s.down == nil {
 					s.resetStream()
 				}
@@ -180,7 +180,7 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 		_ = control.Flush() // a writer that cannot flush sends when it is done
 	}
 	for {
-		b, end, cut := s.enc.take()
+		b, end, cut := s.enc.out.take()
 		if cut {
 			return false
 		}
@@ -189,7 +189,7 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 				return true // the client has gone
 			}
 		}
-		if end && s.drained() {
+		if end && s.enc.out.drained() {
 			s.writeTrailers(w)
 			return true
 		}
@@ -200,32 +200,26 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 // mustFlush reports whether the head has to go out before the body: because the body
 // is not there yet, or has no known length.
 func (s *stream) mustFlush(head *downstreamHead) bool {
-	s.vm.worker.mu.Lock()
-	defer s.vm.worker.mu.Unlock()
-	return !s.enc.outEnd || len(s.enc.out) > 0 && head.header.Get("Content-Length") == ""
+	s.worker.mu.Lock()
+	defer s.worker.mu.Unlock()
+	return !s.enc.out.end || len(s.enc.out.bytes) > 0 && head.header.Get("Content-Length") == ""
 }
 
 // awaitHead waits for the head of the answer; nil means the stream was reset before.
 func (s *stream) awaitHead() *downstreamHead {
-	s.vm.worker.mu.Lock()
-	defer s.vm.worker.mu.Unlock()
+	s.worker.mu.Lock()
+	defer s.worker.mu.Unlock()
 	for s.down == nil && !s.reset {
 		s.changed.Wait()
 	}
 	return s.down
 }
 
-func (s *stream) drained() bool {
-	s.vm.worker.mu.Lock()
-	defer s.vm.worker.mu.Unlock()
-	return len(s.enc.out) == 0
-}
-
 func (s *stream) writeTrailers(w http.ResponseWriter) {
-	if s.enc.trailers == nil {
+	if s.enc.out.trailers == nil {
 		return
 	}
-	for _, p := range s.enc.trailers.pairs {
+	for _, p := range s.enc.out.trailers.pairs {
 		w.Header().Add(http.TrailerPrefix+p.name, p.value)
 	}
 }
@@ -244,12 +238,12 @@ func (s *stream) serveTunnel(head *downstreamHead, control *http.ResponseControl
 	sides.Go(s.copyToUpstream)
 	sides.Go(func() { s.readTunnel(buffered.Reader) })
 	for {
-		b, end, cut := s.enc.take()
+		b, end, cut := s.enc.out.take()
 		if _, err := conn.Write(b); err != nil || end || cut {
 			break
 		}
 	}
-	s.vm.worker.do(s.end)
+	s.worker.do(s.end)
 	conn.Close()
 	sides.Wait()
 	return true
@@ -267,9 +261,9 @@ func writeSwitch(conn net.Conn, head *downstreamHead) error {
 
 // readTunnel feeds what the client sends to the filter.
 func (s *stream) readTunnel(from io.Reader) {
-	p := &source{s: s, half: &s.dec, from: from, count: &s.received, trailers: func() *headerMap { return nil }}
+	p := &source{s: s, into: &s.dec, from: from, count: &s.received, trailers: func() *headerMap { return nil }}
 	if err := p.pump(); err != nil {
-		s.vm.worker.do(func() {
+		s.worker.do(func() {
 			if !s.ended {
 				s.resetStream()
 			}
@@ -280,7 +274,7 @@ func (s *stream) readTunnel(from io.Reader) {
 // copyToUpstream sends what passed the filter on to the upstream.
 func (s *stream) copyToUpstream() {
 	for {
-		b, end, cut := s.dec.take()
+		b, end, cut := s.dec.out.take()
 		if _, err := s.tunnel.Write(b); err != nil || end || cut {
 			s.tunnel.Close()
 			return

@@ -38,15 +38,12 @@ func (s *stream) localReply(r localReply) {
 	case s.response != nil:
 		s.enc.abort()
 		s.response = s.buildReply(&r)
-		s.enc.out, s.enc.trailers = []byte(r.body), nil
-		s.enc.outEnd = true
+		s.enc.out.bytes, s.enc.out.trailers, s.enc.out.end = []byte(r.body), nil, true
 		s.forwardResponse()
 	default:
 		s.response = s.buildReply(&r)
 		s.enc.headers(s.response, r.body == "")
-		if r.body != "" && s.enc.stoppedAll {
-			s.enc.waiting = []byte(r.body)
-		} else if r.body != "" {
+		if r.body != "" {
 			s.enc.data([]byte(r.body), true)
 		}
 	}
@@ -143,9 +140,9 @@ func sendLocalResponse(v *vm, a []uint64) status {
 		status: int(uint32(a[0])), body: body, headers: unmarshalPairs([]byte(headers)),
 		grpc: int(int32(a[7])), details: strings.Join(strings.Fields(details), "_"),
 	}
-	if s := v.inEffect().stream; s != nil && !s.replied {
-		s.replied = true
-		v.afterCall = append(v.afterCall, func() { s.localReply(r) })
+	if f := v.inEffect().filter; f != nil && !f.replied {
+		f.replied = true
+		v.afterCall = append(v.afterCall, func() { f.s.localReply(r) })
 	}
 	v.stopNext = true
 	return ok

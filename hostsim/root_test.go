@@ -38,7 +38,9 @@ func TestSharedDataAndOutput(t *testing.T) {
 }
 
 func TestSharedQueue(t *testing.T) {
-	h := newProbe(t, func(c *hostsim.Config) { c.Configuration = []byte("queue: queue dequeue q; queue dequeue q") })
+	h := newProbe(t, func(c *hostsim.Config) {
+		c.Plugins[0].Configuration = []byte("queue: queue dequeue q; queue dequeue q")
+	})
 	send(h, "GET", "/", "", "probe-request-headers: queue enqueue q x; queue register q; queue dequeue q; queue enqueue q x")
 	waitFor(t, func() bool { return len(h.Logs()) == 6 })
 	wantTranscript(t, h,
@@ -69,8 +71,8 @@ func TestMetrics(t *testing.T) {
 func TestClockAndEnvironment(t *testing.T) {
 	now := time.Unix(1700000000, 42)
 	h := newProbe(t, func(c *hostsim.Config) {
-		c.Now = func() time.Time { return now }
-		c.Env = map[string]string{"FOO": "bar=baz", "EMPTY": ""}
+		c.Clock = hostsim.NewVirtualClock(now)
+		c.Plugins[0].Env = map[string]string{"FOO": "bar=baz", "EMPTY": ""}
 	})
 	send(h, "GET", "/", "", "probe-request-headers: now; env FOO; env EMPTY; env PATH")
 	wantTranscript(t, h,
@@ -81,7 +83,7 @@ func TestClockAndEnvironment(t *testing.T) {
 // A tick ends a stream that waits, and stops when it is told to.
 func TestTick(t *testing.T) {
 	h := newProbe(t, func(c *hostsim.Config) {
-		c.Configuration = []byte("configure: tick 1\ntick: tick 0; say tick")
+		c.Plugins[0].Configuration = []byte("configure: tick 1\ntick: tick 0; say tick")
 	})
 	waitFor(t, func() bool { return len(h.Logs()) == 4 })
 	wantTranscript(t, h, "configure: tick 1", // in the canary, and in the worker

@@ -17,8 +17,8 @@ const highWatermark = 64 << 10
 func (s *stream) findRoute() {
 	s.routed, s.route = true, nil
 	path, _, _ := strings.Cut(s.request.value(":path"), "?")
-	for i := range s.host().cfg.Routes {
-		r := &s.host().cfg.Routes[i]
+	for i := range s.host.cfg.Routes {
+		r := &s.host.cfg.Routes[i]
 		if r.Path != "" && path == r.Path || r.Path == "" && r.Prefix != "" && strings.HasPrefix(path, r.Prefix) {
 			s.route = r
 			return
@@ -35,7 +35,7 @@ func (s *stream) forwardRequest() {
 		s.localReply(localReply{status: 404, grpc: noGRPCStatus, details: "route_not_found"})
 		return
 	}
-	c := s.host().clusters[s.route.Cluster]
+	c := s.host.clusters[s.route.Cluster]
 	if c == nil {
 		s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "cluster_not_found"})
 		return
@@ -54,7 +54,7 @@ func (s *stream) forwardRequest() {
 	if req.Body == nil {
 		s.startTimeout()
 	}
-	s.host().running.Go(func() { s.runUpstream(c, req) })
+	s.host.running.Go(func() { s.runUpstream(c, req) })
 }
 
 // startTimeout bounds the rest of the exchange, once the request has gone out whole.
@@ -62,8 +62,8 @@ func (s *stream) startTimeout() {
 	if s.route.Timeout <= 0 || s.upgrade || s.ended {
 		return
 	}
-	s.timeout = time.AfterFunc(s.route.Timeout, func() {
-		s.vm.worker.do(func() {
+	s.timeout = s.host.cfg.Clock.AfterFunc(s.route.Timeout, func() {
+		s.worker.do(func() {
 			switch {
 			case s.ended || s.reset || s.enc.ended || s.upstream.Err() != nil:
 			case s.response == nil:
@@ -105,16 +105,16 @@ func (s *stream) announcedTrailers() http.Header {
 }
 
 // passTrailers reports whether trailers of this protocol version pass at all.
-func (s *stream) passTrailers(major int) bool { return major >= 2 || s.host().cfg.Trailers }
+func (s *stream) passTrailers(major int) bool { return major >= 2 || s.host.cfg.Trailers }
 
 // runUpstream sends the request and feeds the answer to the filter.
 func (s *stream) runUpstream(c *cluster, req *http.Request) {
-	sent := time.Now()
+	sent := s.host.now()
 	resp, err := c.transport.RoundTrip(req)
 	if err == nil {
 		defer resp.Body.Close()
 	}
-	w := s.vm.worker
+	w := s.worker
 	open := false
 	w.do(func() {
 		if s.ended || s.upstream.Err() != nil {
@@ -126,12 +126,12 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 				details: "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_") + "}"})
 			return
 		}
-		open = s.receive(resp, time.Since(sent))
+		open = s.receive(resp, s.host.now().Sub(sent))
 	})
 	if !open {
 		return
 	}
-	source := &source{s: s, half: &s.enc, from: resp.Body, trailers: func() *headerMap {
+	source := &source{s: s, into: &s.enc, from: resp.Body, trailers: func() *headerMap {
 		return s.trailerMap(resp.ProtoMajor, resp.Trailer)
 	}}
 	if err := source.pump(); err != nil {
@@ -168,10 +168,10 @@ func (s *stream) trailerMap(major int, t http.Header) *headerMap {
 	return m
 }
 
-// source reads bytes and feeds them to one direction of a stream.
+// source reads bytes and feeds them into one direction of a stream.
 type source struct {
 	s        *stream
-	half     *half
+	into     *direction
 	from     io.Reader
 	trailers func() *headerMap // after the end; nil where there are none
 	count    *int64
@@ -195,17 +195,17 @@ func (p *source) pump() error {
 		}
 		n, err := p.from.Read(buf)
 		over := false
-		p.s.vm.worker.do(func() {
+		p.s.worker.do(func() {
 			if p.count != nil {
 				*p.count += int64(n)
 			}
 			if n > 0 {
-				p.half.data(append([]byte(nil), buf[:n]...), false)
+				p.into.data(append([]byte(nil), buf[:n]...), false)
 			}
 			if err == io.EOF {
 				p.finish()
 			}
-			over = p.half.aborted
+			over = p.into.aborted
 		})
 		if over || err == io.EOF {
 			return nil
@@ -217,36 +217,22 @@ func (p *source) pump() error {
 }
 
 func (p *source) mayRead() bool {
-	w := p.s.vm.worker
+	w := p.s.worker
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for !p.half.aborted && (p.half.stoppedAll || len(p.half.out) > highWatermark) {
+	for !p.into.aborted && (p.into.stopped() || len(p.into.out.bytes) > highWatermark) {
 		p.s.changed.Wait()
 	}
-	return !p.half.aborted
+	return !p.into.aborted
 }
 
 // finish hands over the end of the stream: trailers, or an empty last chunk.
 func (p *source) finish() {
 	if m := p.trailers(); m != nil {
-		p.half.trailer(m)
+		p.into.trailer(m)
 		return
 	}
-	p.half.data(nil, true)
-}
-
-// take waits for bytes that have passed the filter. end is true when nothing
-// follows them; cut is true when the stream broke.
-func (h *half) take() (b []byte, end, cut bool) {
-	w := h.s.vm.worker
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for len(h.out) == 0 && !h.outEnd && !h.s.reset && !h.s.ended && !(h.aborted && h == &h.s.dec) {
-		h.s.changed.Wait()
-	}
-	b, h.out = h.out, nil
-	h.s.wake()
-	return b, h.outEnd, len(b) == 0 && !h.outEnd
+	p.into.data(nil, true)
 }
 
 // upstreamBody is the request's body for the upstream: what passed the filter.
@@ -256,20 +242,20 @@ type upstreamBody struct {
 }
 
 func (u *upstreamBody) Read(p []byte) (int, error) {
-	b, end, cut := u.s.dec.take()
+	b, end, cut := u.s.dec.out.take()
 	n := copy(p, b)
 	if rest := b[n:]; len(rest) > 0 {
-		u.s.vm.worker.do(func() { u.s.dec.out = append(rest, u.s.dec.out...) })
+		u.s.worker.do(func() { u.s.dec.out.bytes = append(rest, u.s.dec.out.bytes...) })
 		return n, nil
 	}
 	switch {
 	case cut:
 		return n, io.ErrUnexpectedEOF
 	case end:
-		if u.s.dec.trailers != nil && u.req.Trailer != nil {
-			u.s.dec.trailers.toHTTP(u.req.Trailer, false)
+		if u.s.dec.out.trailers != nil && u.req.Trailer != nil {
+			u.s.dec.out.trailers.toHTTP(u.req.Trailer, false)
 		}
-		u.s.vm.worker.do(u.s.startTimeout)
+		u.s.worker.do(u.s.startTimeout)
 		return n, io.EOF
 	}
 	return n, nil

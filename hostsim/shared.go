@@ -2,11 +2,11 @@ package hostsim
 
 import "sync"
 
-// sharedData is the key-value store that all VMs with the same vm_id share. As in
+// sharedData is the key-value store that all VMs of one vm_id share. As in
 // Envoy nothing deletes a key and nothing bounds the store.
 type sharedData struct {
 	mu   sync.Mutex
-	data map[string]sharedValue
+	data map[[2]string]sharedValue // by vm_id and key
 	cas  uint32
 }
 
@@ -15,10 +15,10 @@ type sharedValue struct {
 	cas   uint32
 }
 
-func (s *sharedData) get(key string) (sharedValue, status) {
+func (s *sharedData) get(vmID, key string) (sharedValue, status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, found := s.data[key]
+	v, found := s.data[[2]string{vmID, key}]
 	if !found {
 		return v, notFound
 	}
@@ -27,17 +27,17 @@ func (s *sharedData) get(key string) (sharedValue, status) {
 
 // set stores the value. The compare-and-swap number is checked only when it is
 // not zero and the key exists.
-func (s *sharedData) set(key, value string, cas uint32) status {
+func (s *sharedData) set(vmID, key, value string, cas uint32) status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, found := s.data[key]; found && cas != 0 && cas != old.cas {
+	if old, found := s.data[[2]string{vmID, key}]; found && cas != 0 && cas != old.cas {
 		return casMismatch
 	}
 	s.cas++
 	if s.cas == 0 { // zero means "not compared"
 		s.cas++
 	}
-	s.data[key] = sharedValue{value, s.cas}
+	s.data[[2]string{vmID, key}] = sharedValue{value, s.cas}
 	return ok
 }
 
@@ -52,11 +52,11 @@ type sharedQueues struct {
 
 type sharedQueue struct {
 	entries []string
-	worker  *worker
-	root    uint32
+	vm      *vm
+	root    *guestContext
 }
 
-func (q *sharedQueues) register(vmID, name string, w *worker, root uint32) uint32 {
+func (q *sharedQueues) register(vmID, name string, v *vm, root *guestContext) uint32 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	token, found := q.tokens[[2]string{vmID, name}]
@@ -66,7 +66,7 @@ func (q *sharedQueues) register(vmID, name string, w *worker, root uint32) uint3
 		q.tokens[[2]string{vmID, name}] = token
 		q.queues[token] = &sharedQueue{}
 	}
-	q.queues[token].worker, q.queues[token].root = w, root
+	q.queues[token].vm, q.queues[token].root = v, root
 	return token
 }
 
@@ -103,8 +103,8 @@ func (q *sharedQueues) enqueue(token uint32, value string) status {
 		return notFound
 	}
 	queue.entries = append(queue.entries, value)
-	if w, root := queue.worker, queue.root; w != nil {
-		go w.queueReady(root, token)
+	if v, root := queue.vm, queue.root; v != nil {
+		v.host.running.Go(func() { v.queueReady(root, token) })
 	}
 	return ok
 }

@@ -4,25 +4,25 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/tetratelabs/wazero/api"
 )
 
-// stream is one HTTP request with its answer, and the guest's context for it. The
-// worker's lock guards everything that is not set once at the start.
+// stream is one HTTP request with its answer. The worker's lock guards everything
+// that is not set once at the start.
 type stream struct {
-	vm      *vm
-	guest   *guestContext
+	host    *Host
+	worker  *worker
 	changed *sync.Cond // on the worker's lock: something may go on
+	filters []*filter  // in the order in which requests pass them
 
 	client   *http.Request
 	id       uint64
 	started  time.Time
 	received int64 // bytes of the request's body
 	request  *headerMap
-	dec      half
+	dec      direction
 	isGRPC   bool
 	isHead   bool
 	upgrade  bool
@@ -31,95 +31,60 @@ type stream struct {
 	routed bool
 
 	response *headerMap // as soon as there is one, sent or not
-	enc      half
+	enc      direction
 	details  string
 
 	down        *downstreamHead // what goes to the client, once it may
 	reset       bool            // the client's connection is to be cut
-	replied     bool            // the guest has sent a local reply
 	logging     bool            // proxy_on_log runs
 	ended       bool
-	failed      bool              // the answer to a failed VM has been sent
 	filterState map[string]string // what set_property wrote
 
 	upstream       context.Context // the request to the upstream
 	cancelUpstream context.CancelFunc
-	timeout        *time.Timer        // of the route; nil until the request is complete
+	timeout        Timer              // of the route; nil until the request is complete
 	tunnel         io.ReadWriteCloser // the upstream's side of an upgraded stream
 }
 
-// newStream makes the stream and its context. The worker's lock is held.
-func newStream(v *vm, r *http.Request) *stream {
-	s := &stream{vm: v, client: r, changed: sync.NewCond(&v.worker.mu), filterState: map[string]string{}}
-	s.started = v.host.now()
-	s.id = v.host.lastStream.Add(1)
+// newStream makes the stream with its filters. The worker's lock is held.
+func newStream(w *worker, r *http.Request) *stream {
+	s := &stream{host: w.host, worker: w, client: r, changed: sync.NewCond(&w.mu), filterState: map[string]string{}}
+	s.started = s.host.now()
+	s.id = s.host.lastStream.Add(1)
 	s.upstream, s.cancelUpstream = context.WithCancel(context.Background())
-	e := &v.exports
-	s.dec = half{s: s, onHeaders: e.requestHeaders, onBody: e.requestBody, onTrailers: e.requestTrailers,
-		forward: func(bool) { s.forwardRequest() },
-		tooLarge: func() {
-			s.localReply(localReply{status: 413, body: "Payload Too Large", details: "request_payload_too_large", grpc: noGRPCStatus})
-		}}
-	s.enc = half{s: s, onHeaders: e.responseHeaders, onBody: e.responseBody, onTrailers: e.responseTrailers,
-		forward: func(bool) { s.forwardResponse() },
-		tooLarge: func() {
-			s.localReply(localReply{status: 500, body: "Internal Server Error", details: "response_payload_too_large", grpc: noGRPCStatus})
-		}}
+	for _, h := range w.handles {
+		if f := h.newFilter(s); f != nil {
+			s.filters = append(s.filters, f)
+		}
+	}
+	s.dec.out = pipe{s: s, d: &s.dec, begin: s.forwardRequest}
+	s.enc.out = pipe{s: s, d: &s.enc, begin: s.forwardResponse}
+	s.dec.first, s.enc.first = &s.dec.out, &s.enc.out
+	for _, f := range s.filters { // responses pass the last filter first
+		f.enc.next, s.enc.first = s.enc.first, &f.enc
+		s.dec.halves = append(s.dec.halves, &f.dec)
+		s.enc.halves = append(s.enc.halves, &f.enc)
+	}
+	for _, f := range slices.Backward(s.filters) {
+		f.dec.next, s.dec.first = s.dec.first, &f.dec
+	}
+	slices.Reverse(s.enc.halves)
+	w.streams[s] = struct{}{}
 	return s
 }
-
-func (s *stream) host() *Host { return s.vm.host }
 
 // wake tells everybody who waits for this stream to look again.
 func (s *stream) wake() { s.changed.Broadcast() }
 
-// begin creates the guest's context and runs the request's headers.
+// begin runs the request's headers through the filters.
 func (s *stream) begin() {
-	s.request = s.host().requestMap(s.client)
+	s.request = s.host.requestMap(s.client)
 	s.findRoute()
 	s.isGRPC = s.request.isGRPC()
 	s.isHead = s.client.Method == http.MethodHead
 	s.upgrade = s.request.isUpgrade()
-	if s.vm.failed == nil {
-		s.guest = s.vm.newContext(s.vm.root, s)
-		s.vm.enter(s.guest, s.vm.exports.contextCreate, uint64(s.guest.id), uint64(s.vm.root.id))
-	}
 	hasBody := s.client.ContentLength != 0 && s.client.Body != nil && s.client.Body != http.NoBody
 	s.dec.headers(s.request, !hasBody && !s.upgrade)
-}
-
-// callback runs one of the filter's callbacks. proceed is false where the VM has
-// failed; the stream has its answer then. A callback that the guest does not have
-// lets everything go on.
-func (s *stream) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
-	if s.failed {
-		return goOn, true
-	}
-	if s.vm.failed == nil {
-		var stopped bool
-		if fn != nil {
-			all := [4]uint64{uint64(s.guest.id)}
-			n := copy(all[1:], args)
-			action, stopped = s.vm.enter(s.guest, fn, all[:1+n]...)
-		}
-		if s.vm.failed == nil {
-			if stopped {
-				return pauseNoBuffer, true
-			}
-			return action, true
-		}
-	}
-	s.failStream()
-	return goOn, false
-}
-
-// failStream answers a stream whose VM has failed: 503, closed.
-func (s *stream) failStream() {
-	if s.failed {
-		return
-	}
-	s.failed = true
-	s.localReply(localReply{status: 503, grpc: grpcUnavailable, details: "wasm_fail_stream"})
 }
 
 // resetStream cuts the stream: the client's connection and the upstream's.
@@ -131,13 +96,14 @@ func (s *stream) resetStream() {
 	s.wake()
 }
 
-// end runs the last callbacks and forgets the context. It is called once the
-// client has all it gets.
+// end runs the last callbacks and forgets the stream. It is called once the client
+// has all it gets.
 func (s *stream) end() {
 	if s.ended {
 		return
 	}
 	s.ended = true
+	delete(s.worker.streams, s)
 	if s.timeout != nil {
 		s.timeout.Stop()
 	}
@@ -145,47 +111,46 @@ func (s *stream) end() {
 	s.enc.abort()
 	s.cancelUpstream()
 	s.wake()
-	if s.guest == nil {
-		return
-	}
-	v, id := s.vm, uint64(s.guest.id)
 	s.logging = true
-	v.enter(s.guest, v.exports.log, id)
+	for _, f := range s.filters {
+		f.log()
+	}
 	s.logging = false
-	v.enter(s.guest, v.exports.done, id)
-	v.enter(s.guest, v.exports.delete, id)
-	delete(v.contexts, s.guest.id)
+	for _, f := range s.filters {
+		f.forget()
+	}
 }
 
 // continueStream lets a paused direction go on once the guest has returned. It ends
 // the life of the request's maps, whichever direction it is for.
 func continueStream(v *vm, a []uint64) status {
-	kind, s := uint32(a[0]), v.inEffect().stream
+	kind, f := uint32(a[0]), v.inEffect().filter
 	switch {
 	case kind > lastStream:
 		return badArgument
 	case kind == upstreamStream:
 		return unimplemented
-	case kind == downstreamStream || s == nil:
+	case kind == downstreamStream || f == nil:
 		return ok
 	}
-	h := &s.dec
+	h := &f.dec
 	if kind == responseStream {
-		h = &s.enc
+		h = &f.enc
 	}
 	v.afterCall = append(v.afterCall, h.resume)
-	s.dec.live, s.dec.shownTrailers = nil, nil
+	f.dec.live, f.dec.shownTrailers = nil, nil
 	return ok
 }
 
 // closeStream cuts the stream once the guest has returned. On an HTTP stream the
 // types of a connection answer OK and do nothing.
 func closeStream(v *vm, a []uint64) status {
-	kind, s := uint32(a[0]), v.inEffect().stream
+	kind, f := uint32(a[0]), v.inEffect().filter
 	if kind > lastStream {
 		return badArgument
 	}
-	if s != nil && (kind == requestStream || kind == responseStream) {
+	if f != nil && (kind == requestStream || kind == responseStream) {
+		s := f.s
 		if s.details == "" {
 			s.details = "wasm_close_stream"
 		}

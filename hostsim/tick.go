@@ -5,7 +5,7 @@ import "time"
 // ticker calls proxy_on_tick of a root context; it is armed again after each call.
 type ticker struct {
 	period time.Duration
-	timer  *time.Timer
+	timer  Timer
 }
 
 func (t *ticker) stop() {
@@ -30,8 +30,8 @@ func (v *vm) setTick(root *guestContext, period time.Duration) {
 
 func (v *vm) armTick(root *guestContext) {
 	t := &root.tick
-	var timer *time.Timer
-	timer = time.AfterFunc(t.period, func() {
+	var timer Timer
+	timer = v.host.cfg.Clock.AfterFunc(t.period, func() {
 		v.worker.do(func() {
 			if t.timer != timer || t.period == 0 {
 				return // set anew while this one waited for the lock

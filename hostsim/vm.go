@@ -1,9 +1,11 @@
 package hostsim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
@@ -15,6 +17,8 @@ import (
 type vm struct {
 	host    *Host
 	worker  *worker
+	id      string // the vm_id
+	env     map[string]string
 	ctx     context.Context
 	module  api.Module
 	mem     memory
@@ -24,7 +28,6 @@ type vm struct {
 	contexts map[uint32]*guestContext
 	lastID   uint32
 	lastCall uint32
-	root     *guestContext
 
 	// The context of the callback that runs now, and the one that the guest chose
 	// in its place; the choice ends with the callback.
@@ -42,15 +45,16 @@ type vm struct {
 	failed     error // the trap that ended this VM
 }
 
-// guestContext is one context of the guest: the root context, or a stream's.
+// guestContext is one context of the guest: a plugin's root context, or a stream's.
 type guestContext struct {
 	id     uint32
 	root   *guestContext
-	stream *stream // nil in the root context
+	plugin *plugin // of a root context
+	filter *filter // of a stream's
 
-	// Of the root context only:
-	calls         map[uint32]context.CancelFunc // callouts under way, by token
-	response      *calloutResponse              // while its callback runs
+	// Of a root context only:
+	calls         map[uint32]context.CancelCauseFunc // callouts under way, by token
+	response      *calloutResponse                   // while its callback runs
 	statusCode    uint32
 	statusMessage string
 	configuring   bool
@@ -90,14 +94,14 @@ func findExports(m api.Module) (exports, error) {
 }
 
 // newContext registers a context under the next free id.
-func (v *vm) newContext(root *guestContext, s *stream) *guestContext {
+func (v *vm) newContext(root *guestContext, f *filter) *guestContext {
 	for v.lastID++; v.lastID == 0 || v.contexts[v.lastID] != nil; {
 		v.lastID++
 	}
-	c := &guestContext{id: v.lastID, root: root, stream: s}
+	c := &guestContext{id: v.lastID, root: root, filter: f}
 	if root == nil {
 		c.root = c
-		c.calls = map[uint32]context.CancelFunc{}
+		c.calls = map[uint32]context.CancelCauseFunc{}
 	}
 	v.contexts[c.id] = c
 	return c
@@ -117,7 +121,7 @@ func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
 	current, effective := v.current, v.effective
 	v.current, v.effective = c, 0
 	defer func() { v.current, v.effective = current, effective }()
-	if v.watchdog.enter() {
+	if v.watchdog.watches() && v.watchdog.enter() {
 		defer v.watchdog.leave()
 	}
 	var stack [5]uint64
@@ -161,84 +165,108 @@ func (v *vm) fail(err error) {
 		reason = fmt.Sprintf("a call into the guest took longer than %s (Config.CallLimit)", v.host.cfg.CallLimit)
 	}
 	v.failed = fmt.Errorf("%w: %s", ErrTrap, reason)
-	v.host.log.add(Critical, "the VM failed: "+reason+"; its streams get 503 from now on")
+	v.host.log.add(Critical, "the VM failed: "+reason)
 }
 
-// start initializes the instance and runs proxy_on_vm_start and
-// proxy_on_configure in a new root context.
-func (v *vm) start() error {
-	v.root = v.newContext(nil, nil)
+// initialize runs what the module runs first, in a context of its own.
+func (v *vm) initialize() error {
+	before := &guestContext{}
+	before.root = before
+	e := v.exports
 	v.restricted = true
-	if v.exports.initialize != nil {
-		v.call(v.root, v.exports.initialize)
-		if v.failed == nil && v.exports.main != nil {
-			v.call(v.root, v.exports.main, 0, 0)
-		} else if v.failed == nil && v.exports.mainVoid != nil {
-			v.call(v.root, v.exports.mainVoid)
+	switch {
+	case e.initialize != nil:
+		v.call(before, e.initialize)
+		if v.failed == nil && e.main != nil {
+			v.call(before, e.main, 0, 0)
+		} else if v.failed == nil && e.mainVoid != nil {
+			v.call(before, e.mainVoid)
 		}
-	} else if v.exports.start != nil {
-		v.call(v.root, v.exports.start)
+	case e.start != nil:
+		v.call(before, e.start)
 	}
 	v.restricted = false
-	if v.failed != nil {
-		return v.failed
-	}
-	v.enter(v.root, v.exports.contextCreate, uint64(v.root.id), 0)
+	return v.failed
+}
+
+// startPlugin makes the plugin's root context and runs proxy_on_vm_start and
+// proxy_on_configure in it.
+func (v *vm) startPlugin(p *plugin) (*guestContext, error) {
+	root := v.newContext(nil, nil)
+	root.plugin = p
+	v.enter(root, v.exports.contextCreate, uint64(root.id), 0)
 	steps := []struct {
 		name string
 		fn   api.Function
 		size int
 		err  error
 	}{
-		{"proxy_on_vm_start", v.exports.vmStart, len(v.host.cfg.VMConfiguration), ErrStart},
-		{"proxy_on_configure", v.exports.configure, len(v.host.cfg.Configuration), ErrConfigure},
+		{"proxy_on_vm_start", v.exports.vmStart, len(p.VMConfiguration), ErrStart},
+		{"proxy_on_configure", v.exports.configure, len(p.Configuration), ErrConfigure},
 	}
 	for _, step := range steps {
 		if step.fn == nil {
 			continue
 		}
-		v.root.configuring = errors.Is(step.err, ErrConfigure)
-		answer, _ := v.enter(v.root, step.fn, uint64(v.root.id), uint64(step.size))
-		v.root.configuring = false
+		root.configuring = errors.Is(step.err, ErrConfigure)
+		answer, _ := v.enter(root, step.fn, uint64(root.id), uint64(step.size))
+		root.configuring = false
 		if v.failed != nil {
-			return v.failed
+			return nil, v.failed
 		}
 		if answer == 0 {
-			return fmt.Errorf("%w: %s answered false", step.err, step.name)
+			return nil, fmt.Errorf("%w: %s answered false", step.err, step.name)
 		}
 	}
-	return nil
+	return root, v.failed
 }
 
-// stop ends the open streams, the root context and everything that belongs to it.
-func (v *vm) stop() {
+// queueReady tells a plugin that its queue has an entry.
+func (v *vm) queueReady(root *guestContext, token uint32) {
+	v.worker.do(func() { v.enter(root, v.exports.queueReady, uint64(root.id), uint64(token)) })
+}
+
+// roots are the root contexts, oldest first.
+func (v *vm) roots() []*guestContext {
+	var roots []*guestContext
 	for _, c := range v.contexts {
-		if c.stream != nil {
-			c.stream.resetStream()
-			c.stream.end()
+		if c.plugin != nil {
+			roots = append(roots, c)
 		}
 	}
+	slices.SortFunc(roots, func(a, b *guestContext) int { return cmp.Compare(a.id, b.id) })
+	return roots
+}
+
+// stop ends the root contexts and everything that belongs to them.
+func (v *vm) stop() {
 	v.silence()
-	v.enter(v.root, v.exports.done, uint64(v.root.id))
-	v.enter(v.root, v.exports.delete, uint64(v.root.id))
+	for _, root := range v.roots() {
+		v.enter(root, v.exports.done, uint64(root.id))
+		v.enter(root, v.exports.delete, uint64(root.id))
+	}
 	if v.failed == nil {
 		v.failed = errClosed
 	}
 }
 
-// silence ends the root context's ticks and callouts, without a word to the guest.
+// silence ends the root contexts' ticks and callouts, without a word to the guest.
 func (v *vm) silence() {
 	v.watchdog.end()
-	v.root.tick.stop()
-	for token, cancel := range v.root.calls {
-		cancel()
-		delete(v.root.calls, token)
+	for _, root := range v.roots() {
+		root.tick.stop()
+		for token, cancel := range root.calls {
+			cancel(context.Canceled)
+			delete(root.calls, token)
+		}
 	}
 }
 
-// discard drops a VM that was only started on trial: the guest hears nothing of it.
+// discard drops the VM and its memory: the guest hears nothing of it.
 func (v *vm) discard(ctx context.Context) {
 	v.silence()
-	v.failed = errClosed
+	if v.failed == nil {
+		v.failed = errClosed
+	}
 	_ = v.module.Close(ctx) // nothing but memory is given back
 }

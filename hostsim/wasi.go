@@ -98,7 +98,7 @@ func fdFdstatGet(v *vm, a []uint64) uint32 {
 // environ gives the VM's environment in the order of names.
 func (v *vm) environ() []string {
 	var env []string
-	for name, value := range v.host.cfg.Env {
+	for name, value := range v.env {
 		env = append(env, name+"="+value+"\x00")
 	}
 	sort.Strings(env)

@@ -36,6 +36,9 @@ func (d *watchdog) watch(limit time.Duration, overdue func()) {
 	}()
 }
 
+// watches reports whether there is a limit at all.
+func (d *watchdog) watches() bool { return d.stop != nil }
+
 // enter notes that the guest is entered; outermost, unless a call into it is
 // under way already.
 func (d *watchdog) enter() (outermost bool) {

@@ -81,15 +81,16 @@ func serveUntilDone(ctx context.Context, server *http.Server, listener net.Liste
 // hostConfig reads the files and flags.
 func (c *simCmd) hostConfig(a *app) (hostsim.Config, error) {
 	out := hostsim.Config{
-		Workers: c.Workers, CallLimit: c.CallLimit, PluginName: filepath.Base(c.Wasm), Env: map[string]string{},
+		Workers: c.Workers, CallLimit: c.CallLimit,
 		Clusters: map[string]hostsim.Cluster{"upstream": hostsim.URL(c.Upstream)},
 		CacheDir: c.Cache, LogLevel: levelOf(c.LogLevel), Log: logTo(a.stderr),
 	}
+	plugin := hostsim.Plugin{Name: filepath.Base(c.Wasm), Env: map[string]string{}}
 	var err error
-	if out.Wasm, err = os.ReadFile(c.Wasm); err != nil {
+	if plugin.Wasm, err = os.ReadFile(c.Wasm); err != nil {
 		return out, fmt.Errorf("--wasm: %w", err)
 	}
-	if out.Configuration, err = pluginConfiguration(c.Config); err != nil {
+	if plugin.Configuration, err = pluginConfiguration(c.Config); err != nil {
 		return out, fmt.Errorf("--config: %w", err)
 	}
 	for name, url := range c.Cluster {
@@ -105,8 +106,9 @@ func (c *simCmd) hostConfig(a *app) (hostsim.Config, error) {
 				return out, fmt.Errorf("%w: --env %s: no such variable here; give --env %s=VALUE", errUsage, name, name)
 			}
 		}
-		out.Env[name] = value
+		plugin.Env[name] = value
 	}
+	out.Plugins = []hostsim.Plugin{plugin}
 	out.Routes = []hostsim.Route{{Name: "default", Prefix: "/", Cluster: "upstream"}}
 	if c.Routes != "" {
 		if out.Routes, err = readRoutes(c.Routes, out.Clusters); err != nil {

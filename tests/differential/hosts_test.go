@@ -73,8 +73,11 @@ func startSim(t *testing.T, wasm, appURL string) *simHost {
 	}
 	s := &simHost{}
 	h, err := hostsim.New(t.Context(), hostsim.Config{
-		Wasm: text, Configuration: []byte("configure: say up"), PluginName: "pname", RootID: "rid", VMID: "vid",
-		Env: map[string]string{"FOO": "bar"}, LogLevel: hostsim.Info,
+		Plugins: []hostsim.Plugin{{
+			Wasm: text, Configuration: []byte("configure: say up"), Name: "pname", RootID: "rid", VMID: "vid",
+			Env: map[string]string{"FOO": "bar"},
+		}},
+		LogLevel: hostsim.Info,
 		Routes: []hostsim.Route{
 			{Name: "gone", Prefix: "/gone", Cluster: "dead"},
 			{Name: "other", Prefix: "/other", Cluster: "app"},

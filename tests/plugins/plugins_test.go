@@ -81,7 +81,7 @@ func TestCoraza(t *testing.T) {
 			t.Fatal(err)
 		}
 		const missing = "fd_filestat_set_size"
-		_, err = hostsim.New(t.Context(), hostsim.Config{Wasm: text, OldWASI: true, CacheDir: cacheDir(t)})
+		_, err = hostsim.New(t.Context(), hostsim.Config{Plugins: []hostsim.Plugin{{Wasm: text}}, OldWASI: true, CacheDir: cacheDir(t)})
 		if !errors.Is(err, hostsim.ErrLoad) || !strings.Contains(err.Error(), "wasi_snapshot_preview1."+missing) {
 			t.Errorf("hostsim, 18 functions: %v", err)
 		}

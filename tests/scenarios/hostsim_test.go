@@ -32,7 +32,7 @@ func TestHostsim(t *testing.T) {
 				routes = append(routes, hostsim.Route{Name: r.Name, Path: r.Path, Prefix: r.Prefix, Cluster: "upstream", Metadata: metadata})
 			}
 			host, err := hostsim.New(t.Context(), hostsim.Config{
-				Wasm: wasm, Configuration: s.config(t, "sessions"), PluginName: "cloakroom", Routes: routes,
+				Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: s.config(t, "sessions"), Name: "cloakroom"}}, Routes: routes,
 				Clusters: map[string]hostsim.Cluster{"sessions": hostsim.URL(b.service.URL), "upstream": hostsim.URL(b.upstream.URL)},
 			})
 			if err != nil {

@@ -55,7 +55,7 @@ func TestRefusedByHostsim(t *testing.T) {
 	}
 	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := hostsim.New(t.Context(), hostsim.Config{Wasm: wasm, Configuration: []byte(tt.text), PluginName: "cloakroom"})
+			_, err := hostsim.New(t.Context(), hostsim.Config{Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(tt.text), Name: "cloakroom"}}})
 			if !errors.Is(err, hostsim.ErrConfigure) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want ErrConfigure with %q", err, tt.want)
 			}
