@@ -43,14 +43,17 @@ func (d *direction) trailer(m *headerMap) {
 	d.first.trailer(m)
 }
 
-// stopped reports whether a filter has paused at the headers: nothing may follow.
-func (d *direction) stopped() bool {
-	for _, h := range d.halves {
-		if h.stoppedAll {
-			return true
-		}
+// full reports whether nothing more may be read: the first filter has paused at the
+// headers, or much waits already, for a later filter or for the next hop.
+func (d *direction) full() bool {
+	if len(d.halves) > 0 && d.halves[0].stoppedAll {
+		return true
 	}
-	return false
+	pending := len(d.out.bytes)
+	for _, h := range d.halves {
+		pending += len(h.waiting.body)
+	}
+	return pending > highWatermark
 }
 
 // abort ends this direction for the filters; what has gone past them stays.

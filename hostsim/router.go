@@ -220,7 +220,7 @@ func (p *source) mayRead() bool {
 	w := p.s.worker
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for !p.into.aborted && (p.into.stopped() || len(p.into.out.bytes) > highWatermark) {
+	for !p.into.aborted && p.into.full() {
 		p.s.changed.Wait()
 	}
 	return !p.into.aborted

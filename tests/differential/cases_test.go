@@ -7,6 +7,7 @@ package differential
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -22,7 +23,27 @@ type probeCase struct {
 	Size        int
 	Script      map[string]string
 	Until       string
-	Differs     map[string]string
+	// Chain has the request pass three probes instead of one, called one, two and
+	// three; the last two share a VM. Script names them: "two.done".
+	Chain   bool
+	Ends    int // how many of them see the end; 0: all
+	Differs map[string]string
+}
+
+// probes are what the probes' callbacks are called by.
+func (c *probeCase) probes() []string {
+	if !c.Chain {
+		return []string{""}
+	}
+	return []string{"one.", "two.", "three."}
+}
+
+// header is the request header that tells a probe what to do in a callback.
+func header(callback string) string {
+	if name, callback, found := strings.Cut(callback, "."); found {
+		return name + "-probe-" + callback
+	}
+	return "probe-" + callback
 }
 
 // endOfStream is what the probe logs last, unless a case says otherwise.
@@ -48,12 +69,17 @@ func loadCases(t *testing.T) []probeCase {
 		if c.Script == nil {
 			c.Script = map[string]string{}
 		}
-		if c.Script["done"] != "" {
-			c.Script["done"] += "; "
+		for _, name := range c.probes() {
+			if c.Script[name+"done"] != "" {
+				c.Script[name+"done"] += "; "
+			}
+			c.Script[name+"done"] += "say end"
 		}
-		c.Script["done"] += "say end"
 		if c.Until == "" {
 			c.Until = endOfStream
+		}
+		if c.Ends == 0 {
+			c.Ends = len(c.probes())
 		}
 	}
 	return cases

@@ -96,11 +96,11 @@ func observeAll(t *testing.T, hosts map[string]host, c probeCase) map[string]str
 func observe(t *testing.T, h host, c probeCase) string {
 	t.Helper()
 	before := len(h.lines())
-	response := send(t, h.address(), c)
+	response := send(t, h.address(c.Chain), c)
 	deadline := time.Now().Add(patience)
 	for {
 		lines := h.lines()[before:]
-		if last := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimPrefix(line, "[info] "), c.Until) }); last >= 0 {
+		if c.ended(lines) {
 			return hide(response + "\n" + strings.Join(lines, "\n"))
 		}
 		if time.Now().After(deadline) {
@@ -108,6 +108,20 @@ func observe(t *testing.T, h host, c probeCase) string {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// ended reports whether the case's last lines are among those given.
+func (c *probeCase) ended(lines []string) bool {
+	found := 0
+	for _, line := range lines {
+		line = strings.TrimPrefix(line, "[info] ")
+		for _, name := range c.probes() {
+			if strings.HasPrefix(line, strings.TrimLeft(strings.TrimSuffix(name, ".")+" "+c.Until, " ")) {
+				found++
+			}
+		}
+	}
+	return found >= c.Ends
 }
 
 func send(t *testing.T, address string, c probeCase) string {
@@ -128,7 +142,7 @@ func send(t *testing.T, address string, c probeCase) string {
 	}
 	slices.Sort(callbacks)
 	for _, callback := range callbacks {
-		lines = append(lines, "probe-"+callback+": "+c.Script[callback])
+		lines = append(lines, header(callback)+": "+c.Script[callback])
 	}
 	lines = append(lines, c.Headers...)
 	body := c.Body + strings.Repeat("x", c.Size)

@@ -23,7 +23,8 @@ import (
 
 // host is one that the probe runs in.
 type host interface {
-	address() string
+	// address is where requests pass one probe, or a chain of three.
+	address(chain bool) string
 	// lines gives what the probe has logged so far, "[level] message".
 	lines() []string
 }
@@ -52,12 +53,17 @@ func buildProbe(t *testing.T) string {
 }
 
 type simHost struct {
-	server *httptest.Server
-	mu     sync.Mutex
-	logged []string
+	one, chain *httptest.Server
+	mu         sync.Mutex
+	logged     []string
 }
 
-func (s *simHost) address() string { return s.server.Listener.Addr().String() }
+func (s *simHost) address(chain bool) string {
+	if chain {
+		return s.chain.Listener.Addr().String()
+	}
+	return s.one.Listener.Addr().String()
+}
 
 func (s *simHost) lines() []string {
 	s.mu.Lock()
@@ -72,12 +78,25 @@ func startSim(t *testing.T, wasm, appURL string) *simHost {
 		t.Fatal(err)
 	}
 	s := &simHost{}
+	s.one = s.start(t, appURL, hostsim.Plugin{
+		Wasm: text, Configuration: []byte("configure: say up"), Name: "pname", RootID: "rid", VMID: "vid",
+		Env: map[string]string{"FOO": "bar"},
+	})
+	var chain []hostsim.Plugin
+	for _, p := range chained {
+		chain = append(chain, hostsim.Plugin{Wasm: text, Configuration: []byte("as: " + p.Name), Name: p.Name, RootID: p.Name, VMID: p.VM})
+	}
+	s.chain = s.start(t, appURL, chain...)
+	return s
+}
+
+// chained are the probes of the chain.
+var chained = []struct{ Name, VM string }{{"one", "first"}, {"two", "second"}, {"three", "second"}}
+
+func (s *simHost) start(t *testing.T, appURL string, plugins ...hostsim.Plugin) *httptest.Server {
+	t.Helper()
 	h, err := hostsim.New(t.Context(), hostsim.Config{
-		Plugins: []hostsim.Plugin{{
-			Wasm: text, Configuration: []byte("configure: say up"), Name: "pname", RootID: "rid", VMID: "vid",
-			Env: map[string]string{"FOO": "bar"},
-		}},
-		LogLevel: hostsim.Info,
+		Plugins: plugins, LogLevel: hostsim.Info,
 		Routes: []hostsim.Route{
 			{Name: "gone", Prefix: "/gone", Cluster: "dead"},
 			{Name: "other", Prefix: "/other", Cluster: "app"},
@@ -95,18 +114,18 @@ func startSim(t *testing.T, wasm, appURL string) *simHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewServer(h)
+	server := httptest.NewServer(h)
 	t.Cleanup(func() {
 		// Streams that nobody resumed never end by themselves, so that the
 		// server's own Close would wait for ever.
-		if err := s.server.Config.Close(); err != nil {
+		if err := server.Config.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := h.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	return s
+	return server
 }
 
 // deadAddress is one that nothing listens on.
@@ -118,11 +137,16 @@ var bootstrapText string
 var bootstrap = template.Must(template.New("bootstrap").Parse(bootstrapText))
 
 type envoyHost struct {
-	envoy *stack.Envoy
-	port  int
+	envoy      *stack.Envoy
+	one, chain int // ports
 }
 
-func (e *envoyHost) address() string { return "127.0.0.1:" + strconv.Itoa(e.port) }
+func (e *envoyHost) address(chain bool) string {
+	if chain {
+		return "127.0.0.1:" + strconv.Itoa(e.chain)
+	}
+	return "127.0.0.1:" + strconv.Itoa(e.one)
+}
 
 // lines finds the plugin's own lines. Envoy writes them as
 // "[level] wasm log NAME ROOT_ID VM_ID: message".
@@ -140,7 +164,7 @@ func (e *envoyHost) lines() []string {
 
 func startEnvoy(t *testing.T, version, wasm, appURL string) *envoyHost {
 	t.Helper()
-	ports, err := stack.FreePorts(2)
+	ports, err := stack.FreePorts(3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +182,7 @@ func startEnvoy(t *testing.T, version, wasm, appURL string) *envoyHost {
 	}
 	var text bytes.Buffer
 	err = bootstrap.Execute(&text, map[string]any{
-		"Admin": ports[0], "Port": ports[1], "Wasm": wasm, "Metadata": string(fields),
+		"Admin": ports[0], "Port": ports[1], "ChainPort": ports[2], "Chain": chained, "Wasm": wasm, "Metadata": string(fields),
 		"Clusters": map[string]string{"app": u.Port(), "calls": u.Port(), "dead": dead},
 	})
 	if err != nil {
@@ -172,5 +196,5 @@ func startEnvoy(t *testing.T, version, wasm, appURL string) *envoyHost {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = envoy.Stop() })
-	return &envoyHost{envoy, ports[1]}
+	return &envoyHost{envoy, ports[1], ports[2]}
 }

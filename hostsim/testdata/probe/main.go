@@ -4,7 +4,9 @@
 //
 // A request header "probe-<callback>: <op>; <op>; …" gives the script of a stream's
 // callback; a line "<callback>: <op>; …" of the configuration gives one of the root
-// context. See ops.go for the operations.
+// context. See ops.go for the operations. Where several probes stand in a chain, a line
+// "as: NAME" makes one go by "NAME-probe-<callback>", and puts the name before what it
+// logs.
 package main
 
 import (
@@ -44,11 +46,13 @@ func (s scripts) run(callback string) (pause bool) {
 		case "pause":
 			pause = true
 		default:
-			proxywasm.LogInfo(strings.TrimSuffix(callback+": "+op+" -> "+do(strings.Fields(op), s), " -> "))
+			s.log(strings.TrimSuffix(callback+": "+op+" -> "+do(strings.Fields(op), s), " -> "))
 		}
 	}
 	return pause
 }
+
+func (s scripts) log(line string) { proxywasm.LogInfo(strings.TrimPrefix(s["as"]+" "+line, " ")) }
 
 func (s scripts) action(callback string) types.Action {
 	if s.run(callback) {
@@ -92,7 +96,7 @@ func (p *pluginContext) OnTick()             { p.scripts.run("tick") }
 func (p *pluginContext) OnQueueReady(uint32) { p.scripts.run("queue") }
 func (p *pluginContext) OnPluginDone() bool  { p.scripts.run("plugin-done"); return true }
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
-	return &httpContext{scripts: scripts{}, id: id}
+	return &httpContext{scripts: scripts{"as": p.scripts["as"]}, id: id}
 }
 
 type httpContext struct {
@@ -103,8 +107,9 @@ type httpContext struct {
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 	headers, _ := proxywasm.GetHttpRequestHeaders()
+	prefix := strings.TrimPrefix(c.scripts["as"]+"-probe-", "-")
 	for _, h := range headers {
-		if name, found := strings.CutPrefix(h[0], "probe-"); found {
+		if name, found := strings.CutPrefix(h[0], prefix); found {
 			c.scripts[name] = h[1]
 			_ = proxywasm.RemoveHttpRequestHeader(h[0])
 		}

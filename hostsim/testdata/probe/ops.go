@@ -178,7 +178,7 @@ func call(w words, s scripts) string {
 			}
 			body, _ = proxywasm.GetHttpCallResponseBody(0, min(b, 300))
 		}
-		proxywasm.LogInfo(fmt.Sprintf("call: answer headers=%t body=%d trailers=%d status=%s %s", h > 0, b, t, status, body))
+		s.log(fmt.Sprintf("call: answer headers=%t body=%d trailers=%d status=%s %s", h > 0, b, t, status, body))
 		s.run("call")
 	})
 	return result("", err)
@@ -209,7 +209,7 @@ func result(value string, err error) string {
 
 func note(s scripts, callback string, size int, end bool) {
 	if _, found := s[callback]; found {
-		proxywasm.LogInfo(fmt.Sprintf("%s: size=%d end=%t", callback, size, end))
+		s.log(fmt.Sprintf("%s: size=%d end=%t", callback, size, end))
 	}
 }
 
