@@ -76,14 +76,15 @@ type Plugin struct {
 	ReloadBackoff time.Duration
 }
 
-// FailurePolicy is what becomes of streams whose VM has failed.
+// FailurePolicy is what becomes of streams that begin after the VM has failed. Those
+// that were under way get 503 at their next callback in any case.
 type FailurePolicy int
 
 // The zero value denies.
 const (
 	FailClosed FailurePolicy = iota // 503
 	FailOpen                        // they pass without the filter
-	FailReload                      // 503, but the next stream gets a new VM
+	FailReload                      // they get a new VM; 503 while the old one is too young
 )
 
 // Route tells where requests go and what the filter finds out about it.

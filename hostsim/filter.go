@@ -61,8 +61,8 @@ func (f *filter) begun() bool {
 }
 
 // callback runs one of the filter's callbacks. proceed is false where the VM has
-// failed; the stream has its answer then, unless the plugin fails open. A callback
-// that the guest does not have lets everything go on.
+// failed; the stream has its answer then, whatever the policy: FailOpen is for streams
+// that begin later. A callback that the guest does not have lets everything go on.
 func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
 	if f.failed {
 		return goOn, true
@@ -80,9 +80,6 @@ func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proce
 			}
 			return action, true
 		}
-	}
-	if f.plugin.FailurePolicy == FailOpen {
-		return goOn, true
 	}
 	f.failed = true
 	f.s.localReply(localReply{status: 503, grpc: grpcUnavailable, details: "wasm_fail_stream"})

@@ -36,8 +36,8 @@ func TestHostsAgree(t *testing.T) {
 	upstream := httptest.NewServer(app(ended))
 	t.Cleanup(func() { close(ended); _ = upstream.Config.Close() })
 	hosts := map[string]host{
-		reference: startEnvoy(t, stack.Envoy140, wasm, upstream.URL),
-		older:     startEnvoy(t, stack.Envoy136, wasm, upstream.URL),
+		reference: startEnvoy(t, stack.Envoy140, wasm, upstream.URL, "FAIL_CLOSED"),
+		older:     startEnvoy(t, stack.Envoy136, wasm, upstream.URL, "FAIL_CLOSED"),
 		simulator: startSim(t, wasm, upstream.URL),
 	}
 	cases := loadCases(t)

@@ -162,7 +162,7 @@ func (e *envoyHost) lines() []string {
 	return lines
 }
 
-func startEnvoy(t *testing.T, version, wasm, appURL string) *envoyHost {
+func startEnvoy(t *testing.T, version, wasm, appURL, policy string) *envoyHost {
 	t.Helper()
 	ports, err := stack.FreePorts(3)
 	if err != nil {
@@ -182,7 +182,7 @@ func startEnvoy(t *testing.T, version, wasm, appURL string) *envoyHost {
 	}
 	var text bytes.Buffer
 	err = bootstrap.Execute(&text, map[string]any{
-		"Admin": ports[0], "Port": ports[1], "ChainPort": ports[2], "Chain": chained, "Wasm": wasm, "Metadata": string(fields),
+		"Admin": ports[0], "Port": ports[1], "ChainPort": ports[2], "Chain": chained, "Wasm": wasm, "Policy": policy, "Metadata": string(fields),
 		"Clusters": map[string]string{"app": u.Port(), "calls": u.Port(), "dead": dead},
 	})
 	if err != nil {
