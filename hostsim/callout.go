@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,8 +67,10 @@ func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []pair, ti
 	v.lastCall++
 	token := v.lastCall
 	root.calls[token] = cancel
+	fault := v.host.faults.next(onCallout, c.name)
+	s := v.streamInEffect()
 	v.host.running.Go(func() {
-		response := exchange(req, c, v.host.cfg.CalloutLimit)
+		response := v.host.exchange(req, c, fault, s)
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
@@ -101,18 +104,46 @@ func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, 
 	return req, nil
 }
 
+// exchange is the callout with the fault that it meets, if any; s is the stream that
+// asked, or nil.
+func (h *Host) exchange(req *http.Request, c *cluster, fault *Fault, s *stream) *calloutResponse {
+	if fault == nil {
+		return exchange(req, c, h.cfg.CalloutLimit)
+	}
+	gone := req.Context().Done()
+	switch fault.Do {
+	case faultRefuse:
+		return failedCallout(&net.OpError{Op: "dial", Err: errFault})
+	case faultDelay:
+		over := make(chan struct{})
+		timer := h.cfg.Clock.AfterFunc(fault.By, func() { close(over) })
+		select {
+		case <-over:
+		case <-gone:
+			timer.Stop()
+		}
+	}
+	r := exchange(req, c, h.cfg.CalloutLimit)
+	switch {
+	case fault.Do == faultReset:
+		return nil
+	case fault.Do == faultLate && s != nil:
+		select {
+		case <-s.over:
+		case <-gone:
+			return failedCallout(context.Cause(req.Context()))
+		}
+	}
+	return r
+}
+
 // exchange sends the request and gathers the answer. Time-out and connection
 // failures are answers of their own; nil is an answer that broke off after its
 // headers, or grew over the limit.
 func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		status, text, _ := upstreamFailure(errors.Join(err, context.Cause(req.Context())))
-		m := newResponseMap()
-		m.add(":status", strconv.Itoa(status))
-		m.add("content-length", strconv.Itoa(len(text)))
-		m.add("content-type", "text/plain")
-		return &calloutResponse{headers: m, body: []byte(text)}
+		return failedCallout(errors.Join(err, context.Cause(req.Context())))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
@@ -125,6 +156,16 @@ func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
 		r.trailers.addHTTP(resp.Trailer)
 	}
 	return r
+}
+
+// failedCallout is the answer that Envoy makes up for a callout that got none.
+func failedCallout(err error) *calloutResponse {
+	status, text, _ := upstreamFailure(err)
+	m := newResponseMap()
+	m.add(":status", strconv.Itoa(status))
+	m.add("content-length", strconv.Itoa(len(text)))
+	m.add("content-type", "text/plain")
+	return &calloutResponse{headers: m, body: []byte(text)}
 }
 
 // finishCall hands the answer to the guest, unless the root context has ended.

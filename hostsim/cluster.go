@@ -20,14 +20,15 @@ const (
 
 // cluster is a Cluster in use.
 type cluster struct {
+	name      string
 	address   string
 	transport *http.Transport
 	server    *http.Server // of a handler
 }
 
 // open starts what a cluster needs.
-func (c Cluster) open(name string) (*cluster, error) {
-	out := &cluster{transport: &http.Transport{
+func (c Cluster) open(name string, clock Clock) (*cluster, error) {
+	out := &cluster{name: name, transport: &http.Transport{
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    64,
 		MaxResponseHeaderBytes: maxHeaderBytes,
@@ -36,7 +37,7 @@ func (c Cluster) open(name string) (*cluster, error) {
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		out.address = name
 		out.transport.DialContext = l.dial
-		out.server = &http.Server{Handler: c.handler, ReadHeaderTimeout: time.Minute}
+		out.server = &http.Server{Handler: dated(c.handler, clock), ReadHeaderTimeout: time.Minute}
 		go out.server.Serve(l) // ends with the server
 		return out, nil
 	}
@@ -46,6 +47,14 @@ func (c Cluster) open(name string) (*cluster, error) {
 	}
 	out.address = u.Host
 	return out, nil
+}
+
+// dated has a handler go by the host's clock.
+func dated(h http.Handler, clock Clock) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", clock.Now().UTC().Format(http.TimeFormat))
+		h.ServeHTTP(w, r)
+	})
 }
 
 func (c *cluster) close() {

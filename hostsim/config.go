@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -55,6 +57,8 @@ type Config struct {
 	// for its end in every loop and is about three times as slow.
 	CallLimit time.Duration
 
+	Faults   Faults              // what is to go wrong
+	Trace    func(line string)   // gets a line for each call into a guest and out of it; see Transcript
 	Clock    Clock               // the time of guests, ticks and time-outs; nil is the machine's
 	Log      func(Level, string) // gets each log line in turn; must not call the host
 	CacheDir string              // keeps compiled modules between processes; "" keeps them in memory
@@ -86,6 +90,18 @@ const (
 	FailOpen                        // they pass without the filter
 	FailReload                      // they get a new VM; 503 while the old one is too young
 )
+
+var policyNames = [...]string{FailClosed: "FAIL_CLOSED", FailOpen: "FAIL_OPEN", FailReload: "FAIL_RELOAD"}
+
+// UnmarshalText reads Envoy's name of a policy.
+func (p *FailurePolicy) UnmarshalText(text []byte) error {
+	i := slices.Index(policyNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("failure policy %q: want %s", text, strings.Join(policyNames[:], ", "))
+	}
+	*p = FailurePolicy(i)
+	return nil
+}
 
 // Route tells where requests go and what the filter finds out about it.
 type Route struct {

@@ -21,16 +21,27 @@
 //   - A callout belongs to the root context. A time-out is an answer with status
 //     504, a failed connection one with 503; an answer that breaks off after its
 //     headers, or is over 32 MiB, arrives with no headers at all.
-//   - The module is tried out in a canary VM before the workers start.
-//   - A trap ends the VM: its streams get 503 at their next callback, and new ones
-//     at once (FAIL_CLOSED). A stream that is paused then waits until its client goes.
+//   - The module is initialized in a base VM and tried out in a canary before the
+//     workers start. Plugins of one module, VM id and VM configuration share VMs.
+//   - A chain of plugins is passed as http_filters has it, responses the other way
+//     round; a plugin that a request has not reached does not see its response.
+//   - A trap ends the VM: its streams get 503 at their next callback. New ones get 503
+//     at once (FailClosed), pass without the plugin (FailOpen), or get a new VM, once
+//     the old one is a second old (FailReload). A stream that is paused when its VM
+//     fails waits until its client goes.
 //   - proc_exit returns to the guest.
 //   - A changed request is routed anew; properties tell the route before the change
 //     until the request goes on.
 //   - Some headers have one entry only, to which further values are added after a
 //     comma; host is another name of :authority.
 //
-// The tests say so case by case; what they want was seen in Envoy 1.40.0.
+// CASES.md lists what was seen in Envoy 1.40.0 and 1.36.2, case by case.
+//
+// # For tests
+//
+// A VirtualClock stops the time of guests, ticks and time-outs. Faults let callouts, host
+// calls, allocations and VMs go wrong where a test wants it. A Transcript holds all calls
+// into guests and out of them, for golden files. Config.Balance chooses the worker.
 //
 // What a guest does cannot harm the host: a fuzzer makes host calls of all sorts
 // with arguments of all sorts, memory is bounded, and Config.CallLimit ends a guest
@@ -41,7 +52,6 @@
 //   - Headers that come from the network are in the order of their names, because
 //     net/http does not keep that of the wire; a body comes in other chunks.
 //   - What a guest writes to its standard error in pieces is logged by the line.
-//   - The module is initialized once less: there is no base VM beside the canary.
 //   - A local reply sent in proxy_on_log is ignored. Envoy 1.40.0 runs proxy_on_log
 //     for it again, until the stack overflows.
 //   - With Config.OldWASI there are the 18 functions of the older hosts, but not
@@ -49,8 +59,9 @@
 //
 // # Left out
 //
-// HTTP/2; TCP filters; several filters in a chain; gRPC callouts (Unimplemented);
-// foreign functions but clear_route_cache (NotFound); the properties node, upstream,
-// listener_*, filter_state and xds.virtual_host_*; retries and idle time-outs; failure
-// policies other than FAIL_CLOSED; ABI 0.1.0; allow_on_headers_stop_iteration.
+// TCP filters; gRPC callouts (Unimplemented); foreign functions but clear_route_cache
+// (NotFound); the properties node, upstream, listener_*, filter_state and
+// xds.virtual_host_*; retries and idle time-outs; HTTP/2 to upstreams; WebSockets over
+// HTTP/2; ABI 0.1.0; allow_on_headers_stop_iteration; the random part of a reload's
+// backoff.
 package hostsim

@@ -52,6 +52,12 @@ func (v *vm) allocate(size uint32) (address uint32, found bool) {
 	before := v.restricted
 	v.restricted = true
 	defer func() { v.restricted = before }()
+	if fault := v.host.faults.next(onAllocate, ""); fault != nil {
+		if fault.Do == faultTrap {
+			panic(errFault)
+		}
+		return 0, false
+	}
 	stack := [1]uint64{uint64(size)}
 	if err := v.exports.allocate.CallWithStack(v.ctx, stack[:]); err != nil {
 		v.fail(err)

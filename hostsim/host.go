@@ -23,6 +23,7 @@ type Host struct {
 	shared   sharedData
 	queues   sharedQueues
 	metrics  metricStore
+	faults   *faultPlan
 	next     atomic.Uint64 // the worker of the next request
 
 	lastStream atomic.Uint64
@@ -32,14 +33,15 @@ type Host struct {
 // worker is one thread of Envoy's: its lock is held whenever one of its VMs runs.
 type worker struct {
 	host    *Host
+	index   int // -1: on trial
 	mu      sync.Mutex
 	vms     map[string]*vm // by plugin.vmKey
 	handles []*handle      // in the order of Config.Plugins
 	streams map[*stream]struct{}
 }
 
-func (h *Host) newWorker() *worker {
-	return &worker{host: h, vms: map[string]*vm{}, streams: map[*stream]struct{}{}}
+func (h *Host) newWorker(index int) *worker {
+	return &worker{host: h, index: index, vms: map[string]*vm{}, streams: map[*stream]struct{}{}}
 }
 
 // do runs f with the worker's lock.
@@ -76,7 +78,10 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	h.log.level, h.log.sink = cfg.LogLevel, cfg.Log
 	h.shared.data = map[[2]string]sharedValue{}
 	h.queues.tokens, h.queues.queues = map[[2]string]uint32{}, map[uint32]*sharedQueue{}
-	h.metrics.byName = map[string]*metric{}
+	h.metrics.byName = map[string]*Metric{}
+	if h.faults, err = newFaultPlan(cfg.Faults); err != nil {
+		return nil, err
+	}
 	if err := h.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w%s", err, h.logged()), h.Close(ctx))
 	}
@@ -93,7 +98,7 @@ func (h *Host) logged() string {
 
 func (h *Host) start(ctx context.Context) error {
 	for name, c := range h.cfg.Clusters {
-		opened, err := c.open(name)
+		opened, err := c.open(name, h.cfg.Clock)
 		if err != nil {
 			return err
 		}
@@ -109,8 +114,8 @@ func (h *Host) start(ctx context.Context) error {
 		}
 		bases[p.vmKey] = true
 	}
-	for range h.cfg.Workers {
-		w := h.newWorker()
+	for i := range h.cfg.Workers {
+		w := h.newWorker(i)
 		if err := w.load(ctx); err != nil {
 			return err
 		}
@@ -122,7 +127,7 @@ func (h *Host) start(ctx context.Context) error {
 // try initializes the module in a base VM, if it is the first of its kind, and runs
 // the plugin in a canary.
 func (h *Host) try(ctx context.Context, p *plugin, first bool) error {
-	w := h.newWorker()
+	w := h.newWorker(-1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if first {
@@ -166,7 +171,7 @@ func (h *Host) compile(ctx context.Context) error {
 func (w *worker) newVM(ctx context.Context, p *plugin) (*vm, error) {
 	h := w.host
 	v := &vm{host: h, worker: w, id: p.VMID, env: p.Env, contexts: map[uint32]*guestContext{},
-		metrics: metricTable{store: &h.metrics, byID: map[uint32]*metric{}}}
+		metrics: metricTable{store: &h.metrics, byID: map[uint32]*Metric{}}}
 	v.ctx = context.WithValue(context.WithoutCancel(ctx), vmKey{}, v)
 	module, err := h.runtime.InstantiateModule(v.ctx, p.module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
@@ -196,9 +201,8 @@ func (h *Host) now() time.Time { return h.cfg.Clock.Now() }
 // about it.
 func (h *Host) Logs() []Entry { return h.log.all() }
 
-// Metrics gives the guest's metrics by Envoy's name for them, wasmcustom.<name>: a
-// counter's or a gauge's value, a histogram's number of samples.
-func (h *Host) Metrics() map[string]uint64 { return h.metrics.snapshot() }
+// Metrics gives the guests' metrics by Envoy's name for them, wasmcustom.<name>.
+func (h *Host) Metrics() map[string]Metric { return h.metrics.snapshot() }
 
 // Failed gives the trap that ended a VM which has not been replaced, or nil.
 func (h *Host) Failed() error {

@@ -3,6 +3,7 @@ package hostsim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -12,15 +13,25 @@ import (
 
 // hostCall is one function that the host offers.
 type hostCall struct {
-	params  string // i: 32 bits, I: 64 bits
+	shape   string // its parameters: see shapes
 	atStart bool   // allowed in _initialize and while the guest allocates
 	void    bool   // answers nothing
 	fn      func(v *vm, a []uint64) uint32
 }
 
+// shapes are the letters of a hostCall.shape, and what each passes: i is a number of
+// 32 bits, I one of 64. Capital S and P, 4 and 8 are places for results.
+var shapes = map[rune]string{
+	'n': "i", 'N': "I", // numbers
+	'l': "i", 'm': "i", 'b': "i", 't': "i", // a log level, a header map, a buffer, a stream
+	's': "ii", 'p': "ii", 'h': "ii", // a string, pairs, a property's path: address and size
+	'S': "ii", 'P': "ii", // where to write the address and the size of a string or of pairs
+	'4': "i", '8': "i", // where to write a number of 32 or 64 bits
+}
+
 // proxyCall makes a hostCall of a function that answers a status.
-func proxyCall(params string, fn func(v *vm, a []uint64) status) hostCall {
-	return hostCall{params: params, fn: func(v *vm, a []uint64) uint32 { return uint32(fn(v, a)) }}
+func proxyCall(shape string, fn func(v *vm, a []uint64) status) hostCall {
+	return hostCall{shape: shape, fn: func(v *vm, a []uint64) uint32 { return uint32(fn(v, a)) }}
 }
 
 // hostModules are all functions that a guest may import, by module and name.
@@ -40,19 +51,42 @@ func (h hostCall) goFunction(name string) api.GoModuleFunc {
 		if v.restricted && !h.atStart {
 			panic(fmt.Errorf("%s called in a restricted callback (the start, or an allocation)", name))
 		}
-		result := h.fn(v, stack)
+		var result uint32
+		if v.host.faults == nil && v.host.cfg.Trace == nil {
+			result = h.fn(v, stack)
+		} else {
+			result = h.observed(v, name, stack)
+		}
 		if !h.void {
 			stack[0] = uint64(result)
 		}
 	}
 }
 
+// observed is a call with what tests want besides: a fault in its place, and a line
+// about it.
+func (h hostCall) observed(v *vm, name string, stack []uint64) (result uint32) {
+	args := slices.Clone(stack)
+	said := v.sayArguments(h, args)
+	if fault := v.host.faults.next(name, ""); fault == nil {
+		result = h.fn(v, stack)
+	} else if fault.Do == faultTrap {
+		panic(errFault)
+	} else {
+		result = uint32(statusNamed(fault.Do))
+	}
+	v.traceCall(h, name, said, args, result)
+	return result
+}
+
 func (h hostCall) signature() (params, results []api.ValueType) {
-	for _, c := range h.params {
-		if c == 'I' {
-			params = append(params, api.ValueTypeI64)
-		} else {
-			params = append(params, api.ValueTypeI32)
+	for _, letter := range h.shape {
+		for _, c := range shapes[letter] {
+			if c == 'I' {
+				params = append(params, api.ValueTypeI64)
+			} else {
+				params = append(params, api.ValueTypeI32)
+			}
 		}
 	}
 	if !h.void {

@@ -2,48 +2,52 @@ package hostsim
 
 import "sync"
 
-// metricKind is the ABI's metric type; it also stands in the low bits of an id.
-type metricKind uint32
+// MetricKind is the ABI's metric type; it also stands in the low bits of an id.
+type MetricKind uint32
 
+// The kinds of metrics.
 const (
-	counter metricKind = iota
-	gauge
-	histogram
+	Counter MetricKind = iota
+	Gauge
+	Histogram
 
 	metricKindMask = 3
 	metricIDStep   = 4
 )
 
-// metric is one number that all VMs share. A histogram counts its samples.
-type metric struct{ value uint64 }
+// Metric is one number that all VMs share. A histogram counts its samples.
+type Metric struct {
+	Kind  MetricKind
+	Value uint64
+}
 
 // metricStore holds the metrics of a host by kind and name.
 type metricStore struct {
 	mu     sync.Mutex
-	byName map[string]*metric
+	byName map[string]*Metric
 }
 
 // metricName is how Envoy names a guest's metric.
 func metricName(name string) string { return "wasmcustom." + name }
 
 // named gives the metric of that name, made on first use.
-func (s *metricStore) named(name string) *metric {
+func (s *metricStore) named(kind MetricKind, name string) *Metric {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.byName[metricName(name)]
 	if m == nil {
-		m = &metric{}
+		m = &Metric{Kind: kind}
 		s.byName[metricName(name)] = m
 	}
 	return m
 }
 
-func (s *metricStore) snapshot() map[string]uint64 {
+func (s *metricStore) snapshot() map[string]Metric {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make(map[string]uint64, len(s.byName))
+	out := make(map[string]Metric, len(s.byName))
 	for name, m := range s.byName {
-		out[name] = m.value
+		out[name] = *m
 	}
 	return out
 }
@@ -51,34 +55,34 @@ func (s *metricStore) snapshot() map[string]uint64 {
 // metricTable is one VM's view: ids are the VM's own, numbers are shared.
 type metricTable struct {
 	store *metricStore
-	byID  map[uint32]*metric
+	byID  map[uint32]*Metric
 	next  [3]uint32
 }
 
 func (t *metricTable) define(kind uint32, name string) (uint32, status) {
-	if kind > uint32(histogram) {
+	if kind > uint32(Histogram) {
 		return 0, badArgument
 	}
 	t.next[kind]++
 	id := t.next[kind]*metricIDStep | kind
-	t.byID[id] = t.store.named(name)
+	t.byID[id] = t.store.named(MetricKind(kind), name)
 	return id, ok
 }
 
 func (t *metricTable) increment(id uint32, offset int64) status {
-	kind := metricKind(id & metricKindMask)
+	kind := MetricKind(id & metricKindMask)
 	m := t.byID[id]
 	switch {
-	case kind != counter && kind != gauge:
+	case kind != Counter && kind != Gauge:
 		return badArgument
 	case m == nil:
 		return notFound
-	case kind == counter && offset <= 0:
+	case kind == Counter && offset <= 0:
 		return badArgument
 	}
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	m.value += uint64(offset)
+	m.Value += uint64(offset)
 	return ok
 }
 
@@ -89,19 +93,19 @@ func (t *metricTable) record(id uint32, value uint64) status {
 	}
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	switch metricKind(id & metricKindMask) {
-	case counter:
-		m.value += value
-	case gauge:
-		m.value = value
-	case histogram:
-		m.value++
+	switch MetricKind(id & metricKindMask) {
+	case Counter:
+		m.Value += value
+	case Gauge:
+		m.Value = value
+	case Histogram:
+		m.Value++
 	}
 	return ok
 }
 
 func (t *metricTable) get(id uint32) (uint64, status) {
-	if kind := metricKind(id & metricKindMask); kind != counter && kind != gauge {
+	if kind := MetricKind(id & metricKindMask); kind != Counter && kind != Gauge {
 		return 0, badArgument
 	}
 	m := t.byID[id]
@@ -110,5 +114,5 @@ func (t *metricTable) get(id uint32) (uint64, status) {
 	}
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return m.value, ok
+	return m.Value, ok
 }

@@ -58,9 +58,11 @@ func TestMetrics(t *testing.T) {
 		send(h, "GET", "/", "", "probe-request-headers: metric counter c.a 2; metric gauge g 5; metric gauge g -2; metric histogram h 7")
 	}
 	got := h.Metrics()
-	for name, want := range map[string]uint64{"wasmcustom.c.a": 4, "wasmcustom.g": 6, "wasmcustom.h": 2} {
+	for name, want := range map[string]hostsim.Metric{
+		"wasmcustom.c.a": {Kind: hostsim.Counter, Value: 4}, "wasmcustom.g": {Kind: hostsim.Gauge, Value: 6}, "wasmcustom.h": {Kind: hostsim.Histogram, Value: 2},
+	} {
 		if got[name] != want {
-			t.Errorf("%s: got %d, want %d", name, got[name], want)
+			t.Errorf("%s: got %v, want %v", name, got[name], want)
 		}
 	}
 	if len(got) != 3 {

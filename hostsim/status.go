@@ -1,5 +1,7 @@
 package hostsim
 
+import "slices"
+
 // status is what a host call answers the guest (proxy-wasm ABI 0.2.1).
 type status uint32
 
@@ -14,6 +16,18 @@ const (
 	internalFailure     status = 10
 	unimplemented       status = 12
 )
+
+// statusNames are the statuses' names, by number.
+var statusNames = [...]string{
+	ok: "ok", notFound: "not_found", badArgument: "bad_argument", serializationFailed: "serialization_failure",
+	invalidMemory: "invalid_memory_access", empty: "empty", casMismatch: "cas_mismatch", internalFailure: "internal_failure",
+	unimplemented: "unimplemented",
+}
+
+func (s status) String() string { return nameOf(statusNames[:], uint64(s)) }
+
+// statusNamed is the inverse of String.
+func statusNamed(name string) status { return status(slices.Index(statusNames[:], name)) }
 
 // Header map types of the ABI.
 const (

@@ -38,6 +38,7 @@ type stream struct {
 	reset       bool            // the client's connection is to be cut
 	logging     bool            // proxy_on_log runs
 	ended       bool
+	over        chan struct{}     // closed at the end
 	filterState map[string]string // what set_property wrote
 
 	upstream       context.Context // the request to the upstream
@@ -48,7 +49,7 @@ type stream struct {
 
 // newStream makes the stream with its filters. The worker's lock is held.
 func newStream(w *worker, r *http.Request) *stream {
-	s := &stream{host: w.host, worker: w, client: r, changed: sync.NewCond(&w.mu), filterState: map[string]string{}}
+	s := &stream{host: w.host, worker: w, client: r, changed: sync.NewCond(&w.mu), filterState: map[string]string{}, over: make(chan struct{})}
 	s.started = s.host.now()
 	s.id = s.host.lastStream.Add(1)
 	s.upstream, s.cancelUpstream = context.WithCancel(context.Background())
@@ -103,6 +104,7 @@ func (s *stream) end() {
 		return
 	}
 	s.ended = true
+	close(s.over)
 	delete(s.worker.streams, s)
 	if s.timeout != nil {
 		s.timeout.Stop()

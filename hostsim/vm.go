@@ -41,6 +41,8 @@ type vm struct {
 
 	watchdog watchdog
 
+	depth int // of calls into the guest, for a trace
+
 	restricted bool  // only the calls allowed at start may be made
 	failed     error // the trap that ended this VM
 }
@@ -115,6 +117,14 @@ func (v *vm) inEffect() *guestContext {
 	return v.current
 }
 
+// streamInEffect is the stream of that context, or nil.
+func (v *vm) streamInEffect() *stream {
+	if f := v.inEffect().filter; f != nil {
+		return f.s
+	}
+	return nil
+}
+
 // call runs an exported function with its context as the current one. After a
 // trap it returns 0 and the VM has failed.
 func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
@@ -124,6 +134,13 @@ func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
 	if v.watchdog.watches() && v.watchdog.enter() {
 		defer v.watchdog.leave()
 	}
+	if v.host.faults != nil || v.host.cfg.Trace != nil {
+		return v.observedCall(fn, args)
+	}
+	return v.run(fn, args)
+}
+
+func (v *vm) run(fn api.Function, args []uint64) uint64 {
 	var stack [5]uint64
 	copy(stack[:], args)
 	if err := fn.CallWithStack(v.ctx, stack[:]); err != nil {
@@ -131,6 +148,26 @@ func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
 		return 0
 	}
 	return stack[0]
+}
+
+// observedCall is run with what tests want besides: a trap in its place, and lines
+// about it.
+func (v *vm) observedCall(fn api.Function, args []uint64) (result uint64) {
+	traced := v.host.cfg.Trace != nil
+	if traced {
+		v.traceEnter(fn, args)
+	}
+	v.depth++
+	if v.host.faults.next(exportName(fn), "") != nil {
+		v.fail(errFault)
+	} else {
+		result = v.run(fn, args)
+	}
+	v.depth--
+	if traced {
+		v.traceLeave(fn, result)
+	}
+	return result
 }
 
 // enter runs a callback and then what its host calls have put off. It does nothing

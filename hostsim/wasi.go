@@ -24,42 +24,42 @@ const maxRandom = 64 << 10 // bytes that one random_get gives
 // the hosts since April 2026 do, that is "no events": the answer before it, ENOSYS,
 // kills a Go guest.
 var wasiCalls = map[string]hostCall{
-	"fd_write":            {params: "iiii", atStart: true, fn: fdWrite},
-	"fd_read":             {params: "iiii", fn: wasiAnswer(wasiNoSys)},
-	"fd_seek":             {params: "iIii", fn: wasiAnswer(wasiOK)},
-	"fd_close":            {params: "i", fn: wasiAnswer(wasiOK)},
-	"fd_fdstat_get":       {params: "ii", atStart: true, fn: fdFdstatGet},
-	"fd_fdstat_set_flags": {params: "ii", atStart: true, fn: wasiAnswer(wasiNoSys)},
-	"environ_get":         {params: "ii", atStart: true, fn: environGet},
-	"environ_sizes_get":   {params: "ii", atStart: true, fn: environSizesGet},
-	"args_get":            {params: "ii", atStart: true, fn: wasiAnswer(wasiOK)},
-	"args_sizes_get":      {params: "ii", atStart: true, fn: argsSizesGet},
-	"clock_time_get":      {params: "iIi", atStart: true, fn: clockTimeGet},
-	"random_get":          {params: "ii", atStart: true, fn: randomGet},
-	"sched_yield":         {params: "", fn: wasiAnswer(wasiOK)},
-	"poll_oneoff":         {params: "iiii", atStart: true, fn: pollOneoff},
-	"proc_exit":           {params: "i", void: true, fn: procExit},
-	"path_open":           {params: "iiiiiIIii", fn: wasiAnswer(wasiNoEnt)},
-	"fd_prestat_get":      {params: "ii", atStart: true, fn: wasiAnswer(wasiBadF)},
-	"fd_prestat_dir_name": {params: "iii", atStart: true, fn: wasiAnswer(wasiNoSys)},
+	"fd_write":            {shape: "nnnn", atStart: true, fn: fdWrite},
+	"fd_read":             {shape: "nnnn", fn: wasiAnswer(wasiNoSys)},
+	"fd_seek":             {shape: "nNnn", fn: wasiAnswer(wasiOK)},
+	"fd_close":            {shape: "n", fn: wasiAnswer(wasiOK)},
+	"fd_fdstat_get":       {shape: "nn", atStart: true, fn: fdFdstatGet},
+	"fd_fdstat_set_flags": {shape: "nn", atStart: true, fn: wasiAnswer(wasiNoSys)},
+	"environ_get":         {shape: "nn", atStart: true, fn: environGet},
+	"environ_sizes_get":   {shape: "nn", atStart: true, fn: environSizesGet},
+	"args_get":            {shape: "nn", atStart: true, fn: wasiAnswer(wasiOK)},
+	"args_sizes_get":      {shape: "nn", atStart: true, fn: argsSizesGet},
+	"clock_time_get":      {shape: "nNn", atStart: true, fn: clockTimeGet},
+	"random_get":          {shape: "nn", atStart: true, fn: randomGet},
+	"sched_yield":         {shape: "", fn: wasiAnswer(wasiOK)},
+	"poll_oneoff":         {shape: "nnnn", atStart: true, fn: pollOneoff},
+	"proc_exit":           {shape: "n", void: true, fn: procExit},
+	"path_open":           {shape: "nnnnnNNnn", fn: wasiAnswer(wasiNoEnt)},
+	"fd_prestat_get":      {shape: "nn", atStart: true, fn: wasiAnswer(wasiBadF)},
+	"fd_prestat_dir_name": {shape: "nnn", atStart: true, fn: wasiAnswer(wasiNoSys)},
 }
 
 // wasiLater are the functions that Envoy's host offers besides since April 2026;
-// all answer that they are not implemented. By their parameters
-// (wasi_snapshot_preview1.witx).
+// all answer that they are not implemented. By their shapes, from
+// wasi_snapshot_preview1.witx.
 var wasiLater = map[string]string{
-	"clock_res_get": "ii", "fd_advise": "iIIi", "fd_allocate": "iII", "fd_datasync": "i", "fd_fdstat_set_rights": "iII",
-	"fd_filestat_get": "ii", "fd_filestat_set_size": "iI", "fd_filestat_set_times": "iIIi", "fd_pread": "iiiIi",
-	"fd_pwrite": "iiiIi", "fd_readdir": "iiiIi", "fd_renumber": "ii", "fd_sync": "i", "fd_tell": "ii",
-	"path_create_directory": "iii", "path_filestat_get": "iiiii", "path_filestat_set_times": "iiiiIIi",
-	"path_link": "iiiiiii", "path_readlink": "iiiiii", "path_remove_directory": "iii", "path_rename": "iiiiii",
-	"path_symlink": "iiiii", "path_unlink_file": "iii", "sock_accept": "iii", "sock_recv": "iiiiii", "sock_send": "iiiii",
-	"sock_shutdown": "ii",
+	"clock_res_get": "nn", "fd_advise": "nNNn", "fd_allocate": "nNN", "fd_datasync": "n", "fd_fdstat_set_rights": "nNN",
+	"fd_filestat_get": "nn", "fd_filestat_set_size": "nN", "fd_filestat_set_times": "nNNn", "fd_pread": "nnnNn",
+	"fd_pwrite": "nnnNn", "fd_readdir": "nnnNn", "fd_renumber": "nn", "fd_sync": "n", "fd_tell": "nn",
+	"path_create_directory": "nnn", "path_filestat_get": "nnnnn", "path_filestat_set_times": "nnnnNNn",
+	"path_link": "nnnnnnn", "path_readlink": "nnnnnn", "path_remove_directory": "nnn", "path_rename": "nnnnnn",
+	"path_symlink": "nnnnn", "path_unlink_file": "nnn", "sock_accept": "nnn", "sock_recv": "nnnnnn", "sock_send": "nnnnn",
+	"sock_shutdown": "nn",
 }
 
 func init() {
-	for name, params := range wasiLater {
-		wasiCalls[name] = hostCall{params: params, atStart: true, fn: wasiAnswer(wasiNoSys)}
+	for name, shape := range wasiLater {
+		wasiCalls[name] = hostCall{shape: shape, atStart: true, fn: wasiAnswer(wasiNoSys)}
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -107,12 +106,13 @@ func TestSimRefuses(t *testing.T) {
 		status int
 		stderr string
 	}{
-		{"no such file", []string{"--wasm", filepath.Join(dir, "none")}, 1, "--wasm: "},
+		{"no such file", []string{"--wasm", filepath.Join(dir, "none")}, 1, "the plugin: open "},
 		{"no module", []string{"--wasm", notWasm}, 1, "not.wasm: " + hostsim.ErrLoad.Error()},
-		{"no such variable", []string{"--wasm", notWasm, "--env", "NONE"}, 2, "--env NONE=VALUE"},
+		{"no such variable", []string{"--wasm", notWasm, "--env", "NONE"}, 2, "give NONE=VALUE"},
 		{"the upstream's name", []string{"--wasm", notWasm, "--cluster", "upstream=http://127.0.0.1:1"}, 2, "--upstream"},
 		{"no URL", []string{"--wasm", notWasm, "--cluster", "a=b"}, 1, `cluster "a": want http://host:port, got "b"`},
 		{"flag missing", nil, 2, "--wasm"},
+		{"both", []string{"--wasm", notWasm, filepath.Join(dir, "sim.yaml")}, 2, "either a file or --wasm"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var stderr bytes.Buffer
@@ -122,25 +122,5 @@ func TestSimRefuses(t *testing.T) {
 				t.Errorf("got %d and %q, want %d with %q", got, stderr.String(), c.status, c.stderr)
 			}
 		})
-	}
-}
-
-func TestPluginConfiguration(t *testing.T) {
-	dir := t.TempDir()
-	for name, c := range map[string]struct{ in, want string }{
-		"a.yaml": {"mode: required\nage: 1\n", `{"mode": "required", "age": 1}` + "\n"},
-		"a.json": {`{"mode":"required"}`, `{"mode":"required"}`},
-		"a.txt":  {"mode: required\n", "mode: required\n"},
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(c.in), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := pluginConfiguration(file); err != nil || string(got) != c.want {
-			t.Errorf("%s: got %q, %v, want %q", name, got, err, c.want)
-		}
-	}
-	if _, err := pluginConfiguration(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a missing file: got %v, want %v", err, os.ErrNotExist)
 	}
 }

@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/hostsim"
+)
+
+// probe is hostsim's probe plugin, compiled once.
+var probe = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "sim")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "probe.wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../../../hostsim/testdata/probe")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, text)
+	}
+	return os.ReadFile(out)
+})
+
+// running is a proxy whose output is read while it runs.
+type running struct {
+	dir        string
+	url, admin string
+	mu         sync.Mutex
+	out        bytes.Buffer
+}
+
+func (r *running) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out.Write(b)
+}
+
+func (r *running) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out.String()
+}
+
+// waitFor waits until the output has a match, and gives its last group.
+func (r *running) waitFor(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if m := re.FindStringSubmatch(r.text()); m != nil {
+			return m[len(m)-1]
+		}
+	}
+	t.Fatalf("no %s in 30 s in:\n%s", pattern, r.text())
+	return ""
+}
+
+// start runs a setup with the probe as probe.wasm beside it.
+func start(t *testing.T, setup string, change func(*Options)) *running {
+	t.Helper()
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "upstream, x-new %q", r.Header.Get("X-New"))
+	}))
+	t.Cleanup(upstream.Close)
+	wasm, err := probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{dir: t.TempDir()}
+	write(t, filepath.Join(r.dir, "probe.wasm"), string(wasm))
+	file := filepath.Join(r.dir, "sim.yaml")
+	write(t, file, strings.ReplaceAll(setup, "UPSTREAM", upstream.URL))
+	o := Options{
+		Setup: func() (Setup, error) { return ReadSetup(file) }, Files: []string{file},
+		Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", LogLevel: hostsim.Info, Env: noEnv, Log: r,
+	}
+	if change != nil {
+		change(&o)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, o) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the proxy ended with %v", err)
+		}
+	})
+	r.url = r.waitFor(t, `ready: (http://\S+)/`)
+	r.admin = r.waitFor(t, `admin: (http://\S+)`)
+	return r
+}
+
+func get(t *testing.T, client *http.Client, url string, headers ...string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ":")
+		request.Header.Set(name, value)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+const twoProbes = `
+plugins:
+- {wasm: probe.wasm, configuration: "as: one"}
+- {wasm: probe.wasm, configuration: "as: two"}
+clusters: {upstream: UPSTREAM}
+`
+
+// TestRun has a chain, a trace, metrics, and HTTP/2.
+func TestRun(t *testing.T) {
+	r := start(t, twoProbes, func(o *Options) { o.Trace = true })
+	status, body := get(t, http.DefaultClient, r.url, "one-probe-request-headers: set req x-new 1; metric counter my.metric 3",
+		"two-probe-request-headers: get req x-new; metric gauge other 5; metric histogram h 1")
+	if status != 200 || body != `upstream, x-new "1"` {
+		t.Errorf("got %d %s", status, body)
+	}
+	for _, want := range []string{
+		"wasm info: two request-headers: get req x-new -> 1\n",
+		"trace:   proxy_replace_header_map_value(request headers, \"x-new\", \"1\") = ok\n",
+	} {
+		if !strings.Contains(r.text(), want) {
+			t.Errorf("no %q in:\n%s", want, r.text())
+		}
+	}
+	_, metrics := get(t, http.DefaultClient, r.admin)
+	for _, want := range []string{"# TYPE my_metric counter\nmy_metric 3\n", "# TYPE other gauge\nother 5\n", "h_count 1\n"} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("no %q in:\n%s", want, metrics)
+		}
+	}
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(true)
+	h2 := &http.Transport{Protocols: protocols}
+	defer h2.CloseIdleConnections()
+	if status, body := get(t, &http.Client{Transport: h2}, r.url, "one-probe-request-headers: set req x-new 2"); status != 200 || body != `upstream, x-new "2"` {
+		t.Errorf("HTTP/2: got %d %s", status, body)
+	}
+	if want := `:method: "GET"`; !strings.Contains(r.text(), want) {
+		t.Errorf("no %s in the trace", want)
+	}
+}
+
+// TestReload changes the files of a running proxy: what is good is taken, what is
+// not is named, and the proxy goes on.
+func TestReload(t *testing.T) {
+	r := start(t, "plugins: [{wasm: probe.wasm, configuration_file: c.txt}]\nclusters: {upstream: UPSTREAM}\n", func(o *Options) {
+		write(t, filepath.Join(filepath.Dir(o.Files[0]), "c.txt"), "configure: say first")
+	})
+	r.waitFor(t, "first -> first")
+	write(t, filepath.Join(r.dir, "c.txt"), "configure: say second configuration")
+	r.waitFor(t, "second configuration\n(.*\n)*reloaded")
+	wasm := filepath.Join(r.dir, "probe.wasm")
+	write(t, wasm, "no wasm any more")
+	r.waitFor(t, "not reloaded: hostsim: the module cannot be loaded: .*invalid magic number")
+	if status, _ := get(t, http.DefaultClient, r.url); status != 200 {
+		t.Errorf("with a bad file: got %d, want 200 as before", status)
+	}
+	if err := os.Remove(wasm); err != nil {
+		t.Fatal(err)
+	}
+	r.waitFor(t, "not reloaded: the plugin: open .*probe.wasm")
+	good, err := probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, wasm, string(good))
+	r.waitFor(t, "(?s)not reloaded: the plugin.*\nreloaded")
+}
+
+// A trap is one clear line, and the proxy goes on; what is to go wrong is read from
+// a file of its own.
+func TestTrapAndFaults(t *testing.T) {
+	r := start(t, "plugins: [{wasm: probe.wasm, failure_policy: FAIL_RELOAD, reload_backoff: 1ms}]\nclusters: {upstream: UPSTREAM}\nfaults: faults.yaml\n", func(o *Options) {
+		write(t, filepath.Join(filepath.Dir(o.Files[0]), "faults.yaml"), "faults: [{on: proxy_on_request_headers, do: trap, nth: 2}]")
+	})
+	for i, want := range []int{200, 503, 200} {
+		if status, _ := get(t, http.DefaultClient, r.url); status != want {
+			t.Errorf("request %d: got %d, want %d", i+1, status, want)
+		}
+		time.Sleep(2 * time.Millisecond) // the VM gets old enough
+	}
+	if n := strings.Count(r.text(), "wasm critical: the VM failed: a trap by Config.Faults\n"); n != 1 {
+		t.Errorf("the trap is told %d times in:\n%s", n, r.text())
+	}
+}
