@@ -58,11 +58,9 @@ func newBench(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0], noop: filepath.Join(dir, "noop.wasm")}
-	build := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", b.noop, "./tests/bench/noop")
-	build.Dir, build.Env = root, append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("tests/bench/noop: %w\n%s", err, out)
+	b := &bench{root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
+	if b.noop, err = buildNoop(ctx, dir); err != nil {
+		return nil, err
 	}
 	b.service, err = stack.StartService(ctx, stack.ServiceConfig{
 		Port: b.servicePort, Store: b.store(), SecretKey: b.secretKey, Token: b.token,
@@ -83,6 +81,21 @@ func newBench(ctx context.Context) (*bench, error) {
 		b.signed, err = cookies.Encode([]byte(sessionData), time.Now())
 	}
 	return b, err
+}
+
+// buildNoop compiles the plugin that does nothing.
+func buildNoop(ctx context.Context, dir string) (string, error) {
+	root, err := stack.Root()
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(dir, "noop.wasm")
+	build := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "./tests/bench/noop")
+	build.Dir, build.Env = root, append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if text, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("tests/bench/noop: %w\n%s", err, text)
+	}
+	return out, nil
 }
 
 func (b *bench) store() string { return "sqlite://" + filepath.Join(b.dir, "db.sqlite3") }

@@ -1,0 +1,43 @@
+package hostsim
+
+import (
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// BenchmarkCrossing is what the host itself costs: one request's six calls into a
+// plugin that does nothing, with its context and nothing of HTTP.
+func BenchmarkCrossing(b *testing.B) {
+	wasm := filepath.Join(b.TempDir(), "noop.wasm")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-o", wasm, "cloakroom/tests/bench/noop")
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if text, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, text)
+	}
+	text, err := os.ReadFile(wasm)
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := start(b, Config{Plugins: []Plugin{{Wasm: text}}})
+	w := h.workers[0]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, root := w.handles[0].vm, w.handles[0].root
+	request := httptest.NewRequest("GET", "/", nil)
+	for b.Loop() {
+		s := newStream(w, request)
+		f := s.filters[0]
+		f.guest = v.newContext(root, f)
+		id := uint64(f.guest.id)
+		v.enter(f.guest, v.exports.contextCreate, id, uint64(root.id))
+		v.enter(f.guest, v.exports.requestHeaders, id, 5, 1)
+		v.enter(f.guest, v.exports.responseHeaders, id, 5, 1)
+		s.end() // log, done, delete
+	}
+	if v.failed != nil {
+		b.Fatal(v.failed)
+	}
+}
