@@ -167,6 +167,8 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"refresh_every", duration(&r.Expiry.RefreshEvery), "move the expiry, and note that a session is used, no more often than this"},
 			{"idle", duration(&r.Expiry.Idle), "end a session that was not used for so long; 0s: no limit"},
 			{"absolute", duration(&r.Expiry.Absolute), "end a session so long after the login, however much it is used; 0s: no limit"},
+			{"cycle_every", duration(&r.Expiry.CycleEvery), "give a session a new key when the one it has is so old; 0s: never"},
+			{"cycle_grace", duration(&r.Expiry.CycleGrace), "how long an old key is good after the new one was first used; a later use ends the session for everybody"},
 		}, "when sessions end"},
 		{"login", object{
 			{"url", text(&r.Login.URL), "LOGIN_URL"},
@@ -230,6 +232,15 @@ func (r *Route) validate(path string) error {
 	}
 	if r.Expiry.Idle > 0 && r.Signed.inUse() && !r.Expiry.SaveEveryRequest {
 		bad("expiry.idle", "needs save_every_request: true with engine.signed_cookies, whose cookies say when they were last signed and nothing else")
+	}
+	if r.Expiry.CycleEvery > 0 && r.Expiry.CycleEvery <= r.Expiry.CycleGrace {
+		bad("expiry.cycle_every", "must be more than expiry.cycle_grace")
+	}
+	if r.Expiry.CycleGrace > maxGrace {
+		bad("expiry.cycle_grace", "must be %s at most", maxGrace)
+	}
+	if r.Expiry.CycleEvery > 0 && r.Signed.inUse() {
+		bad("expiry.cycle_every", "is not for engine.signed_cookies, whose cookies are new each time they are signed")
 	}
 	if !isLocation(r.Login.URL) {
 		bad("login.url", "must begin with one slash, or with http:// or https://")

@@ -78,6 +78,18 @@ func withoutCookie(h Headers, name string) []Edit {
 	return []Edit{{Op: Set, Name: "cookie", Value: strings.Join(kept, "; ")}}
 }
 
+// replacedCookie gives the edit that gives the cookie of a name another value, in a
+// request that has it.
+func replacedCookie(h Headers, name, value string) Edit {
+	pairs := name + "=" + value
+	for _, e := range withoutCookie(h, name) {
+		if e.Op == Set {
+			pairs += "; " + e.Value
+		}
+	}
+	return Edit{Set, "cookie", pairs}
+}
+
 // setCookie gives the value to which a response sets the cookie of a name
 // itself.
 func setCookie(h Headers, name string) (value string, ok bool) {

@@ -4,12 +4,12 @@ import (
 	"strconv"
 	"time"
 
-	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
 
-// limited reports whether sessions end by more than the store's expiry.
-func (e *Expiry) limited() bool { return e.Idle > 0 || e.Absolute > 0 }
+// limited reports whether sessions bear stamps, by which they end earlier than in the
+// store, or get new keys.
+func (e *Expiry) limited() bool { return e.Idle > 0 || e.Absolute > 0 || e.CycleEvery > 0 }
 
 // end gives when a session ends, by the store and by the limits. One that
 // bears no stamp yet is not limited: its next response has it stamped.
@@ -34,7 +34,7 @@ func earlier(a, b time.Time) time.Time {
 // stampDue reports whether a session has to be stamped: it is not yet, or was
 // last seen long enough ago.
 func (e *Expiry) stampDue(r record, now time.Time) bool {
-	return (e.Absolute > 0 && r.created.IsZero()) || (e.Idle > 0 && now.Sub(r.seen) >= e.RefreshEvery)
+	return ((e.Absolute > 0 || e.CycleEvery > 0) && r.created.IsZero()) || (e.Idle > 0 && now.Sub(r.seen) >= e.RefreshEvery)
 }
 
 // slideDue reports whether the store's expiry has to be moved.
@@ -42,11 +42,19 @@ func (e *Expiry) slideDue(r record, now time.Time) bool {
 	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= e.Policy.Life(r.expiry)-e.RefreshEvery
 }
 
-// stamps reads what stampedData has written; the zero time where nothing is.
-func stamps(data []rawjson.Member) (created, seen time.Time) {
-	return stamp(data, session.CreatedKey), stamp(data, session.SeenKey)
+// maxGrace is how long an old key may live on; the session service takes no more.
+const maxGrace = 24 * time.Hour
+
+// cycleDue reports whether the session is to get a new key.
+func (e *Expiry) cycleDue(r record, now time.Time) bool {
+	made := r.cycled
+	if made.IsZero() {
+		made = r.created
+	}
+	return e.CycleEvery > 0 && !made.IsZero() && now.Sub(made) >= e.CycleEvery
 }
 
+// stamp reads a stamp of the session service's; the zero time where there is none.
 func stamp(data []rawjson.Member, key string) time.Time {
 	seconds, err := strconv.ParseInt(value(data, key), 10, 64)
 	if err != nil {

@@ -60,7 +60,7 @@ func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, w
 	if !f.outdated {
 		ending = l.ended(key, &r, now)
 	}
-	if r.verdict != noAnswer && !f.outdated {
+	if r.verdict != noAnswer && r.key == "" && !f.outdated { // what an old key leads to is asked each time
 		l.Cache.put(key, r, now)
 	}
 	return Known{r}, f.waiting, ending

@@ -51,10 +51,11 @@ func (m Memory) stale(key string, p *CachePolicy, now time.Time) (record, bool) 
 	return e.record, true
 }
 
-// touched notes what a touch has just changed in the store, so that the next
-// request does not find it due again.
+// touched notes what has just been asked of the store, so that the next request does
+// not find it due again.
 func (m Memory) touched(key string, r record) {
 	if e, ok := m.Cache.get(key); ok {
 		e.record.expires, e.record.created, e.record.seen = r.expires, r.created, r.seen
+		e.record.cycled, e.record.used = r.cycled, r.used
 	}
 }

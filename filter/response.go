@@ -33,6 +33,10 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	default:
 		s.refresh(&action, now)
 	}
+	if s.moved && !isSet && action.Outcome != Refreshed {
+		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
+		action.Outcome = Refreshed
+	}
 	return action
 }
 
@@ -43,7 +47,7 @@ func (s *Stream) NeedsTime() bool {
 		return false
 	}
 	e := &s.route.Expiry
-	return s.route.AcceptUpdates || (s.record.verdict == liveSession && (e.SaveEveryRequest || e.limited()))
+	return s.route.AcceptUpdates || s.moved || (s.record.verdict == liveSession && (e.SaveEveryRequest || e.limited()))
 }
 
 // refresh moves the session's end, and notes that it is used, where that is
@@ -53,6 +57,11 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 	e := &s.route.Expiry
 	if s.record.verdict != liveSession {
 		return
+	}
+	if !s.moved && e.cycleDue(s.record, now) {
+		action.tell(&s.route.Service, cyclePath, cycleBody(s.key, e.CycleGrace))
+		s.record.cycled, s.record.used = now, now // not to be asked for again
+		s.memory.touched(s.key, s.record)
 	}
 	slide := e.slideDue(s.record, now)
 	switch {
@@ -71,7 +80,7 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 		action.tell(&s.route.Service, touchPath, s.route.writeBody(s.key, change{}, age))
 		s.touched(slide, now)
 	}
-	if slide {
+	if slide || s.moved {
 		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
 	}
 	action.Outcome = Refreshed

@@ -89,6 +89,9 @@ type Expiry struct {
 	// Absolute ends a session so long after its login, however much it is
 	// used; 0: no limit.
 	Absolute time.Duration
+	// CycleEvery gives a session a new key when the one it has is so old; 0:
+	// never. The old one is good for CycleGrace after the new one was first used.
+	CycleEvery, CycleGrace time.Duration
 }
 
 // Login is where a person without a session is sent.
@@ -132,7 +135,7 @@ func defaultRoute() Route {
 			Cache: CachePolicy{NegativeTTL: time.Second, Stale: 5 * time.Minute, Entries: 10_000, Bytes: 16 << 20}},
 		Expiry: Expiry{
 			Policy:       session.Policy{Age: 14 * 24 * time.Hour},
-			RefreshEvery: time.Minute,
+			RefreshEvery: time.Minute, CycleGrace: time.Minute,
 		},
 		Login:  Login{URL: "/login/", NextParam: "next"},
 		Logout: Logout{Redirect: "/"},

@@ -16,6 +16,9 @@ const (
 	loginPath  = "/v1/login"
 	touchPath  = "/v1/touch"
 	flushPath  = "/v1/flush"
+	// cyclePath asks for a second key, and usedPath says that it was used.
+	cyclePath = "/v1/cycle"
+	usedPath  = "/v1/used"
 	// changedPath says that somebody else has changed or ended a session.
 	changedPath = "/v1/changed"
 )
@@ -31,6 +34,11 @@ func (s *Service) callout(path, body string) Callout {
 
 func keyBody(key string) string {
 	return string(append(rawjson.AppendString([]byte(`{"key":`), key), '}'))
+}
+
+func cycleBody(key string, grace time.Duration) string {
+	body := rawjson.AppendString([]byte(`{"key":`), key)
+	return string(append(strconv.AppendInt(append(body, `,"grace":`...), int64(grace/time.Second), 10), '}'))
 }
 
 // writeBody is the request of a write. Without a key it is one of a session
@@ -74,6 +82,7 @@ type record struct {
 	expires       time.Time
 	expiry        session.Expiry
 	created, seen time.Time // the limits' stamps; zero: none yet
+	cycled, used  time.Time // of the key: when it was made by a cycle, and first used; zero: not
 	text          string    // the data, as it came
 	told          *told     // what upstreams are told of it, once that was made
 	data          []rawjson.Member
@@ -128,6 +137,9 @@ func newRecord(text string, expires time.Time) record {
 	if err != nil {
 		expiry = session.FixedExpiry(expires)
 	}
-	created, seen := stamps(data)
-	return record{verdict: liveSession, expires: expires, expiry: expiry, created: created, seen: seen, text: text, data: data, told: &told{}}
+	return record{
+		verdict: liveSession, expires: expires, expiry: expiry, text: text, data: data, told: &told{},
+		created: stamp(data, session.CreatedKey), seen: stamp(data, session.SeenKey),
+		cycled: stamp(data, session.CycledKey), used: stamp(data, session.UsedKey),
+	}
 }

@@ -21,6 +21,7 @@ type Stream struct {
 	key                               string
 	written                           string // the key that a callout of the stream's changes
 	record                            record
+	moved                             bool // the client is to be told that key is new
 }
 
 // waiting says which answer a paused stream waits for.
@@ -147,15 +148,25 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 		return Action{Outcome: Misconfigured, Warning: err.Error(), Reply: s.refusal(500, "The session cannot be handed on; the proxy's log says why.")}
 	}
 	s.record = r
+	if r.key != "" && s.key != r.key {
+		s.key, s.moved = r.key, true
+	}
 	if s.edits == nil {
 		s.edits = identity
 	} else {
 		s.edits = append(s.edits, identity...)
 	}
+	outcome := Admitted
 	if !s.route.Identity.isUser(r.data) {
-		return s.proceed(Anonymous)
+		outcome = Anonymous
 	}
-	return s.proceed(Admitted)
+	action := s.proceed(outcome)
+	if !s.moved && !r.cycled.IsZero() && r.used.IsZero() {
+		action.tell(&s.route.Service, usedPath, keyBody(s.key))
+		s.record.used = now
+		s.memory.touched(s.key, s.record)
+	}
+	return action
 }
 
 // overLimit handles a session that the store has and the limits have ended:
@@ -184,8 +195,11 @@ func (s *Stream) missing() Action {
 
 // proceed lets the request go on with the edits made so far.
 func (s *Stream) proceed(outcome Outcome) Action {
-	if !s.route.ForwardCookie {
+	switch {
+	case !s.route.ForwardCookie:
 		s.edits = append(s.edits, withoutCookie(s.headers, s.route.Cookie.Name)...)
+	case s.moved:
+		s.edits = append(s.edits, replacedCookie(s.headers, s.route.Cookie.Name, s.key))
 	}
 	edits := s.edits
 	s.headers, s.edits = nil, nil

@@ -9,6 +9,7 @@ import (
 // watches are the streams that are to end with their sessions.
 type watches[W comparable] struct {
 	byHash map[uint64]*watch[W]
+	of     map[W]*watch[W]
 	// due are the hashes of sessions that have to be looked up again: an event
 	// named them, or their end has come.
 	due map[uint64]bool
@@ -17,12 +18,13 @@ type watches[W comparable] struct {
 // watch is one session with open streams.
 type watch[W comparable] struct {
 	key     string
+	hash    uint64 // of key
 	expires time.Time
 	streams map[W]bool
 }
 
 func newWatches[W comparable]() watches[W] {
-	return watches[W]{byHash: map[uint64]*watch[W]{}, due: map[uint64]bool{}}
+	return watches[W]{byHash: map[uint64]*watch[W]{}, of: map[W]*watch[W]{}, due: map[uint64]bool{}}
 }
 
 // Watch has a stream end when its session does. It does nothing for a stream
@@ -31,24 +33,44 @@ func (l *Lookups[W]) Watch(s *Stream, w W) {
 	if s.record.verdict != liveSession || s.key == "" {
 		return
 	}
-	hash := session.KeyHash(s.key)
-	at := l.watched.byHash[hash]
-	if at == nil || at.key != s.key {
-		at = &watch[W]{key: s.key, streams: map[W]bool{}}
-		l.watched.byHash[hash] = at
-	}
-	at.expires = s.route.Expiry.end(s.record)
-	at.streams[w] = true
+	l.watched.at(s.key).expires = s.route.Expiry.end(s.record)
+	l.watched.add(s.key, w)
 }
 
 // Unwatch forgets a stream that has ended by itself.
-func (l *Lookups[W]) Unwatch(s *Stream, w W) {
-	hash := session.KeyHash(s.key)
-	if at := l.watched.byHash[hash]; at != nil && at.streams[w] {
-		if delete(at.streams, w); len(at.streams) == 0 {
-			delete(l.watched.byHash, hash)
-			delete(l.watched.due, hash)
-		}
+func (l *Lookups[W]) Unwatch(w W) {
+	at := l.watched.of[w]
+	if at == nil {
+		return
+	}
+	delete(l.watched.of, w)
+	if delete(at.streams, w); len(at.streams) == 0 {
+		l.watched.forget(at)
+	}
+}
+
+// at gives the watch of a key.
+func (w *watches[W]) at(key string) *watch[W] {
+	hash := session.KeyHash(key)
+	at := w.byHash[hash]
+	if at == nil || at.key != key {
+		at = &watch[W]{key: key, hash: hash, streams: map[W]bool{}}
+		w.byHash[hash] = at
+	}
+	return at
+}
+
+func (w *watches[W]) add(key string, stream W) {
+	at := w.at(key)
+	at.streams[stream] = true
+	w.of[stream] = at
+}
+
+// forget drops a watch, whose streams are others' now, or nobody's.
+func (w *watches[W]) forget(at *watch[W]) {
+	if w.byHash[at.hash] == at {
+		delete(w.byHash, at.hash)
+		delete(w.due, at.hash)
 	}
 }
 
@@ -97,12 +119,19 @@ func (l *Lookups[W]) ended(key string, r *record, now time.Time) (ending []W) {
 		l.watched.due[hash] = true
 	case r.verdict == liveSession && r.expires.After(now):
 		at.expires = r.expires
+		if r.key != "" && r.key != key { // the session has a newer key: that is the one to watch
+			l.watched.forget(at)
+			l.watched.at(r.key).expires = r.expires
+			for w := range at.streams {
+				l.watched.add(r.key, w)
+			}
+		}
 	default:
 		for w := range at.streams {
 			ending = append(ending, w)
+			delete(l.watched.of, w)
 		}
-		delete(l.watched.byHash, hash)
-		delete(l.watched.due, hash)
+		l.watched.forget(at)
 	}
 	return ending
 }

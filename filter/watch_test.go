@@ -105,12 +105,12 @@ func TestWatchOutrun(t *testing.T) {
 }
 
 func TestUnwatch(t *testing.T) {
-	l, one, other := watching(t)
-	l.Unwatch(one, "a")
+	l, _, other := watching(t)
+	l.Unwatch("a")
 	l.Drop("one")
-	l.Unwatch(one, "b")
-	l.Unwatch(one, "b")
-	l.Unwatch(other, "strange")
+	l.Unwatch("b")
+	l.Unwatch("b")
+	l.Unwatch("strange")
 	if asked := due(l, now); asked != nil || len(l.watched.byHash) != 1 || len(l.watched.due) != 0 {
 		t.Errorf("asked for %q, %d watched", asked, len(l.watched.byHash))
 	}

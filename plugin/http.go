@@ -48,7 +48,7 @@ func (p *pluginContext) pairs(m upstreamgo.HeaderMap) filter.Headers {
 func (c *httpContext) OnHttpStreamDone() {
 	c.gone = true
 	if c.watched {
-		c.follower.lookups.Unwatch(&c.stream, c)
+		c.follower.lookups.Unwatch(c)
 	}
 }
 

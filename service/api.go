@@ -82,13 +82,19 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
+	if v, err = s.follow(ctx, v); err != nil {
+		return none, err
+	}
 	switch of, err := s.Accounts.check(ctx, v); {
 	case err != nil:
 		return none, err
 	case of == outdated:
-		return s.told(ctx, key, none, s.Store.Delete(ctx, key))
+		return none, s.end(ctx, key)
 	case of == refused:
 		return none, nil
+	}
+	if v.Key != key {
+		return liveNew(v), nil
 	}
 	return live(v), nil
 }
@@ -135,7 +141,12 @@ func (s *service) update(ctx context.Context, in patchRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	v, err := s.Store.Update(ctx, key, s.change(in.writing, merging(patch)))
+	var v session.Session
+	err = current(key, func(newest string) (err error) {
+		key = newest
+		v, err = s.Store.Update(ctx, key, s.change(in.writing, merging(patch)))
+		return err
+	})
 	a, err := s.ended(live(v), v, err)
 	return s.told(ctx, key, a, err)
 }
@@ -145,7 +156,11 @@ func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	v, err := s.Store.Update(ctx, key, s.change(in.writing, nil))
+	var v session.Session
+	err = current(key, func(newest string) (err error) {
+		v, err = s.Store.Update(ctx, newest, s.change(in.writing, nil))
+		return err
+	})
 	return s.ended(answer{State: "live", Expires: v.Expires.Unix()}, v, err)
 }
 
@@ -160,9 +175,12 @@ func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {
 // rotateWith moves the session of key to a new one, as change makes it.
 func (s *service) rotateWith(ctx context.Context, key string, change session.Change) (answer, error) {
 	var v session.Session
-	err := s.withNewKey(func(newKey string) (err error) {
-		v, err = s.Store.Rotate(ctx, key, newKey, change)
-		return err
+	err := current(key, func(newest string) error {
+		key = newest
+		return s.withNewKey(func(newKey string) (err error) {
+			v, err = s.Store.Rotate(ctx, key, newKey, change)
+			return err
+		})
 	})
 	a, err := s.ended(liveNew(v), v, err)
 	return s.told(ctx, key, a, err)
@@ -182,7 +200,7 @@ func (s *service) flush(ctx context.Context, in flushRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	return s.told(ctx, key, none, s.Store.Delete(ctx, key))
+	return none, s.end(ctx, key)
 }
 
 // ended makes "ended" of a session whose own expiry had passed when it was
@@ -227,6 +245,9 @@ func merging(patch json.RawMessage) edit {
 // keep it), then set the end of a session that is written now.
 func (s *service) change(w writing, edit edit) session.Change {
 	return func(v session.Session) (session.Session, error) {
+		if next := session.CycleOf(v.Data).Next; next != nil {
+			return v, cycledError{next.Key}
+		}
 		keepEnd := w.Stamp && w.Age == 0 && v.Key != "" && edit == nil
 		if (w.Age < 1 || w.Age > maxAge) && !keepEnd {
 			return v, fmt.Errorf("%w: age must be from 1 to %d seconds", errRequest, maxAge)

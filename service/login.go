@@ -77,6 +77,9 @@ type loginMarks struct {
 	Hash *string `json:"_auth_user_hash"`
 	// Created is nil: the absolute limit counts from the login.
 	Created *int64 `json:"_cloakroom_created"`
+	// Cycled and Used are nil: the key is new.
+	Cycled *int64 `json:"_cloakroom_cycled"`
+	Used   *int64 `json:"_cloakroom_used"`
 }
 
 // marksOf reads the marks of a session; without a login they are empty.

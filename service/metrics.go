@@ -16,6 +16,7 @@ type metrics struct {
 	seconds     *prometheus.HistogramVec
 	storeErrors *prometheus.CounterVec
 	unreadable  prometheus.Counter
+	replays     prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -34,8 +35,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "cloakroom_unreadable_sessions_total",
 			Help: "Stored sessions met that were tampered with or signed with another key.",
 		}),
+		replays: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cloakroom_replayed_keys_total",
+			Help: "Sessions ended because a key came that had been replaced long ago.",
+		}),
 	}
-	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable)
+	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable, m.replays)
 	return m
 }
 

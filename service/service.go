@@ -111,6 +111,8 @@ func (s *service) routes() http.Handler {
 		"/v1/login":   endpoint(s, s.login),
 		"/v1/flush":   endpoint(s, s.flush),
 		"/v1/changed": endpoint(s, s.changed),
+		"/v1/cycle":   endpoint(s, s.cycle),
+		"/v1/used":    endpoint(s, s.used),
 		"/v1/feed":    feedEndpoint(s),
 	} {
 		mux.Handle(path, s.metrics.observe(path, method(http.MethodPost, s.authorized(h))))

@@ -1,0 +1,172 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"cloakroom/session"
+)
+
+// maxGrace is how long an old key may live on, in seconds.
+const maxGrace = 24 * 60 * 60
+
+type cycleRequest struct {
+	Key *string `json:"key"`
+	// Grace is for how many seconds the old key is good after the new one was
+	// first used.
+	Grace int64 `json:"grace"`
+}
+
+// cycle gives the session a second key, to which look-ups of the first lead from
+// then on. However often it is asked, and by however many at once, there is one.
+func (s *service) cycle(ctx context.Context, in cycleRequest) (answer, error) {
+	key, err := checkKey(in.Key)
+	if err == nil && (in.Grace < 0 || in.Grace > maxGrace) {
+		err = fmt.Errorf("%w: grace must be from 0 to %d seconds", errRequest, maxGrace)
+	}
+	if err != nil {
+		return none, err
+	}
+	for range attempts {
+		v, err := s.Store.Load(ctx, key)
+		if err != nil {
+			return none, err
+		}
+		if session.CycleOf(v.Data).Next != nil {
+			return answer{State: "live", Expires: v.Expires.Unix()}, nil
+		}
+		a, err := s.cycleFrom(ctx, v, in.Grace)
+		if !errors.Is(err, errOvertaken) {
+			return s.told(ctx, key, a, err)
+		}
+	}
+	return none, fmt.Errorf("%w: the session is written all the time", session.ErrUnavailable)
+}
+
+// errOvertaken says that a session was written between being read and written.
+var errOvertaken = errors.New("service: the session was changed meanwhile")
+
+// cycleFrom stores v under a new key, then links it from the old one, unless what
+// was copied is not the session any more.
+func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64) (answer, error) {
+	successor := v
+	now := strconv.FormatInt(s.Now().Unix(), 10)
+	var err error
+	successor.Data, err = mergePatch(v.Data, json.RawMessage(`{"`+session.CycledKey+`":`+now+`,"`+session.UsedKey+`":null}`))
+	if err != nil {
+		return none, err
+	}
+	err = s.withNewKey(func(key string) error {
+		successor.Key = key
+		return s.Store.Create(ctx, successor)
+	})
+	if err != nil {
+		return none, err
+	}
+	next, err := json.Marshal(map[string]session.Next{session.NextKey: {Key: successor.Key, Grace: grace}})
+	if err == nil {
+		_, err = s.Store.Update(ctx, v.Key, func(current session.Session) (session.Session, error) {
+			if !bytes.Equal(current.Data, v.Data) || !current.Expires.Equal(v.Expires) {
+				return current, errOvertaken
+			}
+			var err error
+			current.Data, err = mergePatch(current.Data, next)
+			return current, err
+		})
+	}
+	if err != nil {
+		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
+	}
+	return answer{State: "live", Expires: v.Expires.Unix()}, nil
+}
+
+// used has the word of a filter that a client came with a key that cycle made.
+func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
+	key, err := checkKey(in.Key)
+	if err != nil {
+		return none, err
+	}
+	v, err := s.Store.Update(ctx, key, func(v session.Session) (session.Session, error) {
+		if c := session.CycleOf(v.Data); c.Cycled == 0 || c.Used != 0 {
+			return v, nil
+		}
+		var err error
+		v.Data, err = mergePatch(v.Data, json.RawMessage(`{"`+session.UsedKey+`":`+strconv.FormatInt(s.Now().Unix(), 10)+`}`))
+		return v, err
+	})
+	return answer{State: "live", Expires: v.Expires.Unix()}, err
+}
+
+// follow gives the session under the newest of its keys. An old key that comes
+// after its grace time has been copied, or kept from a client that forgot it: it
+// cannot be told which of the two clients is the thief, so the session ends.
+func (s *service) follow(ctx context.Context, v session.Session) (session.Session, error) {
+	first, replayed := v.Key, false
+	for {
+		next := session.CycleOf(v.Data).Next
+		switch {
+		case next == nil && replayed:
+			return v, s.endReplayed(ctx, first, session.UserOf(v.Data))
+		case next == nil:
+			return v, nil
+		}
+		successor, err := s.Store.Load(ctx, next.Key)
+		if errors.Is(err, session.ErrNotFound) {
+			_, err = s.told(ctx, v.Key, none, s.Store.Delete(ctx, v.Key))
+			return v, errors.Join(err, session.ErrNotFound)
+		}
+		if err != nil {
+			return v, err
+		}
+		replayed = replayed || session.CycleOf(successor.Data).Over(next.Grace, s.Now())
+		v = successor
+	}
+}
+
+func (s *service) endReplayed(ctx context.Context, key, user string) error {
+	if err := s.end(ctx, key); err != nil {
+		return err
+	}
+	s.metrics.replays.Inc()
+	s.Log.Warn("a session key came that was replaced long ago: a copy, perhaps a theft; the session has been ended", "user", user)
+	return session.ErrNotFound
+}
+
+// end deletes a session under a key and under all that came after it.
+func (s *service) end(ctx context.Context, key string) error {
+	for {
+		v, err := s.Store.Load(ctx, key)
+		if err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) {
+			return err
+		}
+		if _, err := s.told(ctx, key, none, s.Store.Delete(ctx, key)); err != nil {
+			return err
+		}
+		next := session.CycleOf(v.Data).Next
+		if next == nil {
+			return nil
+		}
+		key = next.Key
+	}
+}
+
+// cycledError is a write to a session that has a newer key.
+type cycledError struct{ next string }
+
+func (cycledError) Error() string { return "service: the session has a newer key" }
+
+// current performs a write with the newest of a session's keys.
+func current(key string, write func(key string) error) error {
+	for {
+		err := write(key)
+		var cycled cycledError
+		if !errors.As(err, &cycled) {
+			return err
+		}
+		key = cycled.next
+	}
+}

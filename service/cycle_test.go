@@ -1,0 +1,191 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/service"
+	"cloakroom/session"
+)
+
+func key(k string) string { return fmt.Sprintf(`{"key":%q}`, k) }
+
+// call expects 200 and an answer that holds all of want.
+func (f *fixture) call(path, body string, want ...string) {
+	f.Helper()
+	status, text := f.do("POST", path, body)
+	if status != 200 {
+		f.Fatalf("%s: %d %s", path, status, text)
+	}
+	for _, part := range want {
+		if !strings.Contains(text, part) {
+			f.Errorf("%s answers %s, want %s in it", path, text, part)
+		}
+	}
+}
+
+const gone = `{"state":"none"}`
+
+// cycled makes a session under drawn(0) and cycles it to drawn(1).
+func cycled(t *testing.T) *fixture {
+	f := start(t)
+	f.call("/v1/create", `{"data":{"_auth_user_id":"7","n":1},"age":3600}`, drawn(0))
+	f.call("/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0)), `"live"`)
+	return f
+}
+
+func TestCycle(t *testing.T) {
+	f := cycled(t)
+	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`, `"n":1`) // the old one leads to the new one
+	f.call("/v1/lookup", key(drawn(1)), `"state":"live"`, `"n":1`)
+	if _, text := f.do("POST", "/v1/lookup", key(drawn(1))); strings.Contains(text, drawn(0)) || strings.Contains(text, `"key"`) {
+		t.Errorf("the new key's answer names a key: %s", text)
+	}
+	f.call("/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0)), `"live"`) // again: there is one already
+	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`)
+	f.call("/v1/update", fmt.Sprintf(`{"key":%q,"patch":{"n":2},"age":3600}`, drawn(0)), `"n":2`) // a stream that began earlier
+	f.call("/v1/lookup", key(drawn(1)), `"n":2`)
+	f.call("/v1/touch", fmt.Sprintf(`{"key":%q,"age":7200}`, drawn(0)), fmt.Sprint(f.clock.Now().Unix()+7200))
+	f.call("/v1/lookup", key(drawn(1)), fmt.Sprint(f.clock.Now().Unix()+7200))
+	f.clock.Advance(50 * time.Minute) // nobody has come with the new key: the old one is good
+	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`)
+}
+
+// TestGrace: once the new key was used, the old one is good for its grace time. What
+// comes later ends the session for everybody, and is counted.
+func TestGrace(t *testing.T) {
+	f := cycled(t)
+	f.call("/v1/used", key(drawn(1)), `"live"`)
+	f.clock.Advance(59 * time.Second)
+	f.call("/v1/used", key(drawn(1)), `"live"`) // not the first time: nothing moves
+	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`)
+	f.clock.Advance(time.Second)
+	f.call("/v1/lookup", key(drawn(0)), gone)
+	f.call("/v1/lookup", key(drawn(1)), gone)
+	if _, text := f.do("GET", "/metrics", ""); !strings.Contains(text, "cloakroom_replayed_keys_total 1") {
+		t.Error("the replay is not counted")
+	}
+	if log := f.log.String(); !strings.Contains(log, "user=7") || strings.Contains(log, drawn(0)) || strings.Contains(log, drawn(1)) {
+		t.Errorf("want the user, and no key, in the log:\n%s", log)
+	}
+}
+
+// TestFamilyEnds: an end under any of the keys is one under all.
+func TestFamilyEnds(t *testing.T) {
+	for i, path := range []string{"/v1/flush", "/v1/flush", "/v1/login"} {
+		f := cycled(t)
+		switch {
+		case path == "/v1/login":
+			f.call(path, fmt.Sprintf(`{"key":%q,"user":"8","age":3600}`, drawn(0)), drawn(3)) // after a key that the old one's failed write drew
+			f.call("/v1/lookup", key(drawn(3)), `"_auth_user_id":"8"`)
+		default:
+			f.call(path, key(drawn(i)), gone)
+		}
+		for n := range 2 {
+			f.call("/v1/lookup", key(drawn(n)), gone)
+		}
+	}
+}
+
+// A key may be cycled again and again; the first one is past its time by then.
+func TestCycleTwice(t *testing.T) {
+	f := cycled(t)
+	f.call("/v1/used", key(drawn(1)))
+	f.call("/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(1)), `"live"`)
+	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(2)+`"`)
+	f.call("/v1/used", key(drawn(2)))
+	f.clock.Advance(time.Minute)
+	f.call("/v1/lookup", key(drawn(2)), `"live"`)
+	f.call("/v1/lookup", key(drawn(0)), gone)
+	f.call("/v1/lookup", key(drawn(2)), gone)
+}
+
+func TestCycleRefuses(t *testing.T) {
+	f := start(t)
+	f.call("/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(9)), gone)
+	f.call("/v1/used", key(drawn(9)), gone)
+	for _, body := range []string{`{"grace":60}`, fmt.Sprintf(`{"key":%q,"grace":-1}`, drawn(0)), fmt.Sprintf(`{"key":%q,"grace":86401}`, drawn(0))} {
+		if status, text := f.do("POST", "/v1/cycle", body); status != 400 {
+			t.Errorf("%s: %d %s, want 400", body, status, text)
+		}
+	}
+}
+
+// busy is a store that is written whenever it is about to be.
+type busy struct {
+	session.Store
+	mu     sync.Mutex
+	writes int
+}
+
+func (b *busy) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.writes--; b.writes >= 0 {
+		_, err := b.Store.Update(ctx, key, func(v session.Session) (session.Session, error) {
+			v.Data = []byte(fmt.Sprintf(`{"n":%d}`, b.writes))
+			return v, nil
+		})
+		if err != nil {
+			return session.Session{}, err
+		}
+	}
+	return b.Store.Update(ctx, key, change)
+}
+
+// TestCycleLosesNothing: what is written while a session is copied is in the copy, or
+// there is none.
+func TestCycleLosesNothing(t *testing.T) {
+	for writes, want := range map[int]int{2: 200, 3: 503} {
+		f := start(t)
+		f.call("/v1/create", `{"data":{"n":9},"age":3600}`)
+		f.serve(&busy{Store: f.store, writes: writes})
+		if status, text := f.do("POST", "/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0))); status != want {
+			t.Errorf("%d writes: %d %s, want %d", writes, status, text, want)
+		}
+		f.call("/v1/lookup", key(drawn(0)), `"n":0`)
+		left := 0
+		for v, err := range f.store.All(t.Context()) {
+			if err != nil && !errors.Is(err, session.ErrNotFound) {
+				t.Fatal(err)
+			}
+			if session.CycleOf(v.Data).Next == nil {
+				left++
+			}
+		}
+		if left != 1 {
+			t.Errorf("%d writes: %d sessions are left that lead nowhere, want one", writes, left)
+		}
+	}
+}
+
+// TestCycleAtOnce: of many that ask at once all get one new key.
+func TestCycleAtOnce(t *testing.T) {
+	f := start(t)
+	var err error
+	if f.handler, err = service.New(service.Config{Store: f.store, Token: token, Now: f.clock.Now}); err != nil { // with keys that differ
+		t.Fatal(err)
+	}
+	f.call("/v1/create", `{"data":{"n":1},"age":3600}`)
+	var old string
+	for v := range f.store.All(t.Context()) {
+		old = v.Key
+	}
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { f.do("POST", "/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, old)) })
+	}
+	all.Wait()
+	n := 0
+	for range f.store.All(t.Context()) {
+		n++
+	}
+	if n != 2 {
+		t.Errorf("%d rows are left, want the old key's and the new one's", n)
+	}
+}
