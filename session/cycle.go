@@ -2,8 +2,10 @@ package session
 
 import (
 	"bytes"
-	"encoding/json"
+	"strconv"
 	"time"
+
+	"cloakroom/session/rawjson"
 )
 
 // The keys of the session's data under which the renewal of session keys keeps
@@ -27,24 +29,63 @@ type Next struct {
 	Grace int64  `json:"grace"` // seconds
 }
 
-var cyclePrefix = []byte(`"_cloakroom_`)
-
 // Cycle is what the data of a session says of its keys.
 type Cycle struct {
-	Next   *Next `json:"_cloakroom_next"`
-	Cycled int64 `json:"_cloakroom_cycled"`
-	Used   int64 `json:"_cloakroom_used"`
+	Next         *Next
+	Cycled, Used int64
 }
+
+var cyclePrefix = []byte(`"_cloakroom_`)
 
 // CycleOf reads a session's data; the zero value where it says nothing.
 func CycleOf(data []byte) (c Cycle) {
 	if !bytes.Contains(data, cyclePrefix) {
 		return Cycle{} // as nearly all are
 	}
-	if json.Unmarshal(data, &c) != nil || c.Next != nil && !ValidKey(c.Next.Key) {
+	members, err := rawjson.Object(string(data), nil)
+	if err != nil {
 		return Cycle{}
 	}
+	for _, m := range members {
+		switch m.Name {
+		case NextKey:
+			c.Next = nextOf(m.Value)
+		case CycledKey:
+			c.Cycled = number(m.Value)
+		case UsedKey:
+			c.Used = number(m.Value)
+		}
+	}
 	return c
+}
+
+func nextOf(text string) *Next {
+	members, err := rawjson.Object(text, nil)
+	if err != nil {
+		return nil
+	}
+	var n Next
+	for _, m := range members {
+		switch m.Name {
+		case "key":
+			n.Key, _ = rawjson.String(m.Value)
+		case "grace":
+			n.Grace = number(m.Value)
+		}
+	}
+	if !ValidKey(n.Key) {
+		return nil
+	}
+	return &n
+}
+
+// number reads a whole number; 0 where there is none.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // Over reports whether the key before this one is past its grace time.
