@@ -67,7 +67,7 @@ func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []pair, ti
 	v.lastCall++
 	token := v.lastCall
 	root.calls[token] = cancel
-	fault := v.host.faults.next(onCallout, c.name)
+	fault := v.host.faults.Load().nextCallout(c.name, m.value(":path"))
 	s := v.streamInEffect()
 	v.host.running.Go(func() {
 		response := v.host.exchange(req, c, fault, s)

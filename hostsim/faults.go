@@ -24,6 +24,7 @@ type Fault struct {
 	// (proxy_set_shared_data) by its name, or "callout".
 	On      string
 	Cluster string // with a callout: of which cluster; empty: of any
+	Path    string // and to which path; empty: to any
 	// Do is what happens. In a callback: trap; in proxy_on_memory_allocate also
 	// fail, which is 0 for an address. In a host call: trap, or a status for an answer:
 	// not_found, bad_argument, serialization_failure, invalid_memory_access, empty,
@@ -103,8 +104,19 @@ func (f Fault) check() error {
 	return nil
 }
 
-// next gives the fault that happens now, at this place, or nil.
-func (p *faultPlan) next(on, cluster string) *Fault {
+// next gives the fault that happens now, in this callback or host call, or nil.
+func (p *faultPlan) next(on string) *Fault {
+	return p.find(func(f *Fault) bool { return f.On == on })
+}
+
+// nextCallout is next for a callout.
+func (p *faultPlan) nextCallout(cluster, path string) *Fault {
+	return p.find(func(f *Fault) bool {
+		return f.On == onCallout && (f.Cluster == "" || f.Cluster == cluster) && (f.Path == "" || f.Path == path)
+	})
+}
+
+func (p *faultPlan) find(here func(*Fault) bool) *Fault {
 	if p == nil {
 		return nil
 	}
@@ -113,7 +125,7 @@ func (p *faultPlan) next(on, cluster string) *Fault {
 	var found *Fault
 	for i := range p.rules {
 		r := &p.rules[i]
-		if r.On != on || r.Cluster != "" && r.Cluster != cluster {
+		if !here(&r.Fault) {
 			continue
 		}
 		r.times++

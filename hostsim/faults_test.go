@@ -25,6 +25,7 @@ func TestFaults(t *testing.T) {
 		{"no memory", hostsim.Fault{On: "proxy_on_memory_allocate", Do: "fail", Nth: 3}, []string{"probe-request-headers: prop request/path; prop request/path"}, []int{200}, "ERROR"},
 		{"a refused callout", hostsim.Fault{On: "callout", Do: "refuse"}, call, []int{200}, "status=503 upstream connect error"},
 		{"a callout to another cluster", hostsim.Fault{On: "callout", Cluster: "others", Do: "refuse"}, call, []int{200}, "status=200"},
+		{"a callout to another path", hostsim.Fault{On: "callout", Path: "/other", Do: "refuse"}, call, []int{200}, "status=200"},
 		{"a broken answer", hostsim.Fault{On: "callout", Cluster: "calls", Do: "reset"}, call, []int{200}, "call: answer headers=false"},
 		{"a late answer", hostsim.Fault{On: "callout", Do: "late"}, []string{"probe-request-headers: call calls /echo 1000", "probe-done: say done"}, []int{200}, "done: say done -> done\ncall: answer headers=true"},
 	} {

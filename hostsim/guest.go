@@ -52,7 +52,7 @@ func (v *vm) allocate(size uint32) (address uint32, found bool) {
 	before := v.restricted
 	v.restricted = true
 	defer func() { v.restricted = before }()
-	if fault := v.host.faults.next(onAllocate, ""); fault != nil {
+	if fault := v.host.faults.Load().next(onAllocate); fault != nil {
 		if fault.Do == faultTrap {
 			panic(errFault)
 		}

@@ -23,7 +23,7 @@ type Host struct {
 	shared   sharedData
 	queues   sharedQueues
 	metrics  metricStore
-	faults   *faultPlan
+	faults   atomic.Pointer[faultPlan]
 	next     atomic.Uint64 // the worker of the next request
 
 	lastStream atomic.Uint64
@@ -79,7 +79,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	h.shared.data = map[[2]string]sharedValue{}
 	h.queues.tokens, h.queues.queues = map[[2]string]uint32{}, map[uint32]*sharedQueue{}
 	h.metrics.byName = map[string]*Metric{}
-	if h.faults, err = newFaultPlan(cfg.Faults); err != nil {
+	if err := h.SetFaults(cfg.Faults); err != nil {
 		return nil, err
 	}
 	if err := h.start(ctx); err != nil {
@@ -203,6 +203,15 @@ func (h *Host) Logs() []Entry { return h.log.all() }
 
 // Metrics gives the guests' metrics by Envoy's name for them, wasmcustom.<name>.
 func (h *Host) Metrics() map[string]Metric { return h.metrics.snapshot() }
+
+// SetFaults changes what is to go wrong from now on; the zero value ends all of it.
+func (h *Host) SetFaults(f Faults) error {
+	plan, err := newFaultPlan(f)
+	if err == nil {
+		h.faults.Store(plan)
+	}
+	return err
+}
 
 // Failed gives the trap that ended a VM which has not been replaced, or nil.
 func (h *Host) Failed() error {

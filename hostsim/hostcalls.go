@@ -52,7 +52,7 @@ func (h hostCall) goFunction(name string) api.GoModuleFunc {
 			panic(fmt.Errorf("%s called in a restricted callback (the start, or an allocation)", name))
 		}
 		var result uint32
-		if v.host.faults == nil && v.host.cfg.Trace == nil {
+		if v.host.faults.Load() == nil && v.host.cfg.Trace == nil {
 			result = h.fn(v, stack)
 		} else {
 			result = h.observed(v, name, stack)
@@ -68,7 +68,7 @@ func (h hostCall) goFunction(name string) api.GoModuleFunc {
 func (h hostCall) observed(v *vm, name string, stack []uint64) (result uint32) {
 	args := slices.Clone(stack)
 	said := v.sayArguments(h, args)
-	if fault := v.host.faults.next(name, ""); fault == nil {
+	if fault := v.host.faults.Load().next(name); fault == nil {
 		result = h.fn(v, stack)
 	} else if fault.Do == faultTrap {
 		panic(errFault)

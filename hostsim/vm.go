@@ -134,7 +134,7 @@ func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
 	if v.watchdog.watches() && v.watchdog.enter() {
 		defer v.watchdog.leave()
 	}
-	if v.host.faults != nil || v.host.cfg.Trace != nil {
+	if v.host.faults.Load() != nil || v.host.cfg.Trace != nil {
 		return v.observedCall(fn, args)
 	}
 	return v.run(fn, args)
@@ -158,7 +158,7 @@ func (v *vm) observedCall(fn api.Function, args []uint64) (result uint64) {
 		v.traceEnter(fn, args)
 	}
 	v.depth++
-	if v.host.faults.next(exportName(fn), "") != nil {
+	if v.host.faults.Load().next(exportName(fn)) != nil {
 		v.fail(errFault)
 	} else {
 		result = v.run(fn, args)

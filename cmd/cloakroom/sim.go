@@ -23,7 +23,7 @@ type simCmd struct {
 	Cluster  map[string]string `placeholder:"NAME=URL" group:"One plugin" help:"A cluster that the plugin may call; may be repeated."`
 	Routes   string            `type:"path" placeholder:"FILE" group:"One plugin" help:"Routes, YAML: a list of {name, path or prefix, cluster, timeout, metadata}, the first match wins. Without it one route leads everything to --upstream."`
 	Workers  int               `default:"1" group:"One plugin" help:"How many VMs serve."`
-	Faults   string            `type:"path" placeholder:"FILE" group:"One plugin" help:"What is to go wrong, YAML: {seed, faults: [{on, do, cluster, by, nth, every, share}]}."`
+	Faults   string            `type:"path" placeholder:"FILE" group:"One plugin" help:"What is to go wrong, YAML: {seed, faults: [{on, do, cluster, path, by, nth, every, share}]}."`
 
 	Listen    string        `default:"127.0.0.1:10000" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one."`
 	Admin     string        `placeholder:"ADDR" help:"Address for /metrics, in Prometheus's form."`

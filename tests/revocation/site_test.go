@@ -44,6 +44,7 @@ type site struct {
 	ports    []int // the services'
 	envoys   []*stack.Envoy
 	bases    []string // the Envoys' addresses
+	degraded bool     // a replica is gone: look-ups may fail
 }
 
 type shape struct {

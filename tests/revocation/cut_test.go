@@ -1,0 +1,114 @@
+package revocation
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+
+	"cloakroom/filter"
+	"cloakroom/hostsim"
+	"cloakroom/service"
+	"cloakroom/session"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store/feed"
+	"cloakroom/store/memory"
+	"cloakroom/tests/stack"
+)
+
+// TestFeedCut cuts the feed, and nothing else, in hostsim, whose clock it moves: a
+// session that ends then is admitted for filter.Trust at most after the feed was last
+// heard of, and what was remembered is not believed when the feed is back.
+func TestFeedCut(t *testing.T) {
+	clock := hostsim.NewVirtualClock(time.Now())
+	sessions := memory.New(clock.Now)
+	events := feed.New()
+	handler, err := service.New(service.Config{Store: sessions, Feed: events, Token: token, Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := stack.Wasm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	polls := make(chan struct{}, 1000)
+	h, err := hostsim.New(t.Context(), hostsim.Config{
+		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `","cache":{"ttl":"24h"}}}}`)}},
+		Routes:  []hostsim.Route{{Prefix: "/", Cluster: "app"}},
+		Clusters: map[string]hostsim.Cluster{
+			"app": hostsim.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
+			"sessions": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				handler.ServeHTTP(w, r)
+				if r.URL.Path == "/v1/feed" {
+					polls <- struct{}{}
+				}
+			})),
+		},
+		LogLevel: hostsim.Error, Clock: clock,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(t.Context())
+	key := sessiontest.Key(t)
+	if err := sessions.Create(t.Context(), session.Session{Key: key, Data: []byte(`{"_auth_user_id":"1"}`), Expires: clock.Now().Add(24 * time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func() int {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Cookie", "sessionid="+key)
+		r.Header.Set("Sec-Fetch-Mode", "cors")
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	clock.Advance(200 * time.Millisecond) // ticks: the worker leads, and asks for the feed
+	<-polls
+	for range 3 {
+		if status := ask(); status != 200 {
+			t.Fatalf("a live session: %d", status)
+		}
+	}
+
+	if err := h.SetFaults(hostsim.Faults{Faults: []hostsim.Fault{{On: "callout", Path: "/v1/feed", Do: "refuse"}}}); err != nil {
+		t.Fatal(err)
+	}
+	<-polls // the one that was under way: the last word
+	if err := sessions.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if err := events.Publish(t.Context(), session.SessionEvent(key)); err != nil {
+		t.Fatal(err)
+	}
+	const step = 50 * time.Millisecond
+	admitted := time.Duration(0)
+	for ; ask() == 200; admitted += step {
+		clock.Advance(step)
+		if admitted > time.Minute {
+			t.Fatal("a session that has ended is admitted for a minute")
+		}
+	}
+	if admitted < step || admitted > filter.Trust {
+		t.Errorf("admitted for %s after the feed was cut, want up to %s", admitted, filter.Trust)
+	}
+	t.Logf("admitted for %s after the feed was cut", admitted)
+
+	if err := h.SetFaults(hostsim.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	for back := false; !back; { // a tick later
+		clock.Advance(100 * time.Millisecond)
+		select {
+		case <-polls:
+			back = true
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if status := ask(); status != http.StatusUnauthorized {
+		t.Errorf("with the feed back: %d, want 401", status)
+	}
+}
