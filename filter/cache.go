@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -58,6 +59,7 @@ func (c *Cache) put(key string, r record, now time.Time) {
 	}
 	hash := session.KeyHash(key)
 	c.dropHash(hash)
+	key = strings.Clone(key) // which may be a part of a request's headers
 	e := &entry{hash: hash, key: key, record: r, at: now, bytes: sizeOf(key, r)}
 	if e.bytes > c.maxBytes || c.maxEntries == 0 {
 		return

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+	"unsafe"
 
 	"cloakroom/session/rawjson"
 )
@@ -90,5 +91,17 @@ func TestSizeOf(t *testing.T) {
 	r := recordOf(`{"a":1,"b":[1,2,3]}`)
 	if size := sizeOf("key", r); size < len(r.text)+len(r.data)*int(32) || len(r.data) != 2 || r.data[1] != (rawjson.Member{Name: "b", Value: "[1,2,3]"}) {
 		t.Errorf("size %d of %+v", size, r)
+	}
+}
+
+// TestCacheKeepsKeysAlone: a key is a part of a request's headers, all of which
+// would stay in memory with it.
+func TestCacheKeepsKeysAlone(t *testing.T) {
+	c := NewCache(10, 1<<20)
+	headers := "cookie: sessionid=" + goodKey
+	key := headers[len(headers)-len(goodKey):]
+	c.put(key, newRecord(`{}`, now), now)
+	if e, ok := c.get(key); !ok || unsafe.StringData(e.key) == unsafe.StringData(key) {
+		t.Errorf("found: %v; the key is kept with what it was a part of", ok)
 	}
 }

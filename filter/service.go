@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -127,10 +128,12 @@ func liveRecord(members []rawjson.Member) record {
 // newRecord is a live session with this data; the zero record if it is no
 // JSON object.
 func newRecord(text string, expires time.Time) record {
-	data, err := rawjson.Object(text, nil)
+	var buf [16]rawjson.Member
+	data, err := rawjson.Object(text, buf[:0])
 	if err != nil {
 		return record{}
 	}
+	data = slices.Clone(data) // with no room to grow: it may be remembered
 	// An expiry that cannot be read makes the session end where the store
 	// says, and never later: it counts as a fixed date.
 	expiry, err := session.ParseExpiry(value(data, session.ExpiryKey))

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -54,7 +55,7 @@ func (w *watches[W]) at(key string) *watch[W] {
 	hash := session.KeyHash(key)
 	at := w.byHash[hash]
 	if at == nil || at.key != key {
-		at = &watch[W]{key: key, hash: hash, streams: map[W]bool{}}
+		at = &watch[W]{key: strings.Clone(key), hash: hash, streams: map[W]bool{}}
 		w.byHash[hash] = at
 	}
 	return at

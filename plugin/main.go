@@ -7,6 +7,9 @@
 package main
 
 import (
+	"os"
+	"runtime/debug"
+
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	// Runs the SDK under upstream Go.
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
@@ -15,7 +18,16 @@ import (
 
 func main() {}
 
-func init() { proxywasm.SetVMContext(&vmContext{}) }
+// gcPercent bounds what the heap grows by before it is collected: remembered
+// sessions live long, and every worker has a heap of its own.
+const gcPercent = 50
+
+func init() {
+	if _, given := os.LookupEnv("GOGC"); !given {
+		debug.SetGCPercent(gcPercent)
+	}
+	proxywasm.SetVMContext(&vmContext{})
+}
 
 type vmContext struct{ types.DefaultVMContext }
 

@@ -1,6 +1,6 @@
 // Command bench measures what the filter costs in Envoy, beside no filter, a
 // wasm that does nothing, Lua and ext_authz; and how fast the session service looks sessions up in each store, beside
-// Django itself; and `cloakroom sim` beside Envoy. What is compared is measured in one run, the sides taking
+// Django itself; `cloakroom sim` beside Envoy; and what remembered sessions and many requests cost in memory. What is compared is measured in one run, the sides taking
 // turns. Run it as `make bench`.
 //
 // CPU is Envoy's own, from /proc, under load; latency is that of one request
@@ -26,7 +26,8 @@ type cli struct {
 	Load        time.Duration `default:"3s" help:"How long a turn under load lasts."`
 	Serial      time.Duration `default:"1s" help:"How long a turn of one request at a time lasts."`
 	Connections int           `default:"16" help:"Connections under load."`
-	Only        string        `default:"" enum:",filter,stores,sim" help:"Measure one part alone."`
+	Only        string        `default:"" enum:",filter,stores,sim,soak" help:"Measure one part alone."`
+	Soak        uint64        `default:"2000000" help:"How many requests the soak sends."`
 }
 
 func main() {
@@ -44,7 +45,7 @@ func (c *cli) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context) (string, error)
-	}{{"filter", c.filter}, {"stores", c.stores}, {"sim", c.sim}} {
+	}{{"filter", c.filter}, {"stores", c.stores}, {"sim", c.sim}, {"soak", c.soak}} {
 		if c.Only != "" && c.Only != part.name {
 			continue
 		}
