@@ -11,7 +11,7 @@ DJANGO_OLD := 4.2.30
 
 WASM := GOOS=wasip1 GOARCH=wasm
 WASM_GO := $(WASM) $(GO)
-WASM_FLAGS := -buildmode=c-shared -trimpath -ldflags='-s -w'
+WASM_FLAGS := -buildmode=c-shared -tags=upstreamgo.headersonly -trimpath -ldflags='-s -w'
 
 .PHONY: help
 help: ## list the targets
@@ -95,7 +95,7 @@ check: tools ## format, vet, lint, modules, import rules
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted" >&2; exit 1; }
 	@$(GO) vet ./...
 	@$(WASM_GO) vet ./plugin ./filter/... ./session/... ./hostsim/testdata/probe
-	@cd plugin/sdk && $(GO) vet ./... && $(WASM_GO) vet .
+	@cd plugin/sdk && $(GO) vet ./... && $(WASM_GO) vet . && $(WASM_GO) vet -tags=upstreamgo.headersonly .
 	@GOBIN=$(CURDIR)/build $(GO) install $(STATICCHECK)
 	@build/staticcheck ./...
 	@$(WASM) build/staticcheck ./plugin ./hostsim/testdata/probe

@@ -10,6 +10,11 @@
 // Beside that, it offers what the SDK lacks: callouts that outlive the stream which asked for them
 // ([DispatchHTTPCall]) and the closing of an HTTP stream ([CloseStream]).
 //
+// # Plugins of headers
+//
+// The host calls whatever is exported, and each call costs. With the build tag upstreamgo.headersonly the callbacks for
+// bodies, trailers, TCP and OnPluginDone are not exported.
+//
 // # The import path
 //
 // The package stands in this repository, yet its path lies below the SDK's. Go's rule for internal packages goes by

@@ -1,0 +1,58 @@
+//go:build wasip1 && !upstreamgo.headersonly
+
+package upstreamgo
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+)
+
+// The callbacks that a plugin of headers can do without: the host does not call what is not exported.
+
+//go:wasmexport proxy_on_request_body
+func proxyOnRequestBody(contextID, bodySize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnRequestBody(contexts.enter(contextID), int(bodySize), endOfStream)
+}
+
+//go:wasmexport proxy_on_request_trailers
+func proxyOnRequestTrailers(contextID, numTrailers uint32) types.Action {
+	return internal.ProxyOnRequestTrailers(contexts.enter(contextID), int(numTrailers))
+}
+
+//go:wasmexport proxy_on_response_body
+func proxyOnResponseBody(contextID, bodySize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnResponseBody(contexts.enter(contextID), int(bodySize), endOfStream)
+}
+
+//go:wasmexport proxy_on_response_trailers
+func proxyOnResponseTrailers(contextID, numTrailers uint32) types.Action {
+	return internal.ProxyOnResponseTrailers(contexts.enter(contextID), int(numTrailers))
+}
+
+//go:wasmexport proxy_on_new_connection
+func proxyOnNewConnection(contextID uint32) types.Action {
+	return internal.ProxyOnNewConnection(contexts.enter(contextID))
+}
+
+//go:wasmexport proxy_on_downstream_data
+func proxyOnDownstreamData(contextID, dataSize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnDownstreamData(contexts.enter(contextID), int(dataSize), endOfStream)
+}
+
+//go:wasmexport proxy_on_downstream_connection_close
+func proxyOnDownstreamConnectionClose(contextID uint32, peer types.PeerType) {
+	internal.ProxyOnDownstreamConnectionClose(contexts.enter(contextID), peer)
+}
+
+//go:wasmexport proxy_on_upstream_data
+func proxyOnUpstreamData(contextID, dataSize uint32, endOfStream bool) types.Action {
+	return internal.ProxyOnUpstreamData(contexts.enter(contextID), int(dataSize), endOfStream)
+}
+
+//go:wasmexport proxy_on_upstream_connection_close
+func proxyOnUpstreamConnectionClose(contextID uint32, peer types.PeerType) {
+	internal.ProxyOnUpstreamConnectionClose(contexts.enter(contextID), peer)
+}
+
+//go:wasmexport proxy_on_done
+func proxyOnDone(contextID uint32) bool { return internal.ProxyOnDone(contexts.enter(contextID)) }
