@@ -38,6 +38,8 @@ type Config struct {
 	Routes   []Route            // the first that matches wins; where none does, 404
 	Clusters map[string]Cluster // by name: where requests and callouts go
 
+	VirtualHost string // property xds.virtual_host_name
+
 	Workers int // threads, each with VMs of its own; 0 is one
 	// Balance chooses the worker of a request, from 0 on; nil lets them take turns.
 	Balance func(*http.Request) int

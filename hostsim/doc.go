@@ -59,9 +59,9 @@
 //
 // # Left out
 //
-// TCP filters; gRPC callouts (Unimplemented); foreign functions but clear_route_cache
-// (NotFound); the properties node, upstream, listener_*, filter_state and
-// xds.virtual_host_*; retries and idle time-outs; HTTP/2 to upstreams; WebSockets over
+// TCP filters; gRPC callouts (Unimplemented); the foreign functions expr_create,
+// expr_evaluate, expr_delete and declare_property (NotFound); the properties node and
+// xds.node; metadata of listeners, clusters and virtual hosts (empty); retries and idle time-outs; HTTP/2 to upstreams; WebSockets over
 // HTTP/2; ABI 0.1.0; allow_on_headers_stop_iteration; the random part of a reload's
 // backoff.
 package hostsim

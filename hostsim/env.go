@@ -108,22 +108,6 @@ func setEffectiveContext(v *vm, a []uint64) status {
 	return ok
 }
 
-// callForeignFunction knows one of Envoy's functions. Such functions do not heed the
-// effective context.
-func callForeignFunction(v *vm, a []uint64) status {
-	name, found := v.mem.text(a[0], a[1])
-	if !found {
-		return invalidMemory
-	}
-	if name != "clear_route_cache" {
-		return notFound
-	}
-	if f := v.current.filter; f != nil {
-		f.s.routed = false
-	}
-	return ok
-}
-
 func getSharedData(v *vm, a []uint64) status {
 	key, found := v.mem.text(a[0], a[1])
 	if !found {

@@ -39,6 +39,19 @@ var streamAttributes = map[string]map[string]attribute{
 		"route_name":     ofRoute(func(r *Route) any { return r.Name }),
 		"route_metadata": ofRoute(func(r *Route) any { return r.metadata }),
 		"cluster_name":   ofRoute(func(r *Route) any { return r.Cluster }),
+		// There is one virtual host, and nothing but routes has metadata.
+		"virtual_host_name":     func(f *filter) (any, bool) { return f.s.host.cfg.VirtualHost, true },
+		"virtual_host_metadata": ofRoute(func(*Route) any { return message{} }),
+		"cluster_metadata":      ofRoute(func(*Route) any { return message{} }),
+		"listener_metadata":     func(*filter) (any, bool) { return message{}, true },
+		"listener_direction":    func(*filter) (any, bool) { return int64(0), true },
+	},
+	"upstream": {
+		"address":                  upstream(func(a, _ net.Addr) any { return a.String() }),
+		"local_address":            upstream(func(_, b net.Addr) any { return b.String() }),
+		"port":                     upstreamPort,
+		"transport_failure_reason": upstream(func(net.Addr, net.Addr) any { return "" }),
+		"request_attempt_count":    upstream(func(net.Addr, net.Addr) any { return uint64(1) }),
 	},
 	"request": {
 		"path":      ofRequest(":path"),
@@ -230,11 +243,38 @@ func (v *vm) property(path []string) (any, bool) {
 	case "metadata": // dynamic metadata, which no host call writes
 		return descend(message{fields: fields{"filter_metadata": fields{}}}, path[1:])
 	}
-	state, found := c.filter.s.filterState[path[0]]
+	if path[0] == "filter_state" {
+		return descend(filterState(c.filter.s.filterState), path[1:])
+	}
+	state, found := c.filter.s.filterState[statePrefix+path[0]]
 	if !found {
 		return nil, false
 	}
 	return descend(state, path[1:])
+}
+
+// statePrefix stands before the names of what guests set as properties.
+const statePrefix = "wasm."
+
+// filterState gives one value, and cannot be given as a whole.
+type filterState map[string]string
+
+// upstream reads the connection to the upstream, once there is an answer from it.
+func upstream(get func(remote, local net.Addr) any) attribute {
+	return func(f *filter) (any, bool) {
+		conn := f.s.upstreamConn
+		if conn == nil {
+			return nil, false
+		}
+		return get(conn.RemoteAddr(), conn.LocalAddr()), true
+	}
+}
+
+func upstreamPort(f *filter) (any, bool) {
+	if f.s.upstreamConn == nil {
+		return nil, false
+	}
+	return port(f.s.upstreamConn.RemoteAddr().String())
 }
 
 func getProperty(v *vm, a []uint64) status {
@@ -265,6 +305,6 @@ func setProperty(v *vm, a []uint64) status {
 	if f == nil || f.s.logging {
 		return notFound
 	}
-	f.s.filterState[path] = value
+	f.s.filterState[statePrefix+path] = value
 	return ok
 }

@@ -2,7 +2,9 @@ package hostsim
 
 import (
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,7 +112,9 @@ func (s *stream) passTrailers(major int) bool { return major >= 2 || s.host.cfg.
 // runUpstream sends the request and feeds the answer to the filter.
 func (s *stream) runUpstream(c *cluster, req *http.Request) {
 	sent := s.host.now()
-	resp, err := c.transport.RoundTrip(req)
+	var conn net.Conn
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { conn = info.Conn }}
+	resp, err := c.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err == nil {
 		defer resp.Body.Close()
 	}
@@ -126,6 +130,7 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 				details: "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_") + "}"})
 			return
 		}
+		s.upstreamConn = conn
 		open = s.receive(resp, s.host.now().Sub(sent))
 	})
 	if !open {

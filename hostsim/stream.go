@@ -3,6 +3,7 @@ package hostsim
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -44,6 +45,7 @@ type stream struct {
 	upstream       context.Context // the request to the upstream
 	cancelUpstream context.CancelFunc
 	timeout        Timer              // of the route; nil until the request is complete
+	upstreamConn   net.Conn           // that the answer came by; only its addresses are read
 	tunnel         io.ReadWriteCloser // the upstream's side of an upgraded stream
 }
 

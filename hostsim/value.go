@@ -100,6 +100,8 @@ func descend(v any, path []string) (any, bool) {
 	for _, part := range path {
 		var found bool
 		switch at := v.(type) {
+		case filterState:
+			v, found = at[part]
 		case mapping:
 			v, found = at.field(part)
 		case message:

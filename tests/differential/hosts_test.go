@@ -96,7 +96,7 @@ var chained = []struct{ Name, VM string }{{"one", "first"}, {"two", "second"}, {
 func (s *simHost) start(t *testing.T, appURL string, plugins ...hostsim.Plugin) *httptest.Server {
 	t.Helper()
 	h, err := hostsim.New(t.Context(), hostsim.Config{
-		Plugins: plugins, LogLevel: hostsim.Info,
+		Plugins: plugins, LogLevel: hostsim.Info, VirtualHost: "all",
 		Routes: []hostsim.Route{
 			{Name: "gone", Prefix: "/gone", Cluster: "dead"},
 			{Name: "other", Prefix: "/other", Cluster: "app"},

@@ -27,7 +27,13 @@ the plugin logged and what the client got is compared with Envoy 1.40.0. Made by
 func (c probeCase) did() string {
 	callbacks := make([]string, 0, len(c.Script))
 	for callback, script := range c.Script {
-		callbacks = append(callbacks, callback+": "+strings.Join(strings.Fields(script), " "))
+		words := strings.Fields(script)
+		for i, word := range words {
+			if len(word) > 48 { // the bytes of a message
+				words[i] = word[:16] + "…"
+			}
+		}
+		callbacks = append(callbacks, callback+": "+strings.Join(words, " "))
 	}
 	slices.Sort(callbacks)
 	if len(callbacks) == 0 {

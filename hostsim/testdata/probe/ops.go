@@ -117,6 +117,18 @@ func init() {
 		},
 		"queue":  func(w words, _ scripts) string { return queue(w.at(1), w.at(2), w.rest(3)) },    // register|enqueue|dequeue NAME VALUE
 		"metric": func(w words, _ scripts) string { return metric(w.at(1), w.at(2), w.number(3)) }, // counter|gauge|histogram NAME VALUE
+		"hexforeign": func(w words, _ scripts) string { // FUNCTION ARGUMENT, the result too in hexadecimal
+			argument, _ := hex.DecodeString(w.at(2))
+			v, err := proxywasm.CallForeignFunction(w.at(1), argument)
+			return result(hex.EncodeToString(v), err)
+		},
+		"pack": func(w words, _ scripts) string { // TEXT, compressed and uncompressed
+			v, err := proxywasm.CallForeignFunction("compress", []byte(w.rest(1)))
+			if err == nil {
+				v, err = proxywasm.CallForeignFunction("uncompress", v)
+			}
+			return result(string(v), err)
+		},
 		"foreign": func(w words, _ scripts) string { // FUNCTION ARGUMENT
 			b, err := proxywasm.CallForeignFunction(w.at(1), []byte(w.rest(2)))
 			return result(string(b), err)
