@@ -26,7 +26,12 @@ func (v *vm) buffer(kind uint32) (b []byte, change *[]byte, found bool) {
 		return c.root.plugin.VMConfiguration, nil, true
 	case pluginConfiguration:
 		return c.root.plugin.Configuration, nil, c.root.configuring
-	case callData, downstreamData, upstreamData, grpcBuffer:
+	case grpcBuffer:
+		if c.root.telling == nil {
+			return nil, nil, true
+		}
+		return []byte(c.root.telling.message), nil, true
+	case callData, downstreamData, upstreamData:
 		return nil, nil, true
 	}
 	return nil, nil, false

@@ -23,21 +23,22 @@ type cluster struct {
 	name      string
 	address   string
 	transport *http.Transport
-	server    *http.Server // of a handler
+	grpc      *http.Transport // for gRPC callouts: HTTP/2
+	server    *http.Server    // of a handler
 }
 
 // open starts what a cluster needs.
 func (c Cluster) open(name string, clock Clock) (*cluster, error) {
-	out := &cluster{name: name, transport: &http.Transport{
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    64,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-	}}
+	out := &cluster{name: name, transport: newTransport(), grpc: newTransport()}
+	out.grpc.Protocols = &http.Protocols{}
+	out.grpc.Protocols.SetUnencryptedHTTP2(true)
 	if c.handler != nil {
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		out.address = name
-		out.transport.DialContext = l.dial
-		out.server = &http.Server{Handler: dated(c.handler, clock), ReadHeaderTimeout: time.Minute}
+		out.transport.DialContext, out.grpc.DialContext = l.dial, l.dial
+		out.server = &http.Server{Handler: dated(c.handler, clock), ReadHeaderTimeout: time.Minute, Protocols: &http.Protocols{}}
+		out.server.Protocols.SetHTTP1(true)
+		out.server.Protocols.SetUnencryptedHTTP2(true)
 		go out.server.Serve(l) // ends with the server
 		return out, nil
 	}
@@ -57,7 +58,12 @@ func dated(h http.Handler, clock Clock) http.Handler {
 	})
 }
 
+func newTransport() *http.Transport {
+	return &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: maxHeaderBytes}
+}
+
 func (c *cluster) close() {
+	c.grpc.CloseIdleConnections()
 	c.transport.CloseIdleConnections()
 	if c.server != nil {
 		_ = c.server.Close() // the pipes have nothing to flush

@@ -29,6 +29,8 @@
 //     at once (FailClosed), pass without the plugin (FailOpen), or get a new VM, once
 //     the old one is a second old (FailReload). A stream that is paused when its VM
 //     fails waits until its client goes.
+//   - gRPC callouts, calls and streams, go over HTTP/2 without TLS; how they end is told
+//     in Envoy's words.
 //   - proc_exit returns to the guest.
 //   - A changed request is routed anew; properties tell the route before the change
 //     until the request goes on.
@@ -59,9 +61,9 @@
 //
 // # Left out
 //
-// TCP filters; gRPC callouts (Unimplemented); the foreign functions expr_create,
+// TCP filters, whose callbacks never come; the foreign functions expr_create,
 // expr_evaluate, expr_delete and declare_property (NotFound); the properties node and
-// xds.node; metadata of listeners, clusters and virtual hosts (empty); retries and idle time-outs; HTTP/2 to upstreams; WebSockets over
-// HTTP/2; ABI 0.1.0; allow_on_headers_stop_iteration; the random part of a reload's
-// backoff.
+// xds.node; metadata of listeners, clusters and virtual hosts (empty); retries and idle
+// time-outs; HTTP/2 to upstreams; WebSockets over HTTP/2; ABI 0.1.0;
+// allow_on_headers_stop_iteration; the random part of a reload's backoff.
 package hostsim

@@ -1,7 +1,6 @@
 package hostsim
 
 // envCalls are the host calls of ABI 0.2.1, and two that compilers import.
-// Calls of gRPC answer unimplemented.
 var envCalls = map[string]hostCall{
 	"proxy_log":                          {shape: "ls", atStart: true, fn: logLine},
 	"proxy_get_log_level":                proxyCall("4", getLogLevel),
@@ -44,18 +43,16 @@ var envCalls = map[string]hostCall{
 	"proxy_record_metric":    proxyCall("nN", recordMetric),
 	"proxy_get_metric":       proxyCall("n8", getMetric),
 
-	"proxy_grpc_call":   proxyCall("ssspsn4", notImplemented),
-	"proxy_grpc_stream": proxyCall("sssp4", notImplemented),
-	"proxy_grpc_send":   proxyCall("nsn", notImplemented),
-	"proxy_grpc_close":  proxyCall("n", notImplemented),
-	"proxy_grpc_cancel": proxyCall("n", notImplemented),
+	"proxy_grpc_call":   proxyCall("ssspsn4", grpcCall),
+	"proxy_grpc_stream": proxyCall("sssp4", grpcStream),
+	"proxy_grpc_send":   proxyCall("nsn", grpcSend),
+	"proxy_grpc_close":  proxyCall("n", grpcClose),
+	"proxy_grpc_cancel": proxyCall("n", grpcCancel),
 
 	"emscripten_notify_memory_growth": {shape: "n", atStart: true, void: true,
 		fn: func(*vm, []uint64) uint32 { return 0 }},
 	"pthread_equal": {shape: "nn", fn: pthreadEqual},
 }
-
-func notImplemented(*vm, []uint64) status { return unimplemented }
 
 func pthreadEqual(_ *vm, a []uint64) uint32 {
 	if uint32(a[0]) == uint32(a[1]) {

@@ -30,6 +30,11 @@ func (v *vm) readableMap(kind uint32) *headerMap {
 	if kind == calloutHeaders || kind == calloutTrailers {
 		return c.root.response.headerMap(kind)
 	}
+	if g := c.root.telling; g != nil && kind == grpcInitialMetadata {
+		return g.initial
+	} else if g != nil && kind == grpcTrailingMetadata {
+		return g.trailing
+	}
 	f := c.filter
 	if f == nil {
 		return nil

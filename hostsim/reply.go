@@ -10,6 +10,8 @@ import (
 const (
 	noGRPCStatus    = -1
 	grpcMaximum     = 16
+	grpcUnknown     = 2
+	grpcInternal    = 13
 	grpcUnavailable = 14
 )
 

@@ -10,6 +10,7 @@ const (
 	notFound            status = 1
 	badArgument         status = 2
 	serializationFailed status = 3
+	parseFailure        status = 4
 	invalidMemory       status = 6
 	empty               status = 7
 	casMismatch         status = 8
@@ -19,7 +20,7 @@ const (
 
 // statusNames are the statuses' names, by number.
 var statusNames = [...]string{
-	ok: "ok", notFound: "not_found", badArgument: "bad_argument", serializationFailed: "serialization_failure",
+	ok: "ok", notFound: "not_found", badArgument: "bad_argument", serializationFailed: "serialization_failure", parseFailure: "parse_failure",
 	invalidMemory: "invalid_memory_access", empty: "empty", casMismatch: "cas_mismatch", internalFailure: "internal_failure",
 	unimplemented: "unimplemented",
 }

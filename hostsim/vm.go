@@ -56,6 +56,8 @@ type guestContext struct {
 
 	// Of a root context only:
 	calls         map[uint32]context.CancelCauseFunc // callouts under way, by token
+	grpc          map[uint32]*grpcCallout            // likewise
+	telling       *grpcCallout                       // of which a callback tells
 	response      *calloutResponse                   // while its callback runs
 	statusCode    uint32
 	statusMessage string
@@ -65,13 +67,14 @@ type guestContext struct {
 
 // exports are the callbacks of the guest; nil where it has none.
 type exports struct {
-	initialize, main, mainVoid, start               api.Function
-	allocate                                        api.Function
-	contextCreate, vmStart, configure               api.Function
-	tick, queueReady, calloutResponse               api.Function
-	requestHeaders, requestBody, requestTrailers    api.Function
-	responseHeaders, responseBody, responseTrailers api.Function
-	done, log, delete                               api.Function
+	initialize, main, mainVoid, start                 api.Function
+	allocate                                          api.Function
+	contextCreate, vmStart, configure                 api.Function
+	tick, queueReady, calloutResponse                 api.Function
+	grpcInitial, grpcReceive, grpcTrailing, grpcClose api.Function
+	requestHeaders, requestBody, requestTrailers      api.Function
+	responseHeaders, responseBody, responseTrailers   api.Function
+	done, log, delete                                 api.Function
 }
 
 func findExports(m api.Module) (exports, error) {
@@ -81,6 +84,8 @@ func findExports(m api.Module) (exports, error) {
 		allocate:      f("proxy_on_memory_allocate"),
 		contextCreate: f("proxy_on_context_create"), vmStart: f("proxy_on_vm_start"), configure: f("proxy_on_configure"),
 		tick: f("proxy_on_tick"), queueReady: f("proxy_on_queue_ready"), calloutResponse: f("proxy_on_http_call_response"),
+		grpcInitial: f("proxy_on_grpc_receive_initial_metadata"), grpcReceive: f("proxy_on_grpc_receive"),
+		grpcTrailing: f("proxy_on_grpc_receive_trailing_metadata"), grpcClose: f("proxy_on_grpc_close"),
 		requestHeaders: f("proxy_on_request_headers"), requestBody: f("proxy_on_request_body"),
 		requestTrailers: f("proxy_on_request_trailers"), responseHeaders: f("proxy_on_response_headers"),
 		responseBody: f("proxy_on_response_body"), responseTrailers: f("proxy_on_response_trailers"),
@@ -103,7 +108,7 @@ func (v *vm) newContext(root *guestContext, f *filter) *guestContext {
 	c := &guestContext{id: v.lastID, root: root, filter: f}
 	if root == nil {
 		c.root = c
-		c.calls = map[uint32]context.CancelCauseFunc{}
+		c.calls, c.grpc = map[uint32]context.CancelCauseFunc{}, map[uint32]*grpcCallout{}
 	}
 	v.contexts[c.id] = c
 	return c
@@ -295,6 +300,11 @@ func (v *vm) silence() {
 		for token, cancel := range root.calls {
 			cancel(context.Canceled)
 			delete(root.calls, token)
+		}
+		for token, g := range root.grpc {
+			g.send.close()
+			g.cancel(context.Canceled)
+			delete(root.grpc, token)
 		}
 	}
 }

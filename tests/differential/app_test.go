@@ -48,6 +48,7 @@ func app(ended <-chan struct{}) http.Handler {
 	})
 	mux.HandleFunc("/empty", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("/zero", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") })
+	grpcMethods(mux, ended)
 	mux.HandleFunc("/", echo)
 	return mux
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,7 +32,7 @@ const (
 func TestHostsAgree(t *testing.T) {
 	wasm := buildProbe(t)
 	ended := make(chan struct{})
-	upstream := httptest.NewServer(app(ended))
+	upstream := newUpstream(ended)
 	t.Cleanup(func() { close(ended); _ = upstream.Config.Close() })
 	hosts := map[string]host{
 		reference: startEnvoy(t, stack.Envoy140, wasm, upstream.URL, "FAIL_CLOSED"),

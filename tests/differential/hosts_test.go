@@ -103,7 +103,8 @@ func (s *simHost) start(t *testing.T, appURL string, plugins ...hostsim.Plugin) 
 			{Name: "main", Prefix: "/", Cluster: "app", Metadata: metadata},
 		},
 		Clusters: map[string]hostsim.Cluster{
-			"app": hostsim.URL(appURL), "calls": hostsim.URL(appURL), "dead": hostsim.URL("http://" + deadAddress),
+			"app": hostsim.URL(appURL), "calls": hostsim.URL(appURL), "grpc": hostsim.URL(appURL),
+			"dead": hostsim.URL("http://" + deadAddress), "deadgrpc": hostsim.URL("http://" + deadAddress),
 		},
 		Log: func(level hostsim.Level, message string) {
 			s.mu.Lock()
@@ -183,7 +184,7 @@ func startEnvoy(t *testing.T, version, wasm, appURL, policy string) *envoyHost {
 	var text bytes.Buffer
 	err = bootstrap.Execute(&text, map[string]any{
 		"Admin": ports[0], "Port": ports[1], "ChainPort": ports[2], "Chain": chained, "Wasm": wasm, "Policy": policy, "Metadata": string(fields),
-		"Clusters": map[string]string{"app": u.Port(), "calls": u.Port(), "dead": dead},
+		"Clusters": map[string]string{"app": u.Port(), "calls": u.Port(), "grpc": u.Port(), "dead": dead, "deadgrpc": dead},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package differential
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -33,7 +32,7 @@ func TestFailurePolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
-	upstream := httptest.NewServer(app(ended))
+	upstream := newUpstream(ended)
 	t.Cleanup(func() { close(ended); _ = upstream.Config.Close() })
 	for name, policy := range policies {
 		t.Run(name, func(t *testing.T) {

@@ -117,6 +117,7 @@ func init() {
 		},
 		"queue":  func(w words, _ scripts) string { return queue(w.at(1), w.at(2), w.rest(3)) },    // register|enqueue|dequeue NAME VALUE
 		"metric": func(w words, _ scripts) string { return metric(w.at(1), w.at(2), w.number(3)) }, // counter|gauge|histogram NAME VALUE
+		"grpc":   grpcOp, "grpcstream": grpcOp, "grpcsend": grpcOp, "grpcclose": grpcOp, "grpccancel": grpcOp,
 		"hexforeign": func(w words, _ scripts) string { // FUNCTION ARGUMENT, the result too in hexadecimal
 			argument, _ := hex.DecodeString(w.at(2))
 			v, err := proxywasm.CallForeignFunction(w.at(1), argument)
