@@ -1,6 +1,7 @@
 // Command bench measures what the filter costs in Envoy, beside no filter, a
 // wasm that does nothing, Lua and ext_authz; and how fast the session service looks sessions up in each store, beside
-// Django itself; `cloakroom sim` beside Envoy; and what remembered sessions and many requests cost in memory. What is compared is measured in one run, the sides taking
+// Django itself; `cloakroom sim` beside Envoy; what remembered sessions and many requests cost in memory;
+// and how the cost grows. What is compared is measured in one run, the sides taking
 // turns. Run it as `make bench`.
 //
 // CPU is Envoy's own, from /proc, under load; latency is that of one request
@@ -10,6 +11,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,7 +28,7 @@ type cli struct {
 	Load        time.Duration `default:"3s" help:"How long a turn under load lasts."`
 	Serial      time.Duration `default:"1s" help:"How long a turn of one request at a time lasts."`
 	Connections int           `default:"16" help:"Connections under load."`
-	Only        string        `default:"" enum:",filter,stores,sim,soak" help:"Measure one part alone."`
+	Only        string        `default:"" enum:",filter,stores,sim,soak,growth" help:"Measure one part alone."`
 	Soak        uint64        `default:"2000000" help:"How many requests the soak sends."`
 }
 
@@ -45,7 +47,7 @@ func (c *cli) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context) (string, error)
-	}{{"filter", c.filter}, {"stores", c.stores}, {"sim", c.sim}, {"soak", c.soak}} {
+	}{{"filter", c.filter}, {"stores", c.stores}, {"sim", c.sim}, {"soak", c.soak}, {"growth", c.growth}} {
 		if c.Only != "" && c.Only != part.name {
 			continue
 		}
@@ -69,9 +71,12 @@ func (c *cli) run(ctx context.Context) error {
 	return nil
 }
 
+// settle is how long a worker may take to tell its counters.
+const settle = 1200 * time.Millisecond
+
 // filter compares the sides in Envoy.
 func (c *cli) filter(ctx context.Context) (string, error) {
-	b, err := newBench(ctx)
+	b, err := newBench(ctx, true)
 	if err != nil {
 		return "", err
 	}
@@ -81,13 +86,28 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	zipf, err := b.zipf(ctx)
+	if err != nil {
+		return "", err
+	}
 	turns := map[string][]turn{}
 	for round := range c.Rounds {
 		for i := range sides {
 			// Each round begins with another side.
 			s := envoy.sides[(round+i)%len(sides)]
 			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-20s", round+1, c.Rounds, s.what)
-			t, err := c.turn(ctx, envoy.PID(), s, s.cookie(b))
+			next := s.requests(s.cookie(b))
+			if s.mixed {
+				next = func(ctx context.Context) (*http.Request, error) { return s.requests(zipf())(ctx) }
+			}
+			var callouts func(context.Context) (uint64, error)
+			if s.callouts {
+				callouts = func(ctx context.Context) (uint64, error) {
+					time.Sleep(settle) // the counters are told by ticks
+					return envoy.Stat(ctx, "wasmcustom.cloakroom.callouts")
+				}
+			}
+			t, err := c.turn(ctx, envoy.PID(), next, callouts)
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", s.what, err)
 			}
@@ -103,5 +123,8 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 		return "", err
 	}
 	fmt.Fprint(os.Stderr, "\r")
+	if err := chart(sides, turns); err != nil {
+		return "", err
+	}
 	return report(sides, turns, memory)
 }

@@ -19,15 +19,25 @@ type turn struct {
 	cpu       time.Duration // Envoy's, for each request
 	perSecond float64
 	p50, p99  time.Duration // under load
+	p999      time.Duration
 	serialP50 time.Duration // one request at a time
+	callouts  float64       // of the filter's, for each thousand requests under load
 }
 
-func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, error) {
-	next := s.requests(key)
+// turn measures a side. count, unless it is nil, is how many callouts there were so
+// far.
+func (c *cli) turn(ctx context.Context, pid int, next nextRequest, count func(context.Context) (uint64, error)) (turn, error) {
+	if count == nil {
+		count = func(context.Context) (uint64, error) { return 0, nil }
+	}
 	if _, err := requests(ctx, next, 4, 200*time.Millisecond); err != nil { // connections, caches
 		return turn{}, err
 	}
 	before, err := cpuTime(pid)
+	if err != nil {
+		return turn{}, err
+	}
+	calloutsBefore, err := count(ctx)
 	if err != nil {
 		return turn{}, err
 	}
@@ -41,6 +51,10 @@ func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, erro
 	if err != nil {
 		return turn{}, err
 	}
+	callouts, err := count(ctx)
+	if err != nil {
+		return turn{}, err
+	}
 	serial, err := requests(ctx, next, 1, c.Serial)
 	if err != nil {
 		return turn{}, err
@@ -50,7 +64,9 @@ func (c *cli) turn(ctx context.Context, pid int, s side, key string) (turn, erro
 		perSecond: float64(len(load)) / took.Seconds(),
 		p50:       quantile(load, 0.5),
 		p99:       quantile(load, 0.99),
+		p999:      quantile(load, 0.999),
 		serialP50: quantile(serial, 0.5),
+		callouts:  1000 * float64(callouts-calloutsBefore) / float64(len(load)),
 	}, nil
 }
 

@@ -22,14 +22,14 @@ func report(sides []side, turns map[string][]turn, m memory) (string, error) {
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "Envoy %s, one worker; medians of %d rounds, [lowest–highest].\n\n", stack.Envoy140, len(turns[sides[0].Name]))
-	fmt.Fprintln(&out, "| side | Envoy's CPU for each request | added | requests/s | p50 under load | p99 under load | one at a time, p50 | added |")
-	fmt.Fprintln(&out, "|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(&out, "| side | Envoy's CPU for each request | added | requests/s | p50 under load | p99 | p99.9 | one at a time, p50 | added | callouts per 1000 |")
+	fmt.Fprintln(&out, "|---|---|---|---|---|---|---|---|---|---|")
 	base := turns[sides[0].Name]
 	for _, s := range sides {
 		t := turns[s.Name]
-		fmt.Fprintf(&out, "| %s | %s | %s | %.0f | %s | %s | %s | %s |\n", s.what,
+		fmt.Fprintf(&out, "| %s | %s | %s | %.0f | %s | %s | %s | %s | %s | %s |\n", s.what,
 			spread(t, cpu), median(t, cpu)-median(base, cpu), perSecond(t),
-			spread(t, p50), spread(t, p99), spread(t, serial), median(t, serial)-median(base, serial))
+			spread(t, p50), spread(t, p99), spread(t, p999), spread(t, serial), median(t, serial)-median(base, serial), callouts(s, t))
 	}
 	const mb = 1 << 20
 	fmt.Fprintf(&out, "\nModule: %.2f MB. Envoy's resident memory with one worker: %d MB without the filter, %d MB with it; "+
@@ -43,7 +43,21 @@ type measure func(turn) time.Duration
 func cpu(t turn) time.Duration    { return t.cpu }
 func p50(t turn) time.Duration    { return t.p50 }
 func p99(t turn) time.Duration    { return t.p99 }
+func p999(t turn) time.Duration   { return t.p999 }
 func serial(t turn) time.Duration { return t.serialP50 }
+
+// callouts is the median of a side that counts them.
+func callouts(s side, turns []turn) string {
+	if !s.callouts {
+		return ""
+	}
+	all := make([]float64, len(turns))
+	for i, t := range turns {
+		all[i] = t.callouts
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("%.1f", all[len(all)/2])
+}
 
 func sorted(turns []turn, of measure) []time.Duration {
 	all := make([]time.Duration, len(turns))

@@ -35,13 +35,19 @@ type bench struct {
 	root, dir, wasm, token string
 	servicePort            int
 	service                *stack.Process
+	django                 *stack.Process // nil: none
+	djangoPort             int
 	key                    string // of a session in the store
 	noop                   string // the module that does nothing
 	secretKey, signed      string // and a signed cookie
 	check                  *httptest.Server
+	stored                 int      // sessions, by the growth of the store
+	some                   []string // keys of some of them
 }
 
-func newBench(ctx context.Context) (*bench, error) {
+// newBench starts the session service, and, where it is asked for, a Django on the
+// same database.
+func newBench(ctx context.Context, withDjango bool) (*bench, error) {
 	root, err := stack.Root()
 	if err != nil {
 		return nil, err
@@ -54,21 +60,31 @@ func newBench(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := stack.FreePorts(1)
+	ports, err := stack.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
+	b := &bench{djangoPort: ports[1], root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
 	if b.noop, err = buildNoop(ctx, dir); err != nil {
 		return nil, err
 	}
+	if withDjango {
+		site := stack.Engine{Name: "db, SQLite", Settings: map[string]any{
+			"SECRET_KEY": b.secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.db",
+			"DATABASES": map[string]any{"default": map[string]any{"ENGINE": "django.db.backends.sqlite3", "NAME": b.database(), "CONN_MAX_AGE": nil}},
+		}}
+		if b.django, err = stack.StartDjangoSite(ctx, site, b.djangoPort, 2); err != nil {
+			return nil, err
+		}
+	}
 	b.service, err = stack.StartService(ctx, stack.ServiceConfig{
-		Port: b.servicePort, Store: b.store(), SecretKey: b.secretKey, Token: b.token,
+		Port: b.servicePort, Store: b.store(), SecretKey: b.secretKey, Token: b.token, Args: []string{"--accounts", "off"},
 	})
 	if err != nil {
+		b.stop()
 		return nil, err
 	}
-	if b.key, err = b.createSession(ctx); err != nil {
+	if b.key, err = b.createSession(ctx, sessionData); err != nil {
 		b.stop()
 		return nil, err
 	}
@@ -98,7 +114,9 @@ func buildNoop(ctx context.Context, dir string) (string, error) {
 	return out, nil
 }
 
-func (b *bench) store() string { return "sqlite://" + filepath.Join(b.dir, "db.sqlite3") }
+func (b *bench) store() string { return "sqlite://" + b.database() }
+
+func (b *bench) database() string { return filepath.Join(b.dir, "db.sqlite3") }
 
 // startCheck starts the server that ext_authz asks.
 func (b *bench) startCheck(ctx context.Context) error {
@@ -110,7 +128,7 @@ func (b *bench) startCheck(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.check = httptest.NewServer(checker(sessions))
+	b.check = newCheck(sessions)
 	b.check.Config.RegisterOnShutdown(func() { sessions.Close() })
 	return nil
 }
@@ -119,7 +137,11 @@ func (b *bench) stop() {
 	if b.check != nil {
 		b.check.Close()
 	}
-	_ = b.service.Stop()
+	for _, p := range []*stack.Process{b.service, b.django} {
+		if p != nil {
+			_ = p.Stop()
+		}
+	}
 	_ = os.RemoveAll(b.dir)
 }
 
@@ -127,8 +149,8 @@ const sessionData = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.a
 	`"_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}`
 
 // createSession makes a session as Django leaves one after a login.
-func (b *bench) createSession(ctx context.Context) (string, error) {
-	body := `{"age":86400,"data":` + sessionData + `}`
+func (b *bench) createSession(ctx context.Context, data string) (string, error) {
+	body := `{"age":86400,"data":` + data + `}`
 	url := "http://127.0.0.1:" + strconv.Itoa(b.servicePort) + "/v1/create"
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -165,7 +187,7 @@ func (b *bench) envoy(ctx context.Context, of []side, workers int) (*running, er
 	}
 	var text bytes.Buffer
 	err = bootstrap.Execute(&text, map[string]any{
-		"AdminPort": ports[0], "ServicePort": b.servicePort, "CheckPort": b.check.Listener.Addr().(*net.TCPAddr).Port, "Sides": r.sides,
+		"AdminPort": ports[0], "ServicePort": b.servicePort, "CheckPort": b.check.Listener.Addr().(*net.TCPAddr).Port, "DjangoPort": b.djangoPort, "Sides": r.sides,
 	})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,8 @@ type side struct {
 	cookie  func(b *bench) string
 	// callouts says that the wasm counts its callouts.
 	callouts bool
+	// mixed says that requests are of many sessions, and not of one.
+	mixed bool
 }
 
 // sides are what is compared; the first is the baseline.
@@ -31,14 +33,19 @@ func sides(b *bench) []side {
 		maps.Copy(s, more)
 		return map[string]any{"engine": map[string]any{"service": s}}
 	}
+	mixed := ours("mixed", "ours, cached, mixed traffic", serviceKey, service(map[string]any{"cache": map[string]any{"ttl": "1h"}}))
+	mixed.mixed = true
 	return []side{
 		{Name: "none", what: "no filter", cookie: serviceKey},
 		{Name: "noop", what: "wasm that does nothing", wasm: b.noop, cookie: serviceKey},
 		{Name: "lua", what: "Lua, a look-up", filters: []any{b.lua()}, cookie: serviceKey},
-		{Name: "ext_authz", what: "ext_authz (HTTP)", filters: []any{b.extAuthz()}, cookie: serviceKey},
+		{Name: "ext_authz", what: "ext_authz (HTTP)", filters: []any{b.extAuthz("check", "")}, cookie: serviceKey},
+		{Name: "ext_authz_grpc", what: "ext_authz (gRPC)", filters: []any{b.extAuthzGRPC()}, cookie: serviceKey},
+		{Name: "ext_authz_django", what: "ext_authz, a Django view", filters: []any{b.extAuthz("django", "/django/authz")}, cookie: serviceKey},
 		ours("off", "ours, mode: off", serviceKey, map[string]any{"mode": "off"}),
 		ours("lookup", "ours, a look-up", serviceKey, service(nil)),
 		ours("cached", "ours, cached", serviceKey, service(map[string]any{"cache": map[string]any{"ttl": "1h"}})),
+		mixed,
 		ours("signed", "ours, signed cookie", signed, map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": b.secretKey}}}),
 	}
 }
@@ -62,8 +69,21 @@ func (s side) HTTPFilters() []any {
 	}}
 }
 
-// extAuthz asks the bench's own check server, which looks into the same store.
-func (b *bench) extAuthz() any {
+// extAuthzGRPC asks the bench's own check server.
+func (b *bench) extAuthzGRPC() any {
+	return map[string]any{
+		"name": "ext_authz",
+		"typed_config": map[string]any{
+			"@type":                 "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+			"transport_api_version": "V3",
+			"allowed_headers":       map[string]any{"patterns": []any{map[string]any{"exact": "cookie"}}},
+			"grpc_service":          map[string]any{"envoy_grpc": map[string]any{"cluster_name": "check_grpc"}, "timeout": "5s"},
+		},
+	}
+}
+
+// extAuthz asks a server that looks into the same store: the bench's own, or Django.
+func (b *bench) extAuthz(cluster, prefix string) any {
 	pattern := func(name string) any { return map[string]any{"exact": name} }
 	return map[string]any{
 		"name": "ext_authz",
@@ -71,7 +91,7 @@ func (b *bench) extAuthz() any {
 			"@type":                 "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
 			"transport_api_version": "V3",
 			"http_service": map[string]any{
-				"server_uri": map[string]any{"uri": "http://check", "cluster": "check", "timeout": "5s"},
+				"server_uri": map[string]any{"uri": "http://" + cluster, "cluster": cluster, "timeout": "5s"}, "path_prefix": prefix,
 				"authorization_request": map[string]any{
 					"allowed_headers": map[string]any{"patterns": []any{pattern("cookie")}},
 				},

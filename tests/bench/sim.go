@@ -58,7 +58,7 @@ func (c *cli) sim(ctx context.Context) (string, error) {
 		for i := range hosts {
 			h := hosts[(round+i)%len(hosts)]
 			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-20s", round+1, c.Rounds, h.what)
-			t, err := c.turn(ctx, h.pid, h.side, "none")
+			t, err := c.turn(ctx, h.pid, h.requests("none"), nil)
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", h.what, err)
 			}

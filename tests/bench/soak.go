@@ -16,7 +16,7 @@ const cachedSessions = 10_000
 // soak measures what remembered sessions cost in memory, and whether many requests
 // make Envoy grow.
 func (c *cli) soak(ctx context.Context) (string, error) {
-	b, err := newBench(ctx)
+	b, err := newBench(ctx, false)
 	if err != nil {
 		return "", err
 	}
@@ -27,11 +27,9 @@ func (c *cli) soak(ctx context.Context) (string, error) {
 			cached = s
 		}
 	}
-	keys := make([]string, cachedSessions)
-	for i := range keys {
-		if keys[i], err = b.createSession(ctx); err != nil {
-			return "", err
-		}
+	keys, err := b.sessions(ctx, cachedSessions, sessionData)
+	if err != nil {
+		return "", err
 	}
 	envoy, err := b.envoy(ctx, []side{cached}, 1)
 	if err != nil {

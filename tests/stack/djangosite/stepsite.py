@@ -57,6 +57,15 @@ def peek(request):
     return HttpResponse(request.session["username"])
 
 
+def authz(request, rest=""):
+    """What Envoy's ext_authz asks: who is this?"""
+    session = request.session
+    if "_auth_user_id" not in session:
+        return HttpResponse(status=401)
+    data = {name: value for name, value in session.items() if not name.startswith("_")}
+    return HttpResponse(headers={"X-User-Id": session["_auth_user_id"], "X-Session": json.dumps(data)})
+
+
 def clear(request):
     request.session.pop("username", None)
     return HttpResponse("cleared")
@@ -101,5 +110,5 @@ urlpatterns = [
     path(f"{prefix}{f.__name__}", f)
     for f in VIEWS
     for prefix in ("django/", "django/private/")
-]
+] + [path("django/authz/<path:rest>", authz)]
 application = get_wsgi_application()
