@@ -76,8 +76,10 @@ const (
 type Callout struct {
 	Cluster, Authority, Path string
 	Authorization            string // empty: none
-	Body                     string // JSON
+	Body                     string
 	Timeout                  time.Duration
+	// Later says that the callout may wait a moment, for others to go with it.
+	Later bool
 }
 
 // Answer is the session service's answer to a callout. Its zero value means

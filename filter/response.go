@@ -115,7 +115,9 @@ func (s *Stream) cookieSet(action *Action, key string) {
 }
 
 func (a *Action) tell(s *Service, path, body string) {
-	a.Tell = append(a.Tell, s.callout(path, body))
+	c := s.callout(path, body)
+	c.Later = path == touchPath || path == cyclePath || path == usedPath
+	a.Tell = append(a.Tell, c)
 }
 
 // cookie gives the Set-Cookie of a session that is written now.

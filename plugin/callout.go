@@ -20,7 +20,7 @@ func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) boo
 		{":method", "POST"},
 		{":path", c.Path},
 		{":authority", c.Authority},
-		{"content-type", "application/json"},
+		{"content-type", c.ContentType()},
 	}
 	if c.Authorization != "" {
 		headers = append(headers, [2]string{"authorization", c.Authorization})
@@ -38,7 +38,7 @@ func (p *pluginContext) tell(c filter.Callout) {
 			p.warn("the session service did not take a " + c.Path)
 		}
 	}
-	if !p.dispatch(c, told) {
+	if !p.send(c, told) {
 		told(filter.Answer{})
 	}
 }

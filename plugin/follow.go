@@ -11,12 +11,9 @@ import (
 	"cloakroom/filter"
 )
 
-// tick is how often this worker looks for what the leading one has learned;
-// without a cache it has only counters to tell.
-const (
-	tick     = 100 * time.Millisecond
-	idleTick = time.Second
-)
+// tick is how often this worker looks for what the leading one has learned, sends what
+// waits for company, and tells its counters.
+const tick = 100 * time.Millisecond
 
 // follower is what this worker remembers of one session service's sessions,
 // and how it hears of those that end.
@@ -40,11 +37,7 @@ func (p *pluginContext) follow(config *filter.Config) error {
 		f.lookups.Feed.Identify(strconv.FormatUint(rand.Uint64(), 36))
 		p.followers[service.Cluster] = f
 	}
-	every := tick
-	if len(p.followers) == 0 {
-		every = idleTick
-	}
-	return proxywasm.SetTickPeriodMilliSeconds(uint32(every / time.Millisecond))
+	return proxywasm.SetTickPeriodMilliSeconds(uint32(tick / time.Millisecond))
 }
 
 // follower gives what is remembered for a route.
@@ -68,7 +61,7 @@ func (f *follower) look(a filter.Action, c *httpContext) bool {
 	if !f.lookups.Join(a.Lookup, c) {
 		return true
 	}
-	sent := f.plugin.dispatch(a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })
+	sent := f.plugin.send(a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })
 	if !sent {
 		f.lookups.Answer(a.Lookup, filter.Answer{}, now())
 	}
@@ -104,7 +97,7 @@ func (f *follower) recheck(now time.Time) {
 		if !ok {
 			return
 		}
-		if !f.plugin.dispatch(callout, func(answer filter.Answer) { f.answered(key, answer) }) {
+		if !f.plugin.send(callout, func(answer filter.Answer) { f.answered(key, answer) }) {
 			f.answered(key, filter.Answer{})
 			return
 		}
@@ -114,8 +107,12 @@ func (f *follower) recheck(now time.Time) {
 // OnTick hears what the leading worker has learned, and leads if none does.
 func (p *pluginContext) OnTick() {
 	p.counters.flush()
+	p.at = now()
+	for _, o := range p.outboxes {
+		o.goOn(o.box.Tick(p.at))
+	}
 	for _, f := range p.followers {
-		f.tick(now())
+		f.tick(p.at)
 	}
 }
 

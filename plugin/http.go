@@ -23,6 +23,7 @@ type httpContext struct {
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 	now, route := now(), c.plugin.route()
+	c.plugin.at = now
 	c.follower = c.plugin.follower(route)
 	return c.perform(c.stream.Request(c.plugin.pairs(upstreamgo.RequestHeaders), route, c.follower.memory(now), now), &requestSide)
 }
@@ -119,7 +120,7 @@ func (c *httpContext) ask(a filter.Action, s *side) bool {
 	if a.Lookup != "" && c.follower != nil {
 		return c.follower.look(a, c)
 	}
-	return c.plugin.dispatch(a.Callout, func(answer filter.Answer) {
+	return c.plugin.send(a.Callout, func(answer filter.Answer) {
 		c.goOn(func() filter.Action { return c.stream.Reply(answer, now()) }, s)
 	})
 }

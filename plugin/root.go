@@ -16,11 +16,14 @@ type pluginContext struct {
 	types.DefaultPluginContext
 	routes   *filter.Routes
 	counters counters
+	// at is when the callback at hand, or one shortly before it, began.
+	at time.Time
 	// headers is where a callback's header pairs go.
 	headers  [][2]string
 	warnings limiter
 	// followers by the cluster of the session service.
 	followers map[string]*follower
+	outboxes  map[destination]*outbox
 }
 
 // OnPluginStart refuses a configuration that is not right in every field;
@@ -38,6 +41,7 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 	}
 	p.routes = filter.NewRoutes(config)
 	p.counters = newCounters()
+	p.outboxes = map[destination]*outbox{}
 	if err := p.follow(config); err != nil {
 		proxywasm.LogCriticalf("cloakroom: no ticks can be had, without which nothing can be counted nor remembered: %v", err)
 		return types.OnPluginStartStatusFailed

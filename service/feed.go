@@ -36,14 +36,14 @@ func feedEndpoint(s *service) http.Handler {
 			err = fmt.Errorf("%w: there is no feed", session.ErrUnavailable)
 		}
 		if err != nil {
-			s.fail(w, r, err)
+			s.fail(w, r.URL.Path, err)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(in.Hold)*time.Millisecond)
 		defer cancel()
 		page, err := s.Feed.Read(ctx, in.After)
 		if err != nil {
-			s.fail(w, r, err)
+			s.fail(w, r.URL.Path, err)
 			return
 		}
 		if page.Events == nil {

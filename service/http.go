@@ -38,19 +38,29 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// endpoint decodes a request, calls, and encodes the answer.
-func endpoint[In any](s *service, call func(context.Context, In) (answer, error)) http.Handler {
+// call answers one request of the API.
+type call func(ctx context.Context, body io.Reader) (answer, error)
+
+// calling decodes a request, calls, and makes its error definite.
+func calling[In any](s *service, path string, f func(context.Context, In) (answer, error)) call {
+	return func(ctx context.Context, body io.Reader) (answer, error) {
+		in, err := decode[In](body)
+		if err != nil {
+			return none, err
+		}
+		out, err := f(ctx, in)
+		return s.definite(path, out, err)
+	}
+}
+
+// endpoint serves a call.
+func endpoint(s *service, call call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()
-		in, err := decode[In](http.MaxBytesReader(w, r.Body, s.maxBody()))
+		out, err := call(ctx, http.MaxBytesReader(w, r.Body, s.maxBody()))
 		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		out, err := call(ctx, in)
-		if out, err = s.definite(r.URL.Path, out, err); err != nil {
-			s.fail(w, r, err)
+			s.fail(w, r.URL.Path, err)
 			return
 		}
 		respond(w, http.StatusOK, out)
@@ -73,11 +83,16 @@ func decode[In any](body io.Reader) (in In, err error) {
 			err = errors.New("something stands after the object")
 		}
 	}
+	return in, bodyError(err)
+}
+
+// bodyError says what is wrong with a request's body.
+func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return in, fmt.Errorf("%w: body over %d bytes", session.ErrTooLarge, tooLarge.Limit)
+		return fmt.Errorf("%w: body over %d bytes", session.ErrTooLarge, tooLarge.Limit)
 	}
-	return in, fmt.Errorf("%w: body: %w", errRequest, err)
+	return fmt.Errorf("%w: body: %w", errRequest, err)
 }
 
 // definite makes the answer "none" of the errors that say that there is no
@@ -95,16 +110,23 @@ func (s *service) definite(path string, out answer, err error) (answer, error) {
 	return out, err
 }
 
-// fail answers with the error. What the store said goes to the log alone.
-func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
+// fail answers with the error.
+func (s *service) fail(w http.ResponseWriter, path string, err error) {
+	status, problem := s.problem(path, err)
+	respond(w, status, problem)
+}
+
+// problem is what a caller hears of an error. What the store said goes to the log
+// alone.
+func (s *service) problem(path string, err error) (int, problem) {
 	status := statusOf(err)
 	message := err.Error()
 	if status >= http.StatusInternalServerError {
-		s.metrics.storeErrors.WithLabelValues(r.URL.Path).Inc()
-		s.Log.Error("request failed", "path", r.URL.Path, "status", status, "error", err)
+		s.metrics.storeErrors.WithLabelValues(path).Inc()
+		s.Log.Error("request failed", "path", path, "status", status, "error", err)
 		message = http.StatusText(status)
 	}
-	refuse(w, status, message)
+	return status, problem{message}
 }
 
 type problem struct {
@@ -164,7 +186,7 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 	defer cancel()
 	if err := s.Store.Ping(ctx); err != nil {
-		s.fail(w, r, err)
+		s.fail(w, r.URL.Path, err)
 		return
 	}
 	respond(w, http.StatusOK, map[string]string{"status": "ready"})

@@ -48,16 +48,20 @@ func (m *metrics) handler(registry *prometheus.Registry) http.Handler {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
-// observe counts and times the requests of one path. It takes the time of the
+// observe counts and times the requests of one path, those of batches among them. It takes the time of the
 // host, not the service's clock.
 func (m *metrics) observe(path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(recorder, r)
-		m.requests.WithLabelValues(path, strconv.Itoa(recorder.status)).Inc()
-		m.seconds.WithLabelValues(path).Observe(time.Since(start).Seconds())
+		m.observed(path, recorder.status, start)
 	})
+}
+
+func (m *metrics) observed(path string, status int, start time.Time) {
+	m.requests.WithLabelValues(path, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(path).Observe(time.Since(start).Seconds())
 }
 
 type statusRecorder struct {

@@ -102,19 +102,23 @@ func (c Config) withDefaults() Config {
 
 func (s *service) routes() http.Handler {
 	mux := http.NewServeMux()
-	for path, h := range map[string]http.Handler{
-		"/v1/lookup":  endpoint(s, s.lookup),
-		"/v1/create":  endpoint(s, s.create),
-		"/v1/update":  endpoint(s, s.update),
-		"/v1/touch":   endpoint(s, s.touch),
-		"/v1/rotate":  endpoint(s, s.rotate),
-		"/v1/login":   endpoint(s, s.login),
-		"/v1/flush":   endpoint(s, s.flush),
-		"/v1/changed": endpoint(s, s.changed),
-		"/v1/cycle":   endpoint(s, s.cycle),
-		"/v1/used":    endpoint(s, s.used),
-		"/v1/feed":    feedEndpoint(s),
-	} {
+	calls := map[string]call{
+		"/v1/lookup":  calling(s, "/v1/lookup", s.lookup),
+		"/v1/create":  calling(s, "/v1/create", s.create),
+		"/v1/update":  calling(s, "/v1/update", s.update),
+		"/v1/touch":   calling(s, "/v1/touch", s.touch),
+		"/v1/rotate":  calling(s, "/v1/rotate", s.rotate),
+		"/v1/login":   calling(s, "/v1/login", s.login),
+		"/v1/flush":   calling(s, "/v1/flush", s.flush),
+		"/v1/changed": calling(s, "/v1/changed", s.changed),
+		"/v1/cycle":   calling(s, "/v1/cycle", s.cycle),
+		"/v1/used":    calling(s, "/v1/used", s.used),
+	}
+	handlers := map[string]http.Handler{"/v1/batch": batchEndpoint(s, calls), "/v1/feed": feedEndpoint(s)}
+	for path, call := range calls {
+		handlers[path] = endpoint(s, call)
+	}
+	for path, h := range handlers {
 		mux.Handle(path, s.metrics.observe(path, method(http.MethodPost, s.authorized(h))))
 	}
 	for path, h := range map[string]http.Handler{

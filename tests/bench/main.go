@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -29,6 +30,7 @@ type cli struct {
 	Serial      time.Duration `default:"1s" help:"How long a turn of one request at a time lasts."`
 	Connections int           `default:"16" help:"Connections under load."`
 	Only        string        `default:"" enum:",filter,stores,sim,soak,growth" help:"Measure one part alone."`
+	Sides       []string      `help:"Of the filter's sides, measure these alone, by their names (none, noop, cached, …)."`
 	Soak        uint64        `default:"2000000" help:"How many requests the soak sends."`
 }
 
@@ -81,7 +83,7 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer b.stop()
-	sides := sides(b)
+	sides := slices.DeleteFunc(sides(b), func(s side) bool { return c.Sides != nil && !slices.Contains(c.Sides, s.Name) })
 	envoy, err := b.envoy(ctx, sides, 1)
 	if err != nil {
 		return "", err

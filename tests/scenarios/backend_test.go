@@ -208,9 +208,10 @@ func (b *backend) record(next http.Handler) http.Handler {
 			return
 		}
 		b.mu.Lock()
-		b.calls = append(b.calls, call{r.URL.Path, string(body)})
+		calls := callsOf(r.URL.Path, string(body))
+		b.calls = append(b.calls, calls...)
 		fault := b.step.Fault
-		if b.step.FaultOn != "" && b.step.FaultOn != r.URL.Path {
+		if b.step.FaultOn != "" && !slices.ContainsFunc(calls, func(c call) bool { return c.path == b.step.FaultOn }) {
 			fault = ""
 		}
 		for header, values := range r.Header {
@@ -224,6 +225,19 @@ func (b *backend) record(next http.Handler) http.Handler {
 		b.mu.Unlock()
 		faults[fault](b, w, next, r)
 	})
+}
+
+// callsOf gives the calls that a request makes, several where it is a batch.
+func callsOf(path, body string) []call {
+	if path != "/v1/batch" {
+		return []call{{path, body}}
+	}
+	var calls []call
+	for line := range strings.Lines(body) {
+		path, body, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		calls = append(calls, call{path, body})
+	}
+	return calls
 }
 
 // serveFeed answers a request for the feed, which is no scenario's business

@@ -1,0 +1,125 @@
+package filter
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// batchPath takes several calls in one request: a line for each, of its path, a space
+// and its JSON; and answers a line for each, in the same order, of its number from 0
+// on, its status and its JSON.
+const batchPath = "/v1/batch"
+
+// maxBatch is how many calls go together.
+const maxBatch = 32
+
+// patience is how long a callout may be under way before the next goes beside it.
+const patience = 5 * time.Millisecond
+
+// TooLarge is the status of a call whose answer has no room in the batch's: it is to
+// be asked alone.
+const TooLarge = "413"
+
+// Outbox joins the callouts of one worker to one session service. While one is under
+// way the others wait, unless it takes long, and then go together: under load callouts
+// get larger, not more. W is whoever gets the answer. The zero value is ready.
+type Outbox[W any] struct {
+	underway int
+	sent     time.Time // the last
+	waiting  []Parcel[W]
+}
+
+// Parcel is a callout and whom its answer is for.
+type Parcel[W any] struct {
+	Callout Callout
+	For     W
+}
+
+// Put takes a callout and gives what is to be sent now, the callout among it, or nothing.
+func (o *Outbox[W]) Put(c Callout, w W, now time.Time) []Parcel[W] {
+	o.waiting = append(o.waiting, Parcel[W]{c, w})
+	if c.Later && len(o.waiting) < maxBatch {
+		return nil
+	}
+	return o.next(now)
+}
+
+// Returned has the answer to what was sent, or that it could not be sent, and gives
+// what is to be sent now.
+func (o *Outbox[W]) Returned(now time.Time) []Parcel[W] {
+	o.underway--
+	for _, p := range o.waiting {
+		if !p.Callout.Later {
+			return o.next(now)
+		}
+	}
+	return nil
+}
+
+// Tick gives what has waited for company long enough.
+func (o *Outbox[W]) Tick(now time.Time) []Parcel[W] { return o.next(now) }
+
+func (o *Outbox[W]) next(now time.Time) []Parcel[W] {
+	if len(o.waiting) == 0 || (o.underway > 0 && now.Sub(o.sent) < patience) {
+		return nil
+	}
+	o.underway++
+	o.sent = now
+	n := min(len(o.waiting), maxBatch)
+	batch := o.waiting[:n:n]
+	o.waiting = append([]Parcel[W](nil), o.waiting[n:]...)
+	return batch
+}
+
+// ContentType is of the callout's body.
+func (c Callout) ContentType() string {
+	if c.Path == batchPath {
+		return "text/plain"
+	}
+	return "application/json"
+}
+
+// Join makes one callout of several to one service.
+func Join[W any](batch []Parcel[W]) Callout {
+	joined := batch[0].Callout
+	if len(batch) == 1 {
+		return joined
+	}
+	var body []byte
+	for _, p := range batch {
+		body = append(append(body, p.Callout.Path...), ' ')
+		body = append(append(body, p.Callout.Body...), '\n')
+		joined.Timeout = max(joined.Timeout, p.Callout.Timeout)
+	}
+	joined.Path, joined.Body, joined.Later = batchPath, string(body), false
+	return joined
+}
+
+// Split gives the answers to n joined callouts. Where their number or their order is
+// in doubt there is no answer to any.
+func Split(a Answer, n int) []Answer {
+	answers := make([]Answer, n)
+	if n == 1 {
+		answers[0] = a
+		return answers
+	}
+	if a.Status != "200" {
+		return answers
+	}
+	rest := a.Body
+	for i := range answers {
+		line, more, ended := strings.Cut(rest, "\n")
+		number, line, _ := strings.Cut(line, " ")
+		status, body, ok := strings.Cut(line, " ")
+		if !ended || !ok || number != strconv.Itoa(i) {
+			return make([]Answer, n)
+		}
+		// A copy: what is remembered of one must not keep all.
+		answers[i], rest = Answer{Status: status, Body: strings.Clone(body)}, more
+	}
+	if rest != "" {
+		return make([]Answer, n)
+	}
+	return answers
+}

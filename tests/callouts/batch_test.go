@@ -1,0 +1,195 @@
+// Package callouts has the filter, in hostsim, ask the session service about many
+// sessions at once.
+package callouts
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/hostsim"
+	"cloakroom/service"
+	"cloakroom/session"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store/memory"
+	"cloakroom/tests/stack"
+)
+
+const (
+	token    = "the-batches-token"
+	visitors = 60
+)
+
+// site is a filter before a session service whose first answer can be held back.
+type site struct {
+	host *hostsim.Host
+	keys []string
+
+	mu     sync.Mutex
+	paths  []string      // of the calls
+	paused chan struct{} // gets one for each request that waits
+	open   chan struct{} // closed: the service answers
+}
+
+// newSite starts one. between may change the service's answers. Its clock stands
+// still, so that no callout becomes impatient.
+func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string) *site {
+	t.Helper()
+	clock := hostsim.NewVirtualClock(time.Now())
+	sessions := memory.New(clock.Now)
+	handler, err := service.New(service.Config{Store: sessions, Token: token, Now: clock.Now, MaxData: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := stack.Wasm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{paused: make(chan struct{}, visitors), open: make(chan struct{})}
+	answers := between(handler)
+	deciding := false
+	s.host, err = hostsim.New(t.Context(), hostsim.Config{
+		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `"}},"identity":{"data_keys":["name"]}}`)}},
+		Routes:  []hostsim.Route{{Prefix: "/", Cluster: "app"}},
+		Clusters: map[string]hostsim.Cluster{
+			"app": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, r.Header.Get("X-User-Id"), r.Header.Get("X-Session"))
+			})),
+			"sessions": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.mu.Lock()
+				s.paths = append(s.paths, r.URL.Path)
+				s.mu.Unlock()
+				<-s.open
+				answers.ServeHTTP(w, r)
+			})),
+		},
+		LogLevel: hostsim.Error, Clock: clock,
+		Trace: func(line string) {
+			if deciding && strings.HasPrefix(line, "  = 1") {
+				s.paused <- struct{}{}
+			}
+			deciding = strings.HasPrefix(line, "proxy_on_request_headers(") || (deciding && strings.HasPrefix(line, "  "))
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.host.Close(context.Background()) })
+	for i := range visitors {
+		key := sessiontest.Key(t)
+		if err := sessions.Create(t.Context(), session.Session{Key: key, Data: []byte(data(i)), Expires: clock.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		s.keys = append(s.keys, key)
+	}
+	return s
+}
+
+// visit has all visitors come at once, and gives what each of them got.
+func (s *site) visit() (statuses [visitors]int, bodies [visitors]string) {
+	var coming sync.WaitGroup
+	for i, key := range s.keys {
+		coming.Go(func() {
+			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Cookie", "sessionid="+key)
+			r.Header.Set("Sec-Fetch-Mode", "cors")
+			s.host.ServeHTTP(w, r)
+			statuses[i], bodies[i] = w.Code, w.Body.String()
+		})
+	}
+	for range visitors {
+		<-s.paused
+	}
+	close(s.open)
+	coming.Wait()
+	return statuses, bodies
+}
+
+func named(i int) string { return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d"}`, i, i) }
+
+// TestTogether holds that look-ups that wait go together, and that each visitor is told
+// apart from the others.
+func TestTogether(t *testing.T) {
+	s := newSite(t, func(h http.Handler) http.Handler { return h }, named)
+	statuses, bodies := s.visit()
+	for i := range visitors {
+		if want := fmt.Sprintf(`%d{"name":"visitor %d"}`, i, i); statuses[i] != 200 || bodies[i] != want {
+			t.Errorf("visitor %d: got %d %s, want 200 %s", i, statuses[i], bodies[i], want)
+		}
+	}
+	if got := strings.Join(s.paths, " "); got != "/v1/lookup /v1/batch /v1/batch" {
+		t.Errorf("the callouts are %s, want one look-up and two batches", got)
+	}
+}
+
+// TestTooMuchTogether holds that sessions that have no room in one answer are asked for
+// again.
+func TestTooMuchTogether(t *testing.T) {
+	s := newSite(t, func(h http.Handler) http.Handler { return h }, func(i int) string {
+		return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d","more":"%s"}`, i, i, strings.Repeat("x", 100<<10))
+	})
+	statuses, bodies := s.visit()
+	for i := range visitors {
+		if want := fmt.Sprintf(`%d{"name":"visitor %d"}`, i, i); statuses[i] != 200 || bodies[i] != want {
+			t.Errorf("visitor %d: got %d %.60s, want 200 %s", i, statuses[i], bodies[i], want)
+		}
+	}
+	if alone := strings.Count(strings.Join(s.paths, " "), "/v1/lookup"); alone < visitors/2 {
+		t.Errorf("%d were asked for alone, want most of them", alone)
+	}
+}
+
+// TestDoubt holds that a batch's answer in which anything is in doubt lets nobody in,
+// and least of all as somebody else.
+func TestDoubt(t *testing.T) {
+	for name, change := range map[string]func([]string) []string{
+		"another order": func(lines []string) []string { lines[0], lines[1] = lines[1], lines[0]; return lines },
+		"one missing":   func(lines []string) []string { return lines[1:] },
+		"one more":      func(lines []string) []string { return append(lines, lines[0]) },
+		"a page":        func([]string) []string { return []string{"<!doctype html>\n", "<title>Welcome</title>\n"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path != "/v1/batch" {
+						h.ServeHTTP(w, r)
+						return
+					}
+					recorder := httptest.NewRecorder()
+					h.ServeHTTP(recorder, r)
+					lines := strings.SplitAfter(strings.TrimSuffix(recorder.Body.String(), "\n"), "\n")
+					lines[len(lines)-1] += "\n"
+					io.WriteString(w, strings.Join(change(lines), ""))
+				})
+			}, named)
+			statuses, bodies := s.visit()
+			good := 0
+			for i := range visitors {
+				switch statuses[i] {
+				case 200: // the one that was asked for alone
+					good++
+					if !strings.HasPrefix(bodies[i], fmt.Sprint(i, "{")) {
+						t.Errorf("visitor %d is taken for %s", i, bodies[i])
+					}
+				case 503:
+				default:
+					t.Errorf("visitor %d: got %d, want 503", i, statuses[i])
+				}
+			}
+			if good != 1 {
+				t.Errorf("%d are let in, want the one whose look-up went alone", good)
+			}
+		})
+	}
+}
