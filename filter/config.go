@@ -158,6 +158,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"signed_cookies", object{
 				{"secret_key", secret(&r.Signed.SecretKey, env), "SECRET_KEY; ${NAME} reads the VM's environment"},
 				{"secret_key_fallbacks", secrets(&r.Signed.Fallbacks, env), "SECRET_KEY_FALLBACKS; a ${NAME} may hold several, with spaces between"},
+				{"revocable", boolean(&r.Signed.Revocable), "sessions can be ended before their time: engine.service is asked whether they were"},
 			}, "sessions are in their cookies, as Django's signed_cookies engine signs them"},
 		}, "where sessions live"},
 		{"expiry", object{
@@ -207,8 +208,10 @@ func (r *Route) validate(path string) error {
 		bad("engine.signed_cookies.secret_key", "must be Django's SECRET_KEY, and no key may be empty")
 	}
 	switch named := r.Service.Cluster != ""; {
-	case named && r.Signed.inUse():
-		bad("engine", "has both service.cluster and signed_cookies; a route that changes the engine sets service.cluster or signed_cookies.secret_key of the other to \"\"")
+	case r.Signed.Revocable && (!named || !r.Signed.inUse()):
+		bad("engine.signed_cookies.revocable", "needs secret_key, and engine.service.cluster: the session service knows what was revoked")
+	case named && r.Signed.inUse() && !r.Signed.Revocable:
+		bad("engine", "has both service.cluster and signed_cookies, which is for signed_cookies.revocable; a route that changes the engine sets service.cluster or signed_cookies.secret_key of the other to \"\"")
 	case !named && !r.Signed.inUse() && r.Mode != ModeOff:
 		bad("engine", "must have service.cluster, the Envoy cluster of the session service, or signed_cookies.secret_key")
 	}

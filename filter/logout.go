@@ -1,10 +1,13 @@
 package filter
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // logout handles the logout path: a POST from this very origin ends the
 // session in the store and then in the browser.
-func (s *Stream) logout(h Headers) Action {
+func (s *Stream) logout(h Headers, now time.Time) Action {
 	if s.method != "POST" {
 		return Action{Outcome: Malformed, Reply: s.refusal(405, "Logging out takes a POST.", [2]string{"allow", "POST"})}
 	}
@@ -15,11 +18,30 @@ func (s *Stream) logout(h Headers) Action {
 	switch {
 	case state == cookieAmbiguous:
 		return s.refuseAmbiguous()
-	case state == cookieAbsent || s.route.Signed.inUse() || !validKey(key):
+	case state == cookieAbsent:
+		return s.loggedOut()
+	case s.route.Signed.inUse():
+		return s.logoutSigned(key, now)
+	case !validKey(key):
 		return s.loggedOut()
 	}
 	s.waiting, s.written = forFlush, key
 	return Action{Verdict: Wait, Callout: s.route.Service.callout(flushPath, keyBody(key))}
+}
+
+// logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked,
+// that is all: a copy lives on, as in Django.
+func (s *Stream) logoutSigned(cookie string, now time.Time) Action {
+	r := s.route.Signed.read(cookie, s.route.Expiry.Policy, now)
+	if !s.route.Signed.Revocable || r.verdict != liveSession {
+		return s.loggedOut()
+	}
+	of := r.signed
+	if of == nil {
+		of = newSubject(cookie, &r)
+	}
+	s.waiting, s.written = forFlush, of.ID
+	return Action{Verdict: Wait, Callout: s.revokeCallout(of)}
 }
 
 // flushed has the service's answer to a flush. A logout that did not reach the

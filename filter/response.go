@@ -33,6 +33,9 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	default:
 		s.refresh(&action, now)
 	}
+	if s.revoked && !isSet {
+		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.route.Cookie.Delete()})
+	}
 	if s.moved && !isSet && action.Outcome != Refreshed {
 		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
 		action.Outcome = Refreshed
@@ -103,6 +106,10 @@ func (s *Stream) touched(slide bool, now time.Time) {
 // the session, or begun another: key is what the cookie was set to.
 func (s *Stream) cookieSet(action *Action, key string) {
 	if s.route.Signed.inUse() {
+		if key == "" && s.subject != nil && !s.revoked {
+			action.Tell = append(action.Tell, s.revokeCallout(s.subject))
+			action.Forget = s.subject.ID
+		}
 		return
 	}
 	if s.key != "" && s.route.Service.Cache.TTL > 0 {

@@ -85,6 +85,7 @@ type record struct {
 	created, seen time.Time // the limits' stamps; zero: none yet
 	cycled, used  time.Time // of the key: when it was made by a cycle, and first used; zero: not
 	text          string    // the data, as it came
+	signed        *subject  // of a session in its cookie; nil: none stands in it
 	told          *told     // what upstreams are told of it, once that was made
 	data          []rawjson.Member
 }

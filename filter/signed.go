@@ -17,6 +17,9 @@ type Signed struct {
 	SecretKey string   // secret
 	Fallbacks []string // secret
 
+	// Revocable has the session service asked whether a session was revoked.
+	Revocable bool
+
 	codec *django.CookieCodec // nil: this is not the route's engine
 	// verified are cookies that were found good, so that the same one is not
 	// verified for each request. It follows from the cookie alone what it
@@ -85,6 +88,7 @@ func signedRecord(data string, policy session.Policy, at time.Time) record {
 	if r.created.IsZero() {
 		r.created = at
 	}
+	r.signed = subjectOf(&r)
 	return r
 }
 
@@ -147,6 +151,7 @@ func loggedInData(data, user string) string {
 	}
 	patch := append(appendName([]byte{'{'}, loginKeys[0]), rawjson.AppendString(nil, user)...)
 	patch = append(appendName(append(patch, ','), loginKeys[2]), "null"...)
+	patch = append(appendName(append(patch, ','), session.SignedKey), "null"...)
 	patch = append(appendName(append(patch, ','), session.CreatedKey), "null}"...)
 	return rawjson.MergePatch(data, string(patch))
 }

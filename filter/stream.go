@@ -22,6 +22,11 @@ type Stream struct {
 	written                           string // the key that a callout of the stream's changes
 	record                            record
 	moved                             bool // the client is to be told that key is new
+
+	// Of a session that is kept in its cookie and can be revoked:
+	kept    *record
+	subject *subject
+	revoked bool
 }
 
 // waiting says which answer a paused stream waits for.
@@ -30,6 +35,7 @@ type waiting uint8
 const (
 	forNothing waiting = iota
 	forLookup
+	forVerify
 	forFlush   // the client's logout
 	forFlushBy // the upstream's
 	forLogin
@@ -57,7 +63,7 @@ func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Actio
 	s.route, s.headers = route, h
 	s.edits = route.stripIdentity(h)
 	if route.Logout.Path != "" && pathOf(s.target) == route.Logout.Path {
-		return s.logout(h)
+		return s.logout(h, now)
 	}
 	if route.Mode == ModeOff {
 		return Action{Verdict: Continue, Edits: s.edits, Outcome: Off}
@@ -70,7 +76,11 @@ func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Actio
 		return s.missing()
 	case route.Signed.inUse():
 		s.key = key
-		return s.lookedUp(route.Signed.read(key, route.Expiry.Policy, now), now)
+		r := route.Signed.read(key, route.Expiry.Policy, now)
+		if r.verdict == liveSession && route.Signed.Revocable {
+			return s.verify(r, h, now)
+		}
+		return s.lookedUp(r, now)
 	case !validKey(key):
 		return s.missing()
 	}
@@ -91,7 +101,7 @@ func (s *Stream) LookedUp(k Known, now time.Time) Action {
 	waiting, r := s.waiting, k.record
 	s.waiting = forNothing
 	action := s.answered(waiting, r, now)
-	if waiting != forLookup {
+	if waiting != forLookup && waiting != forVerify {
 		action.Forget = s.written // what is remembered of it may be older
 	}
 	return action
@@ -101,6 +111,8 @@ func (s *Stream) answered(waiting waiting, r record, now time.Time) Action {
 	switch waiting {
 	case forLookup:
 		return s.lookedUp(r, now)
+	case forVerify:
+		return s.verified(r, now)
 	case forFlush:
 		return s.flushed(r)
 	case forFlushBy:
@@ -196,7 +208,7 @@ func (s *Stream) missing() Action {
 // proceed lets the request go on with the edits made so far.
 func (s *Stream) proceed(outcome Outcome) Action {
 	switch {
-	case !s.route.ForwardCookie:
+	case !s.route.ForwardCookie, s.revoked:
 		s.edits = append(s.edits, withoutCookie(s.headers, s.route.Cookie.Name)...)
 	case s.moved:
 		s.edits = append(s.edits, replacedCookie(s.headers, s.route.Cookie.Name, s.key))

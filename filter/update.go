@@ -157,6 +157,9 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	s.written = key
 	service, age := &s.route.Service, s.route.Expiry.Policy.Age
 	switch {
+	case u.flush && key != "" && s.subject != nil:
+		s.waiting, s.written = forFlushBy, s.subject.ID
+		return Action{Verdict: Wait, Callout: s.revokeCallout(s.subject)}
 	case u.flush && (key == "" || s.route.Signed.inUse()):
 		return s.flushedBy(record{verdict: noSession})
 	case u.flush:

@@ -19,7 +19,8 @@ type watches[W comparable] struct {
 // watch is one session with open streams.
 type watch[W comparable] struct {
 	key     string
-	hash    uint64 // of key
+	hash    uint64  // of key
+	ask     Callout // by which it is looked up
 	expires time.Time
 	streams map[W]bool
 }
@@ -34,8 +35,13 @@ func (l *Lookups[W]) Watch(s *Stream, w W) {
 	if s.record.verdict != liveSession || s.key == "" {
 		return
 	}
-	l.watched.at(s.key).expires = s.route.Expiry.end(s.record)
-	l.watched.add(s.key, w)
+	key, ask := s.key, l.Feed.service.callout(lookupPath, keyBody(s.key))
+	if s.subject != nil {
+		key, ask = s.subject.ID, s.verifyCallout()
+	}
+	at := l.watched.at(key)
+	at.expires, at.ask = s.route.Expiry.end(s.record), ask
+	l.watched.add(key, w)
 }
 
 // Unwatch forgets a stream that has ended by itself.
@@ -102,7 +108,7 @@ func (l *Lookups[W]) Due(now time.Time) (Callout, string, bool) {
 		}
 		delete(l.watched.due, hash)
 		l.flights[at.key] = &flight[W]{}
-		return l.Feed.service.callout(lookupPath, keyBody(at.key)), at.key, true
+		return at.ask, at.key, true
 	}
 	return Callout{}, "", false
 }
@@ -122,7 +128,8 @@ func (l *Lookups[W]) ended(key string, r *record, now time.Time) (ending []W) {
 		at.expires = r.expires
 		if r.key != "" && r.key != key { // the session has a newer key: that is the one to watch
 			l.watched.forget(at)
-			l.watched.at(r.key).expires = r.expires
+			newer := l.watched.at(r.key)
+			newer.expires, newer.ask = r.expires, l.Feed.service.callout(lookupPath, keyBody(r.key))
 			for w := range at.streams {
 				l.watched.add(r.key, w)
 			}

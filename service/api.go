@@ -23,6 +23,12 @@ type (
 	flushRequest struct {
 		Key  *string `json:"key"`
 		User string  `json:"user"`
+		// Age is how many seconds a session that is kept in its cookie can live:
+		// with it, Key is a session.Signed's ID, and of a user such sessions end too.
+		Age int64 `json:"age"`
+		// Before ends only those of a user's sessions that are kept in cookies and
+		// began by then, in Unix seconds.
+		Before int64 `json:"before"`
 	}
 	createRequest struct {
 		Data  json.RawMessage `json:"data"`
@@ -79,7 +85,7 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 		return none, err
 	}
 	v, err := s.Store.Load(ctx, key)
-	if err != nil {
+	if err != nil || session.IsRevocation(v.Data) {
 		return none, err
 	}
 	if v, err = s.follow(ctx, v); err != nil {
@@ -188,19 +194,41 @@ func (s *service) rotateWith(ctx context.Context, key string, change session.Cha
 
 func (s *service) flush(ctx context.Context, in flushRequest) (answer, error) {
 	if in.User != "" {
-		if in.Key != nil {
-			return none, fmt.Errorf("%w: key and user exclude each other", errRequest)
-		}
-		if _, err := session.FlushUser(ctx, s.Store, in.User); err != nil {
-			return none, err
-		}
-		return none, s.publish(ctx, session.UserEvent(in.User))
+		return none, s.flushUser(ctx, in)
 	}
 	key, err := checkKey(in.Key)
-	if err != nil {
+	switch {
+	case err != nil:
+		return none, err
+	case in.Before != 0:
+		return none, fmt.Errorf("%w: before is for a user's sessions", errRequest)
+	case in.Age == 0:
+		return none, s.end(ctx, key)
+	}
+	if err := s.revokeSigned(ctx, in); err != nil {
 		return none, err
 	}
-	return none, s.end(ctx, key)
+	return none, s.publish(ctx, session.SessionEvent(key))
+}
+
+func (s *service) flushUser(ctx context.Context, in flushRequest) error {
+	switch {
+	case in.Key != nil:
+		return fmt.Errorf("%w: key and user exclude each other", errRequest)
+	case in.Before != 0 && in.Age == 0:
+		return fmt.Errorf("%w: before needs age", errRequest)
+	}
+	if in.Age != 0 {
+		if err := s.revokeSigned(ctx, in); err != nil {
+			return err
+		}
+	}
+	if in.Before == 0 {
+		if _, err := session.FlushUser(ctx, s.Store, in.User); err != nil {
+			return err
+		}
+	}
+	return s.publish(ctx, session.UserEvent(in.User))
 }
 
 // ended makes "ended" of a session whose own expiry had passed when it was
@@ -245,6 +273,9 @@ func merging(patch json.RawMessage) edit {
 // keep it), then set the end of a session that is written now.
 func (s *service) change(w writing, edit edit) session.Change {
 	return func(v session.Session) (session.Session, error) {
+		if session.IsRevocation(v.Data) {
+			return v, session.ErrNotFound
+		}
 		if next := session.CycleOf(v.Data).Next; next != nil {
 			return v, cycledError{next.Key}
 		}

@@ -113,6 +113,7 @@ func (s *service) routes() http.Handler {
 		"/v1/changed": calling(s, "/v1/changed", s.changed),
 		"/v1/cycle":   calling(s, "/v1/cycle", s.cycle),
 		"/v1/used":    calling(s, "/v1/used", s.used),
+		"/v1/verify":  calling(s, "/v1/verify", s.verify),
 	}
 	handlers := map[string]http.Handler{"/v1/batch": batchEndpoint(s, calls), "/v1/feed": feedEndpoint(s)}
 	for path, call := range calls {

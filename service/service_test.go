@@ -18,6 +18,7 @@ import (
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store"
+	"cloakroom/store/feed"
 	"cloakroom/store/memory"
 )
 
@@ -29,6 +30,7 @@ type fixture struct {
 	*testing.T
 	handler http.Handler
 	store   session.Store
+	feed    session.Feed
 	clock   *sessiontest.Clock
 	random  *countingReader
 	log     bytes.Buffer
@@ -50,7 +52,7 @@ func drawn(n int) string { return strings.Repeat(string(rune('a'+n)), session.Ke
 
 func start(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{T: t, clock: &sessiontest.Clock{}, random: &countingReader{}}
+	f := &fixture{T: t, clock: &sessiontest.Clock{}, random: &countingReader{}, feed: feed.New()}
 	f.clock.Advance(1_800_000_000 * time.Second)
 	f.store = memory.New(f.clock.Now)
 	f.serve(f.store)
@@ -60,7 +62,7 @@ func start(t *testing.T) *fixture {
 func (f *fixture) serve(s session.Store) {
 	f.Helper()
 	handler, err := service.New(service.Config{
-		Store: s, Token: token, Now: f.clock.Now, Random: f.random,
+		Store: s, Feed: f.feed, Token: token, Now: f.clock.Now, Random: f.random,
 		Log: slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

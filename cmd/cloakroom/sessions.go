@@ -77,7 +77,7 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		if err != nil && !unreadable(err) {
 			return err
 		}
-		if c.User != "" && session.UserOf(v.Data) != c.User {
+		if (c.User != "" && session.UserOf(v.Data) != c.User) || session.IsRevocation(v.Data) {
 			continue
 		}
 		l := describe(v, err == nil)
@@ -162,49 +162,4 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	l := describe(v, v.Data != nil)
 	l.Data = bytes.Clone(v.Data)
 	return a.printJSON(l)
-}
-
-type revokeCmd struct {
-	storeFlag `embed:""`
-	ID        string `arg:"" optional:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
-	User      string `placeholder:"ID" help:"Delete all sessions of this user instead."`
-	JSON      bool   `help:"Print JSON."`
-}
-
-func (c *revokeCmd) Run(ctx context.Context, a *app) error {
-	sessions, err := c.openReadable(ctx, a)
-	if err != nil {
-		return err
-	}
-	defer sessions.Close()
-	if c.User != "" {
-		return c.revokeUser(ctx, a, sessions)
-	}
-	v, err := one{c.ID}.find(ctx, a, sessions)
-	if err != nil {
-		return err
-	}
-	if err := sessions.Delete(ctx, v.Key); err != nil {
-		return err
-	}
-	if c.JSON {
-		return a.printJSON(describe(v, v.Data != nil))
-	}
-	fmt.Fprintln(a.stdout, "revoked", idOf(v.Key))
-	return nil
-}
-
-func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Store) error {
-	if c.ID != "" {
-		return fmt.Errorf("%w: a session's ID and --user exclude each other", errUsage)
-	}
-	keys, err := session.FlushUser(ctx, sessions, c.User)
-	if err != nil {
-		return fmt.Errorf("after %d sessions: %w; run it again to go on", len(keys), err)
-	}
-	if c.JSON {
-		return a.printJSON(map[string]int{"revoked": len(keys)})
-	}
-	fmt.Fprintf(a.stdout, "revoked %d sessions\n", len(keys))
-	return nil
 }

@@ -67,7 +67,7 @@ func testRevocation(t *testing.T, name, url string) {
 	before := s.callouts()
 	var lags []time.Duration
 	for _, key := range victims {
-		lags = append(lags, s.lag(key))
+		lags = append(lags, s.lag(key, s.flushing(key)))
 	}
 	callouts := s.callouts() - before
 	stop()
@@ -79,7 +79,7 @@ func testRevocation(t *testing.T, name, url string) {
 	// One replica less: the other has the whole feed.
 	s.services[0].Kill()
 	s.ports, s.degraded = s.ports[1:], true
-	cut := s.lag(rest[0])
+	cut := s.lag(rest[0], s.flushing(rest[0]))
 	// No replica: what is remembered is believed for a stated time only.
 	s.services[1].Kill()
 	killed := time.Now()
@@ -104,9 +104,9 @@ func (s *site) probers() (all []prober) {
 	return all
 }
 
-// lag ends a session while all Envoys are asked for it, and gives for how long
+// lag has a session end while all Envoys are asked for it, and gives for how long
 // after the acknowledgement requests were still sent that were admitted.
-func (s *site) lag(key string) time.Duration {
+func (s *site) lag(key string, end func() error) time.Duration {
 	s.t.Helper()
 	var acknowledged, last atomic.Int64
 	var probing sync.WaitGroup
@@ -146,7 +146,7 @@ func (s *site) lag(key string) time.Duration {
 	for range s.probers() {
 		<-began
 	}
-	if err := s.flush(key); err != nil {
+	if err := end(); err != nil {
 		s.t.Error(err)
 	}
 	acknowledged.Store(time.Now().UnixNano())

@@ -160,10 +160,15 @@ func get(ctx context.Context, client *http.Client, base, key string) (int, error
 	return response.StatusCode, err
 }
 
-// flush ends a session at a replica drawn at random, and returns when that is
+// flushing ends a session.
+func (s *site) flushing(key string) func() error {
+	return func() error { return s.flush(map[string]any{"key": key}) }
+}
+
+// flush ends sessions at a replica drawn at random, and returns when that is
 // acknowledged.
-func (s *site) flush(key string) error {
-	body, err := json.Marshal(map[string]string{"key": key})
+func (s *site) flush(what map[string]any) error {
+	body, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if err := s.flush(keys[0]); err != nil {
+	if err := s.flushing(keys[0])(); err != nil {
 		t.Fatal(err)
 	}
 	var last time.Duration

@@ -257,12 +257,9 @@ func (b *backend) serveFeed(next http.Handler, w http.ResponseWriter, r *http.Re
 
 // revoke ends a session as another proxy would, and waits until this one has
 // been told.
-func (b *backend) revoke(t *testing.T, name string) {
+func (b *backend) revoke(t *testing.T, name, body string) {
 	t.Helper()
-	b.mu.Lock()
-	key := b.keys[name]
-	b.mu.Unlock()
-	r := httptest.NewRequest(http.MethodPost, "/v1/flush", strings.NewReader(`{"key":"`+key+`"}`))
+	r := httptest.NewRequest(http.MethodPost, "/v1/flush", strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+serviceToken)
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
@@ -273,6 +270,16 @@ func (b *backend) revoke(t *testing.T, name string) {
 	b.feeds = 1 // the next request for the feed comes when this was heard
 	b.told = false
 	b.mu.Unlock()
+}
+
+// revocation is the request by which a session of the scenario is ended.
+func (b *backend) revocation(s *scenario, name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, signed := s.Signed[name]; signed {
+		return `{"key":"` + session.SignedID(b.keys[name]) + `","age":1209600}`
+	}
+	return `{"key":"` + b.keys[name] + `"}`
 }
 
 // learning is ample time for all workers to learn what the leading one has

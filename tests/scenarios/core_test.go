@@ -28,7 +28,8 @@ func baseConfig() map[string]any {
 // under the name that a runner gives it.
 func (s *scenario) config(t testing.TB, cluster string) []byte {
 	config := merge(baseConfig(), s.Config)
-	if engine := config["engine"].(map[string]any); engine["signed_cookies"] == nil {
+	engine := config["engine"].(map[string]any)
+	if signed, ok := engine["signed_cookies"].(map[string]any); !ok || signed["revocable"] == true {
 		engine["service"].(map[string]any)["cluster"] = cluster
 	}
 	text, err := json.Marshal(config)

@@ -58,8 +58,9 @@ type step struct {
 	// HTTP2 sends the request by HTTP/2, each cookie in a field of its own.
 	HTTP2 bool
 	// Revoke is a session that ends before the request, elsewhere: the feed
-	// has told the proxy.
-	Revoke string
+	// has told the proxy. RevokeUser ends all of a user's.
+	Revoke     string
+	RevokeUser string `yaml:"revoke_user"`
 	// Fault is how the session service misbehaves; see faults. Empty: not.
 	// FaultOn is the one path that it misbehaves on; empty: all.
 	Fault   string

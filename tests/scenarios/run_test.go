@@ -30,7 +30,10 @@ func play(t *testing.T, s *scenario, b *backend, address string) {
 		}
 		b.begin(step)
 		if step.Revoke != "" {
-			b.revoke(t, step.Revoke)
+			b.revoke(t, step.Revoke, b.revocation(s, step.Revoke))
+		}
+		if step.RevokeUser != "" {
+			b.revoke(t, "user "+step.RevokeUser, `{"user":"`+step.RevokeUser+`","age":1209600}`)
 		}
 		if s.cached() {
 			b.follows(t)

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the table into README.md")
 var limits = map[string]map[string]string{
 	"signed_cookies": {
 		"2 the engine's own place":  "in the cookie",
-		"7 login, logout, clean-up": "yes, but a copy of the cookie lives until it ends, as in Django; and Django does not take a login by another service",
+		"7 login, logout, clean-up": "yes, but without `revocable` a copy of the cookie lives until it ends, as in Django; and Django does not take a login by another service",
 	},
 }
 

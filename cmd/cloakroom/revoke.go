@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"cloakroom/service"
+	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/session/rawjson"
+	"cloakroom/store"
+	"cloakroom/store/feed"
+)
+
+type revokeCmd struct {
+	storeFlag `embed:""`
+	ID        string        `arg:"" optional:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
+	User      string        `placeholder:"ID" help:"Delete all sessions of this user instead."`
+	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - reads such a cookie, and --user ends the user's too."`
+	Before    time.Time     `placeholder:"2026-12-31T23:59:59Z" help:"With --user and --signed-age: end only those in cookies that began by then."`
+	JSON      bool          `help:"Print JSON."`
+}
+
+func (c *revokeCmd) Run(ctx context.Context, a *app) error {
+	switch {
+	case c.SignedAge < 0 || (c.SignedAge > 0 && c.SignedAge < time.Second):
+		return fmt.Errorf("%w: --signed-age must be a second at least, such as 336h", errUsage)
+	case !c.Before.IsZero() && (c.User == "" || c.SignedAge == 0 || c.Before.After(time.Now())):
+		return fmt.Errorf("%w: --before is a time that has passed, and goes with --user and --signed-age", errUsage)
+	case c.User != "" && c.ID != "":
+		return fmt.Errorf("%w: a session's ID and --user exclude each other", errUsage)
+	}
+	sessions, err := c.openReadable(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer sessions.Close()
+	switch {
+	case c.User != "":
+		return c.revokeUser(ctx, a, sessions)
+	case c.SignedAge > 0:
+		return c.revokeSigned(ctx, a, sessions)
+	}
+	v, err := one{c.ID}.find(ctx, a, sessions)
+	if err != nil {
+		return err
+	}
+	if err := sessions.Delete(ctx, v.Key); err != nil {
+		return err
+	}
+	if err := tell(ctx, a, sessions, session.SessionEvent(v.Key)); err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(describe(v, v.Data != nil))
+	}
+	fmt.Fprintln(a.stdout, "revoked", idOf(v.Key))
+	return nil
+}
+
+func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Store) error {
+	now := time.Now()
+	if c.SignedAge > 0 {
+		until := now
+		if !c.Before.IsZero() {
+			until = c.Before
+		}
+		if err := service.Revoke(ctx, sessions, session.RevokedUser(c.User), until, now, c.SignedAge); err != nil {
+			return err
+		}
+	}
+	var keys []string
+	if c.Before.IsZero() {
+		var err error
+		if keys, err = session.FlushUser(ctx, sessions, c.User); err != nil {
+			return fmt.Errorf("after %d sessions: %w; run it again to go on", len(keys), err)
+		}
+	}
+	if err := tell(ctx, a, sessions, session.UserEvent(c.User)); err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]int{"revoked": len(keys)})
+	}
+	and := ""
+	if c.SignedAge > 0 {
+		and = ", and those in cookies"
+	}
+	fmt.Fprintf(a.stdout, "revoked %d sessions%s\n", len(keys), and)
+	return nil
+}
+
+// maxCookieData bounds what a signed cookie unpacks to.
+const maxCookieData = 1 << 20
+
+// revokeSigned revokes the session of a cookie that standard input has.
+func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.Store) error {
+	if c.ID != "-" {
+		return fmt.Errorf("%w: - reads the cookie's value from standard input; nobody keeps a list of sessions that are in cookies", errUsage)
+	}
+	line, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return err
+	}
+	cookie := strings.TrimSpace(line)
+	codec, err := withKeys(a, func(key string, fallbacks ...string) (*django.CookieCodec, error) {
+		return django.NewCookieCodec(maxCookieData, key, fallbacks...)
+	})
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	data, _, err := codec.Decode(cookie, c.SignedAge, now)
+	if err != nil {
+		return fmt.Errorf("standard input has no live session's cookie: %w", err)
+	}
+	id := signedID(cookie, data)
+	if err := service.Revoke(ctx, sessions, session.RevokedSession(id), now, now, c.SignedAge); err != nil {
+		return err
+	}
+	if err := tell(ctx, a, sessions, session.SessionEvent(id)); err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]string{"id": id, "user": userOf(data)})
+	}
+	fmt.Fprintln(a.stdout, "revoked", id)
+	return nil
+}
+
+// signedID gives the session.Signed.ID of a cookie.
+func signedID(cookie string, data []byte) string {
+	members, err := rawjson.Object(string(data), nil)
+	for _, m := range members {
+		text, isText := rawjson.String(m.Value)
+		if of, ok := session.ParseSigned(text); err == nil && m.Name == session.SignedKey && isText && ok {
+			return of.ID
+		}
+	}
+	return session.SignedID(cookie)
+}
+
+// tell has the filters that remember sessions hear of an end, where the store has a feed
+// that reaches them.
+func tell(ctx context.Context, a *app, sessions session.Store, event string) error {
+	f, err := store.Feed(ctx, sessions)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, alone := f.(*feed.Memory); alone {
+		fmt.Fprintln(a.stderr, "this store has no feed: where filters have a cache, they hear of it after cache.ttl")
+	}
+	return f.Publish(ctx, event)
+}
