@@ -2,17 +2,35 @@ package filter
 
 import "testing"
 
+var (
+	benchRequest  = Headers{{":authority", "127.0.0.1"}, {":path", "/page"}, {":method", "GET"}, {":scheme", "http"}, {"user-agent", "Go-http-client/1.1"}, {"cookie", "csrftoken=abc; sessionid=" + goodKey}, {"x-forwarded-proto", "http"}, {"x-request-id", "5f9c2f0e-6a9c-4b1e-9a66-0e9a8f66c6a1"}}
+	benchResponse = Headers{{":status", "200"}, {"content-length", "2"}, {"content-type", "text/plain"}, {"date", "Tue"}, {"server", "envoy"}}
+)
+
+const benchData = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}`
+
 // BenchmarkCached is the core's part of a request with a cached session.
 func BenchmarkCached(b *testing.B) {
 	route := routeOf(b, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`)
 	cache := NewCache(10, 1<<20)
-	cache.put(goodKey, newRecord(`{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}`, now.AddDate(0, 0, 1)), now)
-	request := Headers{{":authority", "127.0.0.1"}, {":path", "/page"}, {":method", "GET"}, {":scheme", "http"}, {"user-agent", "Go-http-client/1.1"}, {"cookie", "csrftoken=abc; sessionid=" + goodKey}, {"x-forwarded-proto", "http"}, {"x-request-id", "5f9c2f0e-6a9c-4b1e-9a66-0e9a8f66c6a1"}}
-	response := Headers{{":status", "200"}, {"content-length", "2"}, {"content-type", "text/plain"}, {"date", "Tue"}, {"server", "envoy"}}
+	cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1)), now)
 	b.ReportAllocs()
 	for b.Loop() {
 		var s Stream
-		if s.Request(request, route, Memory{cache, true}, now).Verdict != Continue || s.Response(response, now).Verdict != Continue {
+		if s.Request(benchRequest, route, Memory{cache, true}, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
+			b.Fatal("refused")
+		}
+	}
+}
+
+// BenchmarkLookup is its part of one whose session is looked up.
+func BenchmarkLookup(b *testing.B) {
+	route := routeOf(b, `{"engine":{"service":{"cluster":"s","token":"t"}}}`)
+	answer := Answer{"200", `{"state":"live","expires":9999999999,"data":` + benchData + "}"}
+	b.ReportAllocs()
+	for b.Loop() {
+		var s Stream
+		if s.Request(benchRequest, route, Memory{}, now).Verdict != Wait || s.Reply(answer, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
 			b.Fatal("refused")
 		}
 	}

@@ -13,7 +13,7 @@ type Config struct {
 	env    func(string) (string, bool)
 	base   Route
 	routes map[string]*Route
-	strip  map[string]bool
+	strip  *stripped
 }
 
 // ParseConfig reads the plugin configuration: JSON, or the serialized
@@ -25,7 +25,7 @@ func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) 
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: map[string]bool{}}
+	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &stripped{}}
 	layers := map[string]any{}
 	top := append(c.base.fields(env), field{name: "routes", spec: byName(layers)})
 	if err := top.read("", tree); err != nil {
@@ -113,9 +113,9 @@ func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error
 	if err := route.apply("metadata.filter_metadata."+Namespace, fields, c.env); err != nil {
 		return nil, err
 	}
-	route.strip = map[string]bool{}
-	for header := range c.strip {
-		route.strip[header] = true
+	route.strip = &stripped{}
+	for name := range c.strip.names {
+		route.strip.add(name)
 	}
 	route.addStripped(route.strip)
 	return &route, nil

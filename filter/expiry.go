@@ -56,7 +56,11 @@ func (e *Expiry) cycleDue(r record, now time.Time) bool {
 
 // stamp reads a stamp of the session service's; the zero time where there is none.
 func stamp(data []rawjson.Member, key string) time.Time {
-	seconds, err := strconv.ParseInt(value(data, key), 10, 64)
+	text := value(data, key)
+	if text == "" {
+		return time.Time{} // as in nearly all; an error would cost more
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return time.Time{}
 	}

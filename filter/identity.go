@@ -15,26 +15,50 @@ var (
 )
 
 // fold maps header names that some server may take for one another to one
-// form: CGI and WSGI make '_' of '-' and of anything else that is no letter
+// form: CGI and WSGI make '_' of '-' and of any other byte that is no letter
 // and no digit (CVE-2025-64484).
 func fold(name string) string {
 	for i := 0; i < len(name); i++ {
-		if c := name[i]; c != '-' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			return strings.Map(foldRune, name)
+		if name[i] != foldByte(name[i]) {
+			folded := []byte(name)
+			for i, c := range folded {
+				folded[i] = foldByte(c)
+			}
+			return string(folded)
 		}
 	}
 	return name
 }
 
-func foldRune(c rune) rune {
+func foldByte(c byte) byte {
 	switch {
-	case c >= 'A' && c <= 'Z':
-		return c + 'a' - 'A'
 	case (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'):
 		return c
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
 	}
 	return '-'
 }
+
+// stripped are the headers that no client may send, by their folded names; nil: none.
+type stripped struct {
+	names   map[string]bool
+	lengths uint64 // the bit of a name's length, so that few are folded
+}
+
+func (s *stripped) add(name string) {
+	if s.names == nil {
+		s.names = map[string]bool{}
+	}
+	s.names[fold(name)] = true
+	s.lengths |= lengthBit(name)
+}
+
+func (s *stripped) has(name string) bool {
+	return s != nil && s.lengths&lengthBit(name) != 0 && s.names[fold(name)]
+}
+
+func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
 
 // names gives the headers that carry identity.
 func (id *Identity) names() []string {
@@ -49,9 +73,9 @@ func (id *Identity) names() []string {
 }
 
 // addStripped adds what no client may send where r holds.
-func (r *Route) addStripped(strip map[string]bool) {
+func (r *Route) addStripped(strip *stripped) {
 	for _, name := range r.Identity.names() {
-		strip[fold(name)] = true
+		strip.add(name)
 	}
 }
 
@@ -77,7 +101,7 @@ func isIdentityName(name string) bool {
 func (r *Route) stripIdentity(h Headers) []Edit {
 	var edits []Edit
 	for _, field := range h {
-		if name := field[0]; name != "" && name[0] != ':' && r.strip[fold(name)] {
+		if name := field[0]; r.strip.has(name) && name[0] != ':' {
 			edits = append(edits, Edit{Op: Remove, Name: name})
 		}
 	}
@@ -105,7 +129,7 @@ func (id *Identity) isUser(data []rawjson.Member) bool {
 
 // edits gives the edits that tell the upstream who this is.
 func (id *Identity) edits(data []rawjson.Member) ([]Edit, error) {
-	var edits []Edit
+	edits := make([]Edit, 0, len(id.Headers)+1)
 	for _, h := range id.Headers {
 		text, err := headerText(value(data, h.Key))
 		if err != nil {
@@ -150,7 +174,11 @@ func (r *record) identity(id *Identity) ([]Edit, error) {
 
 // dataLine gives the data as one line of ASCII JSON.
 func (id *Identity) dataLine(data []rawjson.Member) []byte {
-	line := []byte{'{'}
+	size := 2
+	for _, m := range data {
+		size += len(m.Name) + len(m.Value) + len(`"":,`)
+	}
+	line := append(make([]byte, 0, size), '{')
 	for _, m := range data {
 		if !id.carries(m.Name) {
 			continue

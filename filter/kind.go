@@ -6,9 +6,10 @@ import "strings"
 type kind uint8
 
 const (
-	kindProgram kind = iota // fetch, XHR, WebSocket, EventSource, an API client: wants a status
-	kindPage                // a person's page load: wants to be led to the login page
-	kindGRPC                // wants a grpc-status
+	kindUnknown kind = iota
+	kindProgram      // fetch, XHR, WebSocket, EventSource, an API client: wants a status
+	kindPage         // a person's page load: wants to be led to the login page
+	kindGRPC         // wants a grpc-status
 )
 
 // kindOf tells page loads from programs by what browsers say of themselves

@@ -5,8 +5,8 @@ import "strings"
 // refuseMissing refuses a request that has no live session.
 func (s *Stream) refuseMissing() Action {
 	r := s.route
-	page := s.kind == kindPage
-	if r.OnMissing == MissingRedirect && s.kind != kindGRPC {
+	page := s.wants() == kindPage
+	if r.OnMissing == MissingRedirect && s.wants() != kindGRPC {
 		page = true
 	}
 	if r.OnMissing == MissingDeny {
@@ -34,7 +34,7 @@ func (s *Stream) challenge() string {
 
 // redirectStatus keeps GET a GET and makes one of anything else.
 func (s *Stream) redirectStatus() int {
-	if isSafe(s.method) {
+	if isSafe(s.headers.Get(":method")) {
 		return 302
 	}
 	return 303
@@ -42,16 +42,16 @@ func (s *Stream) redirectStatus() int {
 
 func (s *Stream) isLoginPage() bool {
 	login, _, _ := strings.Cut(s.route.Login.URL, "?")
-	return pathOf(s.target) == login
+	return pathOf(s.headers.Get(":path")) == login
 }
 
 // loginLocation is the login page with the way back. A login page on another
 // host needs that way in full.
 func (s *Stream) loginLocation() string {
 	login := s.route.Login.URL
-	back := localTarget(s.target)
+	back := localTarget(s.headers.Get(":path"))
 	if login[0] != '/' {
-		back = s.scheme + "://" + s.authority + back
+		back = s.headers.Get(":scheme") + "://" + s.headers.Get(":authority") + back
 	}
 	separator := "?"
 	if strings.IndexByte(login, '?') >= 0 {

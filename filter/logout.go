@@ -8,12 +8,14 @@ import (
 // logout handles the logout path: a POST from this very origin ends the
 // session in the store and then in the browser.
 func (s *Stream) logout(h Headers, now time.Time) Action {
-	if s.method != "POST" {
+	s.wants()
+	if h.Get(":method") != "POST" {
 		return Action{Outcome: Malformed, Reply: s.refusal(405, "Logging out takes a POST.", [2]string{"allow", "POST"})}
 	}
 	if !sameOrigin(h) {
 		return Action{Outcome: Forbidden, Reply: s.refusal(403, "Logging out is refused to other sites.")}
 	}
+	s.headers = nil
 	key, state := findCookie(h, s.route.Cookie.Name)
 	switch {
 	case state == cookieAmbiguous:
@@ -56,7 +58,7 @@ func (s *Stream) flushed(r record) Action {
 
 func (s *Stream) loggedOut() Action {
 	forget := [2]string{"set-cookie", s.route.Cookie.Delete()}
-	if s.kind == kindPage {
+	if s.wants() == kindPage {
 		return Action{Outcome: LoggedOut, Reply: redirect(303, s.route.Logout.Redirect, forget)}
 	}
 	return Action{Outcome: LoggedOut, Reply: LocalReply{Status: 204, GRPCStatus: NoGRPC, Headers: Headers{

@@ -9,11 +9,17 @@ import (
 // local replies, which it leaves as they are.
 func (s *Stream) Response(h Headers, now time.Time) Action {
 	action := Action{Verdict: Continue}
-	instructed := false
-	for _, name := range instructions {
-		if has(h, name) || len(h) == 0 {
-			instructed = true
-			action.Edits = append(action.Edits, Edit{Op: Remove, Name: name})
+	instructed := len(h) == 0
+	for _, field := range h {
+		instructed = instructed || strings.HasPrefix(field[0], instructionPrefix)
+	}
+	if instructed {
+		instructed = false
+		for _, name := range instructions {
+			if has(h, name) || len(h) == 0 {
+				instructed = true
+				action.Edits = append(action.Edits, Edit{Op: Remove, Name: name})
+			}
 		}
 	}
 	if s.route == nil || s.route.Mode == ModeOff {

@@ -65,7 +65,7 @@ type Route struct {
 	AcceptUpdates bool
 	Require       []Requirement
 
-	strip map[string]bool // folded names of the headers that no client may send
+	strip *stripped
 }
 
 // Service is where and how the session service is asked.

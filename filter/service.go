@@ -34,7 +34,8 @@ func (s *Service) callout(path, body string) Callout {
 }
 
 func keyBody(key string) string {
-	return string(append(rawjson.AppendString([]byte(`{"key":`), key), '}'))
+	body := append(make([]byte, 0, len(`{"key":""}`)+len(key)), `{"key":`...)
+	return string(append(rawjson.AppendString(body, key), '}'))
 }
 
 func cycleBody(key string, grace time.Duration) string {

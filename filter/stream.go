@@ -11,17 +11,15 @@ import (
 // ready. Its methods are called in the order that the proxy's events have.
 type Stream struct {
 	route   *Route
-	kind    kind
 	waiting waiting
-
-	method, target, scheme, authority string
-	memory                            Memory
-	headers                           Headers
-	edits                             []Edit
-	key                               string
-	written                           string // the key that a callout of the stream's changes
-	record                            record
-	moved                             bool // the client is to be told that key is new
+	memory  Memory
+	headers Headers // the request's, until it goes on
+	kind    kind    // wants, once it is asked
+	edits   []Edit
+	key     string
+	written string // the key that a callout of the stream's changes
+	record  record
+	moved   bool // the client is to be told that key is new
 
 	// Of a session that is kept in its cookie and can be revoked:
 	kept    *record
@@ -42,6 +40,15 @@ const (
 	forUpdate
 )
 
+// wants is what the request is for. It is asked before the request's headers are gone,
+// and only where it matters: for most requests it does not.
+func (s *Stream) wants() kind {
+	if s.kind == kindUnknown {
+		s.kind = kindOf(s.headers)
+	}
+	return s.kind
+}
+
 func validKey(key string) bool { return session.ValidKey(key) }
 
 // Request decides on the request headers, which are the caller's again
@@ -54,18 +61,17 @@ func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Actio
 		// could be stripped.
 		return Action{Outcome: Malformed, Reply: s.refusal(431, "Too many request headers.")}
 	}
-	s.kind = kindOf(h)
-	s.method, s.target = h.Get(":method"), h.Get(":path")
-	s.scheme, s.authority = h.Get(":scheme"), h.Get(":authority")
+	s.headers = h
 	if route == nil {
 		return Action{Outcome: Misconfigured, Reply: s.refusal(500, "The configuration of this route is in error; the proxy's log says where.")}
 	}
-	s.route, s.headers = route, h
+	s.route = route
 	s.edits = route.stripIdentity(h)
-	if route.Logout.Path != "" && pathOf(s.target) == route.Logout.Path {
+	if route.Logout.Path != "" && pathOf(h.Get(":path")) == route.Logout.Path {
 		return s.logout(h, now)
 	}
 	if route.Mode == ModeOff {
+		s.headers = nil
 		return Action{Verdict: Continue, Edits: s.edits, Outcome: Off}
 	}
 	key, state := findCookie(h, route.Cookie.Name)
@@ -212,6 +218,9 @@ func (s *Stream) proceed(outcome Outcome) Action {
 		s.edits = append(s.edits, withoutCookie(s.headers, s.route.Cookie.Name)...)
 	case s.moved:
 		s.edits = append(s.edits, replacedCookie(s.headers, s.route.Cookie.Name, s.key))
+	}
+	if s.route.AcceptUpdates {
+		s.wants() // what is refused yet is refused in its words
 	}
 	edits := s.edits
 	s.headers, s.edits = nil, nil

@@ -20,6 +20,9 @@ const (
 	expiryHeader = "x-session-expiry" // set_expiry: seconds, 0, a date, or nothing for the policy
 )
 
+// instructionPrefix is common to them.
+const instructionPrefix = "x-session-"
+
 var instructions = []string{setHeader, loginHeader, flushHeader, expiryHeader}
 
 // loginKeys are what django.contrib.auth.login writes. A patch must not: a

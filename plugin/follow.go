@@ -45,7 +45,10 @@ func (p *pluginContext) follower(route *filter.Route) *follower {
 	if route == nil {
 		return nil
 	}
-	return p.followers[route.Service.Cluster]
+	if route != p.lastRoute {
+		p.lastRoute, p.lastFollower = route, p.followers[route.Service.Cluster]
+	}
+	return p.lastFollower
 }
 
 func (f *follower) memory(now time.Time) filter.Memory {

@@ -14,6 +14,7 @@ import (
 // pluginContext is one configuration of the filter on one worker.
 type pluginContext struct {
 	types.DefaultPluginContext
+	id       uint32
 	routes   *filter.Routes
 	counters counters
 	// at is when the callback at hand, or one shortly before it, began.
@@ -23,7 +24,10 @@ type pluginContext struct {
 	warnings limiter
 	// followers by the cluster of the session service.
 	followers map[string]*follower
-	outboxes  map[destination]*outbox
+	// lastRoute and lastFollower are those of the request before: most have one route.
+	lastRoute    *filter.Route
+	lastFollower *follower
+	outboxes     map[destination]*outbox
 }
 
 // OnPluginStart refuses a configuration that is not right in every field;

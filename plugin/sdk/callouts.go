@@ -21,9 +21,9 @@ var callouts = map[calloutID]CalloutDone{}
 var noPairs [4]byte
 
 // DispatchHTTPCall sends an HTTP request to the cluster and has done called with the answer, once, even if the stream
-// that asked for it has ended meanwhile. The callout belongs to the plugin context: when that goes, done is never called.
-// After an error it is not called either. The headers must hold :method, :path and :authority. A timeoutMillis of 0 means
-// no timeout.
+// that asked for it has ended meanwhile. The callout belongs to the plugin context, the one whose stream or callback asks:
+// when that goes, done is never called. After an error it is not called either. The headers must hold :method, :path and
+// :authority. A timeoutMillis of 0 means no timeout.
 //
 // done runs with the plugin context as the effective one; proxywasm.SetEffectiveContext leads to the streams that wait.
 // Within done, dispatch further callouts by DispatchHTTPCall: proxywasm.DispatchHttpCall books them on the context of
@@ -31,7 +31,7 @@ var noPairs [4]byte
 //
 // The error is one of the SDK's: types.ErrorStatusBadArgument for an unknown cluster or a missing header,
 // types.ErrorInternalFailure where the request failed at once.
-func DispatchHTTPCall(cluster string, headers [][2]string, body []byte, timeoutMillis uint32, done CalloutDone) error {
+func DispatchHTTPCall(plugin uint32, cluster string, headers [][2]string, body []byte, timeoutMillis uint32, done CalloutDone) error {
 	pairs := internal.SerializeMap(headers)
 	var token uint32
 	status := internal.ProxyHttpCall(unsafe.StringData(cluster), len(cluster), unsafe.SliceData(pairs), len(pairs),
@@ -39,13 +39,13 @@ func DispatchHTTPCall(cluster string, headers [][2]string, body []byte, timeoutM
 	if status != internal.StatusOK {
 		return internal.StatusToError(status)
 	}
-	callouts[calloutID{contexts.plugin(), token}] = done
+	callouts[calloutID{plugin, token}] = done
 	return nil
 }
 
 // finishCallout gives the answer to the callout's function, or to the SDK where the SDK has dispatched the callout.
 func finishCallout(plugin, token uint32, numHeaders, bodySize, numTrailers int) {
-	id := calloutID{contexts.enter(plugin), token}
+	id := calloutID{plugin, token}
 	done, ours := callouts[id]
 	if !ours {
 		internal.ProxyOnHttpCallResponse(plugin, token, numHeaders, bodySize, numTrailers)

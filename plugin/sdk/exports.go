@@ -27,20 +27,20 @@ func proxyOnContextCreate(contextID, pluginContextID uint32) {
 
 //go:wasmexport proxy_on_vm_start
 func proxyOnVMStart(pluginContextID, configurationSize uint32) bool {
-	return bool(internal.ProxyOnVMStart(contexts.enter(pluginContextID), int(configurationSize)))
+	return bool(internal.ProxyOnVMStart(pluginContextID, int(configurationSize)))
 }
 
 //go:wasmexport proxy_on_configure
 func proxyOnConfigure(pluginContextID, configurationSize uint32) bool {
-	return bool(internal.ProxyOnConfigure(contexts.enter(pluginContextID), int(configurationSize)))
+	return bool(internal.ProxyOnConfigure(pluginContextID, int(configurationSize)))
 }
 
 //go:wasmexport proxy_on_tick
-func proxyOnTick(pluginContextID uint32) { internal.ProxyOnTick(contexts.enter(pluginContextID)) }
+func proxyOnTick(pluginContextID uint32) { internal.ProxyOnTick(pluginContextID) }
 
 //go:wasmexport proxy_on_queue_ready
 func proxyOnQueueReady(pluginContextID, queueID uint32) {
-	internal.ProxyOnQueueReady(contexts.enter(pluginContextID), queueID)
+	internal.ProxyOnQueueReady(pluginContextID, queueID)
 }
 
 //go:wasmexport proxy_on_http_call_response
@@ -50,20 +50,17 @@ func proxyOnHTTPCallResponse(pluginContextID, token, numHeaders, bodySize, numTr
 
 //go:wasmexport proxy_on_request_headers
 func proxyOnRequestHeaders(contextID, numHeaders uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnRequestHeaders(contexts.enter(contextID), int(numHeaders), endOfStream)
+	return internal.ProxyOnRequestHeaders(contextID, int(numHeaders), endOfStream)
 }
 
 //go:wasmexport proxy_on_response_headers
 func proxyOnResponseHeaders(contextID, numHeaders uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnResponseHeaders(contexts.enter(contextID), int(numHeaders), endOfStream)
+	return internal.ProxyOnResponseHeaders(contextID, int(numHeaders), endOfStream)
 }
 
-//go:wasmexport proxy_on_log
-func proxyOnLog(contextID uint32) { internal.ProxyOnLog(contexts.enter(contextID)) }
-
-//go:wasmexport proxy_on_delete
-func proxyOnDelete(contextID uint32) {
-	internal.ProxyOnDelete(contexts.enter(contextID))
+// deleteContext tells the SDK that a context is gone.
+func deleteContext(contextID uint32) {
+	internal.ProxyOnDelete(contextID)
 	if contexts.remove(contextID) {
 		forgetCallouts(contextID)
 	}

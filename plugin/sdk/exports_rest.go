@@ -11,48 +11,54 @@ import (
 
 //go:wasmexport proxy_on_request_body
 func proxyOnRequestBody(contextID, bodySize uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnRequestBody(contexts.enter(contextID), int(bodySize), endOfStream)
+	return internal.ProxyOnRequestBody(contextID, int(bodySize), endOfStream)
 }
 
 //go:wasmexport proxy_on_request_trailers
 func proxyOnRequestTrailers(contextID, numTrailers uint32) types.Action {
-	return internal.ProxyOnRequestTrailers(contexts.enter(contextID), int(numTrailers))
+	return internal.ProxyOnRequestTrailers(contextID, int(numTrailers))
 }
 
 //go:wasmexport proxy_on_response_body
 func proxyOnResponseBody(contextID, bodySize uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnResponseBody(contexts.enter(contextID), int(bodySize), endOfStream)
+	return internal.ProxyOnResponseBody(contextID, int(bodySize), endOfStream)
 }
 
 //go:wasmexport proxy_on_response_trailers
 func proxyOnResponseTrailers(contextID, numTrailers uint32) types.Action {
-	return internal.ProxyOnResponseTrailers(contexts.enter(contextID), int(numTrailers))
+	return internal.ProxyOnResponseTrailers(contextID, int(numTrailers))
 }
 
 //go:wasmexport proxy_on_new_connection
 func proxyOnNewConnection(contextID uint32) types.Action {
-	return internal.ProxyOnNewConnection(contexts.enter(contextID))
+	return internal.ProxyOnNewConnection(contextID)
 }
 
 //go:wasmexport proxy_on_downstream_data
 func proxyOnDownstreamData(contextID, dataSize uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnDownstreamData(contexts.enter(contextID), int(dataSize), endOfStream)
+	return internal.ProxyOnDownstreamData(contextID, int(dataSize), endOfStream)
 }
 
 //go:wasmexport proxy_on_downstream_connection_close
 func proxyOnDownstreamConnectionClose(contextID uint32, peer types.PeerType) {
-	internal.ProxyOnDownstreamConnectionClose(contexts.enter(contextID), peer)
+	internal.ProxyOnDownstreamConnectionClose(contextID, peer)
 }
 
 //go:wasmexport proxy_on_upstream_data
 func proxyOnUpstreamData(contextID, dataSize uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnUpstreamData(contexts.enter(contextID), int(dataSize), endOfStream)
+	return internal.ProxyOnUpstreamData(contextID, int(dataSize), endOfStream)
 }
 
 //go:wasmexport proxy_on_upstream_connection_close
 func proxyOnUpstreamConnectionClose(contextID uint32, peer types.PeerType) {
-	internal.ProxyOnUpstreamConnectionClose(contexts.enter(contextID), peer)
+	internal.ProxyOnUpstreamConnectionClose(contextID, peer)
 }
 
 //go:wasmexport proxy_on_done
-func proxyOnDone(contextID uint32) bool { return internal.ProxyOnDone(contexts.enter(contextID)) }
+func proxyOnDone(contextID uint32) bool { return internal.ProxyOnDone(contextID) }
+
+//go:wasmexport proxy_on_log
+func proxyOnLog(contextID uint32) { internal.ProxyOnLog(contextID) }
+
+//go:wasmexport proxy_on_delete
+func proxyOnDelete(contextID uint32) { deleteContext(contextID) }

@@ -162,11 +162,7 @@ func (host) ProxySetTickPeriodMilliseconds(period uint32) internal.Status {
 }
 
 func (host) ProxySetEffectiveContext(contextID uint32) internal.Status {
-	status := proxySetEffectiveContext(contextID)
-	if status == internal.StatusOK {
-		contexts.enter(contextID)
-	}
-	return status
+	return proxySetEffectiveContext(contextID)
 }
 
 func (host) ProxyDone() internal.Status { return proxyDone() }

@@ -31,7 +31,7 @@ func init() {
 type vmContext struct{ types.DefaultVMContext }
 
 func (*vmContext) NewPluginContext(id uint32) types.PluginContext {
-	return &pluginContext{scripts: scripts{}}
+	return &pluginContext{scripts: scripts{"plugin": strconv.Itoa(int(id))}}
 }
 
 // scripts are operations by callback.
@@ -96,7 +96,7 @@ func (p *pluginContext) OnTick()             { p.scripts.run("tick") }
 func (p *pluginContext) OnQueueReady(uint32) { p.scripts.run("queue") }
 func (p *pluginContext) OnPluginDone() bool  { p.scripts.run("plugin-done"); return true }
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
-	return &httpContext{scripts: scripts{"as": p.scripts["as"]}, id: id}
+	return &httpContext{scripts: scripts{"as": p.scripts["as"], "plugin": p.scripts["plugin"]}, id: id}
 }
 
 type httpContext struct {

@@ -179,7 +179,11 @@ func call(w words, s scripts) string {
 	if w.at(2) == "none" {
 		headers = headers[:1]
 	}
-	err := upstreamgo.DispatchHTTPCall(w.at(1), headers, []byte(w.rest(4)), uint32(w.number(3)), func(h, b, t int) {
+	plugin, err := strconv.Atoi(s["plugin"])
+	if err != nil {
+		return result("", err)
+	}
+	err = upstreamgo.DispatchHTTPCall(uint32(plugin), w.at(1), headers, []byte(w.rest(4)), uint32(w.number(3)), func(h, b, t int) {
 		status := ""
 		var body []byte
 		if h > 0 {
