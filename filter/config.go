@@ -14,6 +14,8 @@ type Config struct {
 	base   Route
 	routes map[string]*Route
 	strip  *stripped
+	// metadata says that routes may carry configuration in their metadata.
+	metadata bool
 }
 
 // ParseConfig reads the plugin configuration: JSON, or the serialized
@@ -25,9 +27,9 @@ func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) 
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &stripped{}}
+	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &stripped{}, metadata: true}
 	layers := map[string]any{}
-	top := append(c.base.fields(env), field{name: "routes", spec: byName(layers)})
+	top := append(c.base.fields(env), general(layers, &c.metadata)...)
 	if err := top.read("", tree); err != nil {
 		return nil, err
 	}
@@ -68,7 +70,8 @@ func configTree(text string) (any, error) {
 func Schema() map[string]any {
 	route := defaultRoute()
 	fields := route.fields(nil)
-	s := append(fields, field{"routes", byName(nil), "by Envoy route name: the same keys, over the above"}).schema()
+	metadata := true
+	s := append(fields, general(nil, &metadata)...).schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "Cloakroom filter configuration"
 	routes := s["properties"].(map[string]any)["routes"].(map[string]any)
@@ -266,6 +269,14 @@ func (r *Route) validate(path string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// general are the fields of the general configuration alone.
+func general(routes map[string]any, metadata *bool) []field {
+	return []field{
+		{"route_metadata", boolean(metadata), "whether routes may carry configuration in their metadata; false spares each request the question, and what stands there is not read"},
+		{"routes", byName(routes), "by Envoy route name: the same keys, over the above"},
+	}
 }
 
 // byName reads objects by name without a look inside.

@@ -22,11 +22,14 @@ func NewRoutes(c *Config) *Routes {
 // ByName reports whether routes are configured by their names.
 func (r *Routes) ByName() bool { return len(r.config.routes) > 0 }
 
+// ByMetadata reports whether routes are configured by their metadata.
+func (r *Routes) ByMetadata() bool { return r.config.metadata }
+
 // Lookup gives the configuration for an Envoy route's name and the bytes of
 // its metadata (property xds.route_metadata). For metadata in error it gives
 // nil, which Stream.Request refuses, and, the first time, the error.
 func (r *Routes) Lookup(name string, metadata []byte) (*Route, error) {
-	if len(metadata) == 0 {
+	if len(metadata) == 0 || !r.ByMetadata() {
 		return r.config.Named(name), nil
 	}
 	if route, ok := r.known[name][string(metadata)]; ok {

@@ -19,7 +19,11 @@ type httpContext struct {
 	stream   filter.Stream
 	gone     bool
 	watched  bool // closed when its session ends
+	held     bool // somebody may still hold it when it is gone
 }
+
+// maxSpare bounds what is kept of streams for those to come.
+const maxSpare = 256
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 	now, route := now(), c.plugin.route()
@@ -50,6 +54,10 @@ func (c *httpContext) OnHttpStreamDone() {
 	c.gone = true
 	if c.watched {
 		c.follower.lookups.Unwatch(c)
+	}
+	if p := c.plugin; !c.held && len(p.spare) < maxSpare {
+		*c = httpContext{}
+		p.spare = append(p.spare, c)
 	}
 }
 
@@ -110,13 +118,14 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 // watch has the stream end with its session, from when it is admitted.
 func (c *httpContext) watch(s *side) {
 	if s == &requestSide && c.follower != nil && c.stream.EndsWithSession() {
-		c.watched = true
+		c.watched, c.held = true, true
 		c.follower.lookups.Watch(&c.stream, c)
 	}
 }
 
 // ask sends the callout that the stream waits for; false if it cannot be sent.
 func (c *httpContext) ask(a filter.Action, s *side) bool {
+	c.held = true
 	if a.Lookup != "" && c.follower != nil {
 		return c.follower.look(a, c)
 	}

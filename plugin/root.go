@@ -18,7 +18,8 @@ type pluginContext struct {
 	routes   *filter.Routes
 	counters counters
 	// at is when the callback at hand, or one shortly before it, began.
-	at time.Time
+	at    time.Time
+	spare []*httpContext // of streams that are gone
 	// headers is where a callback's header pairs go.
 	headers  [][2]string
 	warnings limiter
@@ -54,17 +55,25 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 }
 
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
+	if n := len(p.spare); n > 0 {
+		c := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		c.plugin, c.id = p, id
+		return c
+	}
 	return &httpContext{plugin: p, id: id}
 }
 
 // route gives the configuration of the route that Envoy chose for the stream
 // at hand; nil if it is in error.
 func (p *pluginContext) route() *filter.Route {
-	var name []byte
+	var name, metadata []byte
 	if p.routes.ByName() {
 		name, _ = upstreamgo.Property("xds\x00route_name")
 	}
-	metadata, _ := upstreamgo.Property("xds\x00route_metadata")
+	if p.routes.ByMetadata() {
+		metadata, _ = upstreamgo.Property("xds\x00route_metadata")
+	}
 	route, err := p.routes.Lookup(string(name), metadata)
 	if err != nil {
 		proxywasm.LogErrorf("cloakroom: %v", err)

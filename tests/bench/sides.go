@@ -33,7 +33,14 @@ func sides(b *bench) []side {
 		maps.Copy(s, more)
 		return map[string]any{"engine": map[string]any{"service": s}}
 	}
-	mixed := ours("mixed", "ours, cached, mixed traffic", serviceKey, service(map[string]any{"cache": map[string]any{"ttl": "1h"}}))
+	cached := service(map[string]any{"cache": map[string]any{"ttl": "1h"}})
+	verified := map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": b.secretKey}}}
+	plain := func(config map[string]any) map[string]any {
+		config = maps.Clone(config)
+		config["route_metadata"] = false
+		return config
+	}
+	mixed := ours("mixed", "ours, cached, mixed traffic", serviceKey, cached)
 	mixed.mixed = true
 	return []side{
 		{Name: "none", what: "no filter", cookie: serviceKey},
@@ -44,9 +51,11 @@ func sides(b *bench) []side {
 		{Name: "ext_authz_django", what: "ext_authz, a Django view", filters: []any{b.extAuthz("django", "/django/authz")}, cookie: serviceKey},
 		ours("off", "ours, mode: off", serviceKey, map[string]any{"mode": "off"}),
 		ours("lookup", "ours, a look-up", serviceKey, service(nil)),
-		ours("cached", "ours, cached", serviceKey, service(map[string]any{"cache": map[string]any{"ttl": "1h"}})),
+		ours("cached", "ours, cached", serviceKey, cached),
+		ours("cached_plain", "ours, cached, no route_metadata", serviceKey, plain(cached)),
 		mixed,
-		ours("signed", "ours, signed cookie", signed, map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": b.secretKey}}}),
+		ours("signed", "ours, signed cookie", signed, verified),
+		ours("signed_plain", "ours, signed cookie, no route_metadata", signed, plain(verified)),
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ const serviceToken = "the-scenarios-token"
 type backend struct {
 	t        testing.TB
 	store    session.Store
-	service  *httptest.Server
+	service  string // its URL
 	upstream *httptest.Server
 	keys     map[string]string // by the session's name
 	started  time.Time
@@ -67,15 +68,17 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 		t.Fatal(err)
 	}
 	b.handler = handler
-	b.service = httptest.NewServer(b.record(handler))
 	b.upstream = httptest.NewServer(http.HandlerFunc(b.serveUpstream))
 	if s.Stopped {
-		b.service.Close()
+		b.service = unserved(t)
+	} else {
+		service := httptest.NewServer(b.record(handler))
+		b.service = service.URL
+		t.Cleanup(service.Close)
 	}
 	t.Cleanup(func() {
 		close(b.ended)
 		b.upstream.Close()
-		b.service.Close()
 	})
 	names := make([]string, 0, len(s.Sessions))
 	for name := range s.Sessions {
@@ -89,6 +92,23 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 		b.sign(name, v)
 	}
 	return b
+}
+
+// unserved gives the URL of a port that is taken, and that nobody listens on.
+func unserved(t testing.TB) string {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	address, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", address.(*syscall.SockaddrInet4).Port)
 }
 
 // data is a session's data with its stamps.

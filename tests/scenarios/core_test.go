@@ -182,7 +182,7 @@ func (p *coreProxy) call(c filter.Callout) filter.Answer {
 		return filter.Answer{}
 	}
 	client := http.Client{Timeout: c.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	request, err := http.NewRequest(http.MethodPost, p.b.service.URL+c.Path, strings.NewReader(c.Body))
+	request, err := http.NewRequest(http.MethodPost, p.b.service+c.Path, strings.NewReader(c.Body))
 	if err != nil {
 		p.t.Error(err)
 		return filter.Answer{}

@@ -54,7 +54,7 @@ func testEnvoy(t *testing.T, version string) {
 	for i := range corpus {
 		s := &corpus[i]
 		listeners[i] = listener{
-			Port: ports[i+1], Service: portOf(t, backends[i].service.URL), Upstream: portOf(t, backends[i].upstream.URL),
+			Port: ports[i+1], Service: portOf(t, backends[i].service), Upstream: portOf(t, backends[i].upstream.URL),
 			Config: string(s.config(t, "sessions"+strconv.Itoa(i))), Routes: s.Routes,
 		}
 	}

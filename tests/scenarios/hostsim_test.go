@@ -33,7 +33,7 @@ func TestHostsim(t *testing.T) {
 			}
 			host, err := hostsim.New(t.Context(), hostsim.Config{
 				Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: s.config(t, "sessions"), Name: "cloakroom"}}, Routes: routes,
-				Clusters: map[string]hostsim.Cluster{"sessions": hostsim.URL(b.service.URL), "upstream": hostsim.URL(b.upstream.URL)},
+				Clusters: map[string]hostsim.Cluster{"sessions": hostsim.URL(b.service), "upstream": hostsim.URL(b.upstream.URL)},
 			})
 			if err != nil {
 				t.Fatal(err)
