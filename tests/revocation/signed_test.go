@@ -30,6 +30,22 @@ func signedEngine() map[string]any {
 	}
 }
 
+// signedCookies are of the users 0, 1 and so on.
+func signedCookies(t *testing.T, n int) []string {
+	t.Helper()
+	codec, err := django.NewCookieCodec(1<<16, secretKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookies := make([]string, n)
+	for i := range cookies {
+		if cookies[i], err = codec.Encode(fmt.Appendf(nil, `{"_auth_user_id":"%d"}`, i), time.Now().Add(-time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cookies
+}
+
 // TestRevocationOfSignedCookies revokes sessions that no store has, by their ids and by
 // their users.
 func TestRevocationOfSignedCookies(t *testing.T) {
@@ -41,16 +57,7 @@ func TestRevocationOfSignedCookies(t *testing.T) {
 	s := newSite(t, shape{envoys: 2, workers: 2, services: 2, url: postgres.URL("postgres"), config: map[string]any{"engine": signedEngine()}})
 	s.create(0) // the table
 	const sessions, ended = 2000, 40
-	codec, err := django.NewCookieCodec(1<<16, secretKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cookies := make([]string, sessions)
-	for i := range cookies {
-		if cookies[i], err = codec.Encode(fmt.Appendf(nil, `{"_auth_user_id":"%d"}`, i), time.Now().Add(-time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	cookies := signedCookies(t, sessions)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	s.warm(client, cookies)
 	s.warm(client, cookies)

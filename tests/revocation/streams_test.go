@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"cloakroom/session"
 )
 
 // beat is how often an open stream says something.
@@ -93,11 +95,35 @@ func (s *stream) beats(t *testing.T) bool {
 // TestStreamsEndWithTheSession has streams of two sessions open on two Envoys,
 // and ends the one session.
 func TestStreamsEndWithTheSession(t *testing.T) {
-	s := newSite(t, shape{
-		envoys: 2, workers: 2, services: 1, url: "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3"), timeout: "2s",
-		cache: map[string]any{"ttl": "1h"}, config: map[string]any{"end_streams": true}, upstream: http.HandlerFunc(speak),
+	t.Run("stored", func(t *testing.T) {
+		s := newSite(t, streaming(t, nil))
+		keys := s.create(2)
+		testStreams(t, s, "streams", keys, s.flushing(keys[0]))
 	})
-	keys := s.create(2)
+	t.Run("in a signed cookie", func(t *testing.T) {
+		s := newSite(t, streaming(t, signedEngine()))
+		s.create(0)
+		keys := signedCookies(t, 2)
+		testStreams(t, s, "streams of signed cookies", keys, func() error {
+			return s.flush(map[string]any{"key": session.SignedID(keys[0]), "age": signedAge})
+		})
+	})
+}
+
+// streaming is a site that closes streams.
+func streaming(t *testing.T, engine map[string]any) shape {
+	config := map[string]any{"end_streams": true}
+	if engine != nil {
+		config["engine"] = engine
+	}
+	return shape{
+		envoys: 2, workers: 2, services: 1, url: "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3"), timeout: "2s",
+		cache: map[string]any{"ttl": "1h"}, config: config, upstream: http.HandlerFunc(speak),
+	}
+}
+
+// testStreams has end be the end of the first session, and of nothing else.
+func testStreams(t *testing.T, s *site, name string, keys []string, end func() error) {
 	kinds := map[string]string{"server-sent events": "", "WebSocket": "Connection: Upgrade\r\nUpgrade: websocket\r\n"}
 	var ending, staying []*stream
 	for _, upgrade := range kinds {
@@ -109,7 +135,7 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if err := s.flushing(keys[0])(); err != nil {
+	if err := end(); err != nil {
 		t.Fatal(err)
 	}
 	var last time.Duration
@@ -148,5 +174,5 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 	if err := s.services[0].Resume(); err != nil {
 		t.Fatal(err)
 	}
-	note(t, "streams", fmt.Sprintf("streams: %d server-sent events and WebSockets on 2 Envoys ended with their session, the last word %s after it; %d of another session stayed open", len(ending), last.Round(time.Millisecond), len(staying)))
+	note(t, name, fmt.Sprintf(name+": %d server-sent events and WebSockets on 2 Envoys ended with their session, the last word %s after it; %d of another session stayed open", len(ending), last.Round(time.Millisecond), len(staying)))
 }
