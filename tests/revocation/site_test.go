@@ -15,8 +15,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -163,6 +165,23 @@ func get(ctx context.Context, client *http.Client, base, key string) (int, error
 // flushing ends a session.
 func (s *site) flushing(key string) func() error {
 	return func() error { return s.flush(map[string]any{"key": key}) }
+}
+
+// revoking ends a session by the command line, as an operator does.
+func (s *site) revoking(key string) func() error {
+	return func() error {
+		cloakroom, err := stack.Cloakroom()
+		if err != nil {
+			return err
+		}
+		revoke := exec.CommandContext(s.t.Context(), cloakroom, "sessions", "revoke", "--store", s.url, "-")
+		revoke.Stdin = strings.NewReader(key + "\n")
+		revoke.Env = append(os.Environ(), "CLOAKROOM_SECRET_KEY="+secretKey)
+		if text, err := revoke.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, text)
+		}
+		return nil
+	}
 }
 
 // flush ends sessions at a replica drawn at random, and returns when that is
