@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"cloakroom/session"
@@ -72,11 +73,21 @@ func compress(data []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// inflaters are readers to be used again: a new one takes 40 KiB.
+var inflaters sync.Pool
+
 func decompress(data []byte, limit int) ([]byte, error) {
-	r, err := zlib.NewReader(bytes.NewReader(data))
+	r, _ := inflaters.Get().(io.Reader)
+	var err error
+	if r == nil {
+		r, err = zlib.NewReader(bytes.NewReader(data))
+	} else {
+		err = r.(zlib.Resetter).Reset(bytes.NewReader(data), nil)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: zlib", ErrFormat)
 	}
+	defer inflaters.Put(r)
 	out, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: zlib", ErrFormat)

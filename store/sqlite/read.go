@@ -37,13 +37,10 @@ func (s *Store) decode(r row) (session.Session, error) {
 	return v, err
 }
 
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func (s *Store) load(ctx context.Context, q querier, key string) (session.Session, error) {
+// load reads what selectLive, asked with the arguments that it wants, gives.
+func (s *Store) load(key string, query func(args ...any) *sql.Row) (session.Session, error) {
 	var r row
-	switch err := r.scan(q.QueryRowContext(ctx, selectLive, key, formatTime(s.now())).Scan); {
+	switch err := r.scan(query(key, formatTime(s.now())).Scan); {
 	case errors.Is(err, sql.ErrNoRows):
 		return session.Session{}, session.ErrNotFound
 	case err != nil:
@@ -60,7 +57,25 @@ func (s *Store) load(ctx context.Context, q querier, key string) (session.Sessio
 func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	return s.load(ctx, s.reader, key)
+	live, err := s.liveStatement(ctx)
+	if err != nil {
+		return session.Session{}, unavailable(err)
+	}
+	return s.load(key, func(args ...any) *sql.Row { return live.QueryRowContext(ctx, args...) })
+}
+
+// liveStatement is selectLive, prepared: to parse it takes as long as to run it.
+func (s *Store) liveStatement(ctx context.Context) (*sql.Stmt, error) {
+	s.liveMu.Lock()
+	defer s.liveMu.Unlock()
+	if s.live == nil {
+		live, err := s.reader.PrepareContext(ctx, selectLive)
+		if err != nil {
+			return nil, err
+		}
+		s.live = live
+	}
+	return s.live, nil
 }
 
 // batch is how many rows All reads at a time.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -49,6 +50,9 @@ type Store struct {
 	// only those of other processes wait for SQLite's lock.
 	writer *sql.DB
 	reader *sql.DB
+
+	liveMu sync.Mutex
+	live   *sql.Stmt
 }
 
 var _ session.Store = (*Store)(nil)

@@ -38,7 +38,7 @@ func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.C
 func (s *Store) replace(ctx context.Context, key, newKey string, change session.Change) (session.Session, error) {
 	var v session.Session
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		old, err := s.load(ctx, tx, key)
+		old, err := s.load(key, func(args ...any) *sql.Row { return tx.QueryRowContext(ctx, selectLive, args...) })
 		if err != nil {
 			return err
 		}

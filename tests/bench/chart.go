@@ -17,6 +17,9 @@ func chart(sides []side, turns map[string][]turn) error {
 	for _, s := range sides[1:] {
 		bars = append(bars, charts.Value{Label: s.what, Value: float64(median(turns[s.Name], cpu)-base) / float64(time.Microsecond)})
 	}
+	if len(bars) < 2 {
+		return nil // nothing to compare
+	}
 	bar := charts.BarChart{
 		Title: "Envoy's CPU added for each request, µs", Width: 1400, Height: 500, BarWidth: 60, BarSpacing: 55,
 		Background: charts.Style{Padding: charts.Box{Top: 50, Bottom: 60}}, UseBaseValue: true, Bars: bars,
