@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,15 @@ type Parcel[W any] struct {
 }
 
 // Put takes a callout and gives what is to be sent now, the callout among it, or nothing.
+// One that may wait and is waiting already is not taken again: w hears nothing.
 func (o *Outbox[W]) Put(c Callout, w W, now time.Time) []Parcel[W] {
+	if strings.IndexByte(c.Body, '\n') >= 0 {
+		o.underway++
+		return []Parcel[W]{{c, w}} // it would be two lines of a batch
+	}
+	if c.Later && slices.ContainsFunc(o.waiting, func(p Parcel[W]) bool { return p.Callout == c }) {
+		return nil // many requests may find one session due
+	}
 	o.waiting = append(o.waiting, Parcel[W]{c, w})
 	if c.Later && len(o.waiting) < maxBatch {
 		return nil

@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ func TestOutbox(t *testing.T) {
 		{"a slow one is passed", []event{{0, "a", "a"}, {patience - 1, "b", ""}, {1, "c", "b c"}, {1, "d", ""}, {0, "returned", ""}, {0, "returned", "d"}}},
 		{"a slow one is passed by a tick", []event{{0, "a", "a"}, {1, "b", ""}, {patience, "tick", "b"}}},
 		{"what may wait waits for a tick", []event{{0, "(a)", ""}, {0, "(b)", ""}, {0, "tick", "a b"}, {0, "tick", ""}}},
+		{"the same waits once", []event{{0, "(a)", ""}, {0, "(b)", ""}, {0, "(a)", ""}, {0, "tick", "a b"}, {0, "(a)", ""}, {patience, "tick", "a"}}},
+		{"but what is waited for is never the same", []event{{0, "a", "a"}, {0, "b", ""}, {0, "b", ""}, {0, "returned", "b b"}}},
 		{"or for company", []event{{0, "(a)", ""}, {0, "b", "a b"}}},
 		{"and does not go by itself before", []event{{0, "a", "a"}, {0, "(b)", ""}, {0, "returned", ""}, {0, "tick", "b"}}},
 	} {
@@ -82,9 +85,23 @@ func TestOutboxFull(t *testing.T) {
 		}
 	}
 	for i := range maxBatch {
-		if got := o.Put(Callout{Later: true}, i, now); (got != nil) != (i == maxBatch-1) {
+		if got := o.Put(Callout{Later: true, Body: strconv.Itoa(i)}, i, now); (got != nil) != (i == maxBatch-1) {
 			t.Fatalf("%d may wait: %d sent", i, len(got))
 		}
+	}
+}
+
+// TestOutboxLines holds that nothing in a callout can be taken for another one.
+func TestOutboxLines(t *testing.T) {
+	var o Outbox[int]
+	now := time.Unix(1, 0)
+	o.Put(Callout{Path: "a"}, 0, now)
+	o.Put(Callout{Path: "b"}, 0, now)
+	if got := sentPaths(o.Put(Callout{Path: "c", Body: "{}\n/v1/flush {}"}, 0, now)); got != "c" {
+		t.Errorf("sent %q, want the one of two lines alone", got)
+	}
+	if got := sentPaths(o.Returned(now)) + "," + sentPaths(o.Returned(now)); got != ",b" {
+		t.Errorf("sent %q afterwards, want what waited, when both have returned", got)
 	}
 }
 

@@ -3,6 +3,7 @@
 package callouts
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -29,18 +30,20 @@ const (
 
 // site is a filter before a session service whose first answer can be held back.
 type site struct {
-	host *hostsim.Host
-	keys []string
+	host  *hostsim.Host
+	clock *hostsim.VirtualClock
+	keys  []string
 
 	mu     sync.Mutex
 	paths  []string      // of the calls
+	bodies []string      // of the calls
 	paused chan struct{} // gets one for each request that waits
 	open   chan struct{} // closed: the service answers
 }
 
 // newSite starts one. between may change the service's answers. Its clock stands
 // still, so that no callout becomes impatient.
-func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string) *site {
+func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string, expiry string) *site {
 	t.Helper()
 	clock := hostsim.NewVirtualClock(time.Now())
 	sessions := memory.New(clock.Now)
@@ -56,19 +59,24 @@ func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(vi
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{paused: make(chan struct{}, visitors), open: make(chan struct{})}
+	s := &site{clock: clock, paused: make(chan struct{}, visitors), open: make(chan struct{})}
 	answers := between(handler)
 	deciding := false
 	s.host, err = hostsim.New(t.Context(), hostsim.Config{
-		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `"}},"identity":{"data_keys":["name"]}}`)}},
+		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `"}},"identity":{"data_keys":["name"]},"expiry":` + expiry + `}`)}},
 		Routes:  []hostsim.Route{{Prefix: "/", Cluster: "app"}},
 		Clusters: map[string]hostsim.Cluster{
 			"app": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprint(w, r.Header.Get("X-User-Id"), r.Header.Get("X-Session"))
 			})),
 			"sessions": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
 				s.mu.Lock()
-				s.paths = append(s.paths, r.URL.Path)
+				s.paths, s.bodies = append(s.paths, r.URL.Path), append(s.bodies, string(body))
 				s.mu.Unlock()
 				<-s.open
 				answers.ServeHTTP(w, r)
@@ -121,7 +129,7 @@ func named(i int) string { return fmt.Sprintf(`{"_auth_user_id":"%d","name":"vis
 // TestTogether holds that look-ups that wait go together, and that each visitor is told
 // apart from the others.
 func TestTogether(t *testing.T) {
-	s := newSite(t, func(h http.Handler) http.Handler { return h }, named)
+	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "{}")
 	statuses, bodies := s.visit()
 	for i := range visitors {
 		if want := fmt.Sprintf(`%d{"name":"visitor %d"}`, i, i); statuses[i] != 200 || bodies[i] != want {
@@ -138,7 +146,7 @@ func TestTogether(t *testing.T) {
 func TestTooMuchTogether(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, func(i int) string {
 		return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d","more":"%s"}`, i, i, strings.Repeat("x", 100<<10))
-	})
+	}, "{}")
 	statuses, bodies := s.visit()
 	for i := range visitors {
 		if want := fmt.Sprintf(`%d{"name":"visitor %d"}`, i, i); statuses[i] != 200 || bodies[i] != want {
@@ -172,7 +180,7 @@ func TestDoubt(t *testing.T) {
 					lines[len(lines)-1] += "\n"
 					io.WriteString(w, strings.Join(change(lines), ""))
 				})
-			}, named)
+			}, named, "{}")
 			statuses, bodies := s.visit()
 			good := 0
 			for i := range visitors {
