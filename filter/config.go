@@ -194,6 +194,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"forward_cookie", boolean(&r.ForwardCookie), "whether the upstream gets the session cookie"},
 		{"end_streams", boolean(&r.EndStreams), "close what is still open (WebSocket, server-sent events, gRPC) when its session ends"},
 		{"accept_updates", boolean(&r.AcceptUpdates), "whether the upstream may change the session by `x-session-*` response headers"},
+		{"responses", choice(&r.Responses, "process", "skip"), "with skip response headers are left alone, as ext_authz leaves them: no `Vary: Cookie`, and what the upstream does to the session cookie, or says in `x-session-*`, is not seen"},
 		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with mode: required only"},
 	}
 }
@@ -247,6 +248,9 @@ func (r *Route) validate(path string) error {
 	}
 	if r.Expiry.CycleEvery > 0 && r.Signed.inUse() {
 		bad("expiry.cycle_every", "is not for engine.signed_cookies, whose cookies are new each time they are signed")
+	}
+	if r.Responses == ResponsesSkip && (r.AcceptUpdates || r.Expiry.SaveEveryRequest || r.Expiry.limited() || r.Signed.Revocable) {
+		bad("responses", "skip is not for accept_updates, save_every_request, idle, absolute, cycle_every and revocable, which all set the session cookie")
 	}
 	if !isLocation(r.Login.URL) {
 		bad("login.url", "must begin with one slash, or with http:// or https://")

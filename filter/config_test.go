@@ -45,6 +45,12 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"data_max_bytes", with(`"identity":{"data_max_bytes":1.5}`), "identity.data_max_bytes: must be a whole number"},
 		{"require an object", with(`"require":{"a":{}}`), "require: must be an object of session keys"},
 		{"require where nothing is required", with(`"mode":"optional","require":{"a":true}`), "require: holds with mode: required only"},
+		{"responses skipped that set the cookie", with(`"responses":"skip","expiry":{"save_every_request":true}`), "responses: skip is not for"},
+		{"responses skipped that say what to store", with(`"responses":"skip","accept_updates":true`), "responses: skip is not for"},
+		{"revocable without a service", `{"engine":{"signed_cookies":{"secret_key":"s","revocable":true}}}`, "engine.signed_cookies.revocable: needs secret_key, and engine.service.cluster"},
+		{"revocable without signed cookies", `{"engine":{"service":{"cluster":"s"},"signed_cookies":{"revocable":true}}}`, "engine.signed_cookies.revocable: needs secret_key"},
+		{"two engines", `{"engine":{"service":{"cluster":"s"},"signed_cookies":{"secret_key":"s"}}}`, "engine: has both"},
+		{"route_metadata in a route", `{"engine":{"service":{"cluster":"s"}},"routes":{"a":{"route_metadata":false}}}`, "routes.a.route_metadata: unknown field"},
 		{"a secret that is not there", `{"engine":{"service":{"cluster":"s","token":"${NONE}"}}}`, "engine.service.token: must be set in the VM's environment as NONE"},
 	}
 	for _, tt := range tests {

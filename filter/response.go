@@ -49,6 +49,11 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	return action
 }
 
+// SkipsResponse reports whether Response has nothing to do, whatever the response.
+func (s *Stream) SkipsResponse() bool {
+	return s.route != nil && s.route.Responses == ResponsesSkip && !s.moved
+}
+
 // NeedsTime reports whether Response will ask what time it is: to know it costs
 // a host call.
 func (s *Stream) NeedsTime() bool {

@@ -44,6 +44,16 @@ const (
 	UnavailableStale
 )
 
+// Responses is what becomes of response headers.
+type Responses uint8
+
+const (
+	// ResponsesProcess looks at them: for what upstreams set, and for caches.
+	ResponsesProcess Responses = iota
+	// ResponsesSkip leaves them as they are.
+	ResponsesSkip
+)
+
 // Route is the configuration that holds for one request. It does not change
 // once it is made.
 type Route struct {
@@ -63,6 +73,7 @@ type Route struct {
 	EndStreams bool
 	// AcceptUpdates lets the upstream change the session by response headers.
 	AcceptUpdates bool
+	Responses     Responses
 	Require       []Requirement
 
 	strip *stripped

@@ -33,6 +33,9 @@ func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 }
 
 func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
+	if c.stream.SkipsResponse() {
+		return types.ActionContinue
+	}
 	var at time.Time
 	if c.stream.NeedsTime() {
 		at = now()

@@ -151,7 +151,10 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status, response, body := p.forward(r, edit(headers, action.Edits))
-	action = p.decide(&stream, stream.Response(response, coreTime))
+	action = filter.Action{Verdict: filter.Continue}
+	if !stream.SkipsResponse() {
+		action = p.decide(&stream, stream.Response(response, coreTime))
+	}
 	if action.Verdict != filter.Continue {
 		p.reply(w, action.Reply)
 		return
