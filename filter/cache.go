@@ -60,6 +60,7 @@ func (c *Cache) put(key string, r record, now time.Time) {
 	hash := session.KeyHash(key)
 	c.dropHash(hash)
 	key = strings.Clone(key) // which may be a part of a request's headers
+	r.data = nil
 	e := &entry{hash: hash, key: key, record: r, at: now, bytes: sizeOf(key, r)}
 	if e.bytes > c.maxBytes || c.maxEntries == 0 {
 		return
@@ -118,15 +119,18 @@ func (c *Cache) dropHash(hash uint64) {
 
 func (c *Cache) dropUser(id string) {
 	for _, e := range c.byHash {
-		if userOf(&e.record) == id {
+		if e.record.user == id {
 			c.remove(e)
 		}
 	}
 }
 
 // userOf gives the id of a session's user, as session.UserOf.
-func userOf(r *record) string {
-	raw := value(r.data, session.UserKey)
+func userOf(data []rawjson.Member) string {
+	raw := value(data, session.UserKey)
+	if raw == "null" {
+		return ""
+	}
 	if text, ok := rawjson.String(raw); ok {
 		return text
 	}
@@ -142,9 +146,9 @@ func (c *Cache) Clear() {
 	c.ring, c.free, c.hand, c.bytes = c.ring[:0], c.free[:0], 0, 0
 }
 
-// sizeOf is about what a record costs: its text, which its members share, and
+// sizeOf is about what a record costs: its text, what upstreams are told of that, and
 // what describes them.
 func sizeOf(key string, r record) int {
-	const perEntry, perMember = 320, 32
-	return perEntry + len(key) + len(r.text) + perMember*cap(r.data)
+	const perEntry = 480
+	return perEntry + len(key) + 2*len(r.text)
 }

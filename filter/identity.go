@@ -149,27 +149,36 @@ func (id *Identity) edits(data []rawjson.Member) ([]Edit, error) {
 	return append(edits, Edit{Set, id.DataHeader, string(line)}), nil
 }
 
-// told are the edits of an Identity for one record.
-type told struct {
-	of    *Identity
+// judged is what a route makes of a session.
+type judged struct {
+	by    *Route
+	user  bool // it is a user's
+	met   bool // it has all that the route requires
 	edits []Edit
 }
 
-// identity gives the edits that tell the upstream who this is, made once for a
-// record that is remembered.
-func (r *record) identity(id *Identity) ([]Edit, error) {
-	if r.told != nil && r.told.of == id {
-		return r.told.edits, nil
+// judge says what a route makes of a session, found out once for one that is remembered.
+// It has edits, or an error where they cannot be made, where the route admits it.
+func (r *record) judge(route *Route) (judged, error) {
+	if r.judged != nil && r.judged.by == route {
+		return *r.judged, nil
 	}
-	edits, err := id.edits(r.data)
-	if err != nil {
-		return nil, err
+	data := r.members()
+	j := judged{by: route, user: route.Identity.isUser(data), met: true}
+	for _, q := range route.Require {
+		j.met = j.met && q.met(data)
 	}
-	edits = slices.Clip(edits) // who appends gets a copy
-	if r.told != nil {
-		r.told.of, r.told.edits = id, edits
+	if j.met && (j.user || route.Mode != Required) {
+		edits, err := route.Identity.edits(data)
+		if err != nil {
+			return judged{}, err
+		}
+		j.edits = slices.Clip(edits) // who appends gets a copy
 	}
-	return edits, nil
+	if r.judged != nil {
+		*r.judged = j
+	}
+	return j, nil
 }
 
 // dataLine gives the data as one line of ASCII JSON.

@@ -22,12 +22,12 @@ type subject struct {
 // subjectOf reads what stands in a session's data; nil where nothing does, or it is
 // another user's.
 func subjectOf(r *record) *subject {
-	text, ok := rawjson.String(value(r.data, session.SignedKey))
+	text, ok := rawjson.String(value(r.members(), session.SignedKey))
 	if !ok {
 		return nil
 	}
 	of, ok := session.ParseSigned(text)
-	if !ok || of.User != userOf(r) {
+	if !ok || of.User != r.user {
 		return nil
 	}
 	return &subject{of, text}
@@ -36,12 +36,12 @@ func subjectOf(r *record) *subject {
 // newSubject is that of a session in whose cookie none stands yet, or that has become
 // another user's.
 func newSubject(cookie string, r *record) *subject {
-	text, _ := rawjson.String(value(r.data, session.SignedKey))
+	text, _ := rawjson.String(value(r.members(), session.SignedKey))
 	of, ok := session.ParseSigned(text)
 	if !ok {
 		of.ID = session.SignedID(cookie)
 	}
-	of.Since, of.User = r.seen.Unix(), userOf(r)
+	of.Since, of.User = r.seen.Unix(), r.user
 	return &subject{of, of.String()}
 }
 
@@ -96,8 +96,7 @@ func (s *Stream) verifyCallout() Callout {
 // answers reports whether what is known was said of this subject, and not of the same
 // session at another time.
 func (r *record) answers(of *subject) bool {
-	text, _ := rawjson.String(value(r.data, session.SignedKey))
-	return r.verdict == noSession || text == of.text
+	return r.verdict == noSession || (r.signed != nil && r.signed.text == of.text)
 }
 
 // verified has the service's word on the session that the cookie holds.

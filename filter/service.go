@@ -83,12 +83,26 @@ type record struct {
 	key           string // where it is new
 	expires       time.Time
 	expiry        session.Expiry
-	created, seen time.Time // the limits' stamps; zero: none yet
-	cycled, used  time.Time // of the key: when it was made by a cycle, and first used; zero: not
-	text          string    // the data, as it came
-	signed        *subject  // of a session in its cookie; nil: none stands in it
-	told          *told     // what upstreams are told of it, once that was made
-	data          []rawjson.Member
+	created, seen time.Time        // the limits' stamps; zero: none yet
+	cycled, used  time.Time        // of the key: when it was made by a cycle, and first used; zero: not
+	text          string           // the data, as it came
+	user          string           // the id of its user; empty: nobody's
+	signed        *subject         // of a session in its cookie; nil: none stands in it
+	judged        *judged          // what a route makes of it, once that was asked; nil: of no live session
+	data          []rawjson.Member // of text; nil where it is to be read again
+}
+
+// members gives the session's data. What is remembered has it as text alone, for the
+// garbage collector's sake, which would look at every name and value.
+func (r *record) members() []rawjson.Member {
+	if r.data != nil || r.text == "" {
+		return r.data
+	}
+	data, err := rawjson.Object(r.text, nil)
+	if err != nil {
+		return nil // it was read before
+	}
+	return data
 }
 
 // parseAnswer reads an answer. Whatever is not exactly what the service says
@@ -135,16 +149,19 @@ func newRecord(text string, expires time.Time) record {
 	if err != nil {
 		return record{}
 	}
-	data = slices.Clone(data) // with no room to grow: it may be remembered
+	data = slices.Clone(data)
 	// An expiry that cannot be read makes the session end where the store
 	// says, and never later: it counts as a fixed date.
 	expiry, err := session.ParseExpiry(value(data, session.ExpiryKey))
 	if err != nil {
 		expiry = session.FixedExpiry(expires)
 	}
-	return record{
-		verdict: liveSession, expires: expires, expiry: expiry, text: text, data: data, told: &told{},
+	r := record{
+		verdict: liveSession, expires: expires, expiry: expiry, text: text, data: data, judged: &judged{},
 		created: stamp(data, session.CreatedKey), seen: stamp(data, session.SeenKey),
 		cycled: stamp(data, session.CycledKey), used: stamp(data, session.UsedKey),
 	}
+	r.user = userOf(data)
+	r.signed = subjectOf(&r)
+	return r
 }

@@ -88,7 +88,6 @@ func signedRecord(data string, policy session.Policy, at time.Time) record {
 	if r.created.IsZero() {
 		r.created = at
 	}
-	r.signed = subjectOf(&r)
 	return r
 }
 

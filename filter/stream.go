@@ -153,29 +153,27 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 		return s.missing()
 	case !s.route.Expiry.end(r).After(now):
 		return s.overLimit()
-	case s.route.Mode == Required && !s.route.Identity.isUser(r.data):
-		return s.refuseMissing()
 	}
-	for _, q := range s.route.Require {
-		if !q.met(r.data) {
-			return Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here.")}
-		}
-	}
-	identity, err := r.identity(&s.route.Identity)
-	if err != nil {
+	judged, err := r.judge(s.route)
+	switch {
+	case err != nil:
 		return Action{Outcome: Misconfigured, Warning: err.Error(), Reply: s.refusal(500, "The session cannot be handed on; the proxy's log says why.")}
+	case s.route.Mode == Required && !judged.user:
+		return s.refuseMissing()
+	case !judged.met:
+		return Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here.")}
 	}
 	s.record = r
 	if r.key != "" && s.key != r.key {
 		s.key, s.moved = r.key, true
 	}
 	if s.edits == nil {
-		s.edits = identity
+		s.edits = judged.edits
 	} else {
-		s.edits = append(s.edits, identity...)
+		s.edits = append(s.edits, judged.edits...)
 	}
 	outcome := Admitted
-	if !s.route.Identity.isUser(r.data) {
+	if !judged.user {
 		outcome = Anonymous
 	}
 	action := s.proceed(outcome)
