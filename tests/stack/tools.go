@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // The versions of Envoy that are tested: the newest, and an older one whose
@@ -70,7 +71,8 @@ func built(target string, path ...string) (string, error) {
 // now is not taken by anybody's client in the moment before it is listened on.
 const firstPort, lastPort = 12000, 32000
 
-// FreePorts gives n ports on 127.0.0.1 that nobody listens on.
+// FreePorts gives n ports on 127.0.0.1 that nobody listens on, and that no other test
+// is given while this process lives.
 func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range lastPort - firstPort {
@@ -82,9 +84,32 @@ func FreePorts(n int) ([]int, error) {
 		if err != nil {
 			continue
 		}
-		// Held until all are found, so that none is given twice.
-		defer l.Close()
-		ports = append(ports, port)
+		l.Close()
+		taken, err := takePort(port)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			ports = append(ports, port)
+		}
 	}
 	return nil, fmt.Errorf("no %d free ports between %d and %d", n, firstPort, lastPort)
+}
+
+// takePort takes a port from all other tests of this user, until the process ends.
+func takePort(port int) (bool, error) {
+	// Not os.TempDir: some tests have their own, and all have to agree.
+	dir := "/tmp/cloakroom-ports-" + strconv.Itoa(os.Getuid())
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return false, err
+	}
+	// Not closed, nor inherited: the lock is the open file's.
+	fd, err := syscall.Open(filepath.Join(dir, strconv.Itoa(port)), syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return false, err
+	}
+	if err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return false, syscall.Close(fd)
+	}
+	return true, nil
 }

@@ -96,3 +96,20 @@ func TestReplacePorts(t *testing.T) {
 		}
 	}
 }
+
+// TestPortsAreGivenOnce: tests run side by side, and take a moment until they listen.
+func TestPortsAreGivenOnce(t *testing.T) {
+	given := map[int]bool{}
+	for range 20 {
+		ports, err := stack.FreePorts(100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, port := range ports {
+			if given[port] {
+				t.Fatalf("port %d is given twice", port)
+			}
+			given[port] = true
+		}
+	}
+}
