@@ -112,7 +112,7 @@ func (p *pluginContext) OnTick() {
 	p.counters.flush()
 	p.at = now()
 	for _, o := range p.outboxes {
-		o.goOn(o.box.Tick(p.at))
+		o.tick(p.at)
 	}
 	for _, f := range p.followers {
 		f.tick(p.at)

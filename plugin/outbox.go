@@ -1,11 +1,18 @@
 package main
 
-import "cloakroom/filter"
+import (
+	"time"
+
+	"cloakroom/filter"
+)
 
 // outbox joins this worker's callouts to one session service.
 type outbox struct {
 	plugin *pluginContext
 	box    filter.Outbox[func(filter.Answer)]
+	// lost could not be sent, and hears so with the next tick: streams that go on by it
+	// take the effective context from the one at hand.
+	lost []filter.Parcel[func(filter.Answer)]
 }
 
 // destination is what callouts that go together have in common.
@@ -23,17 +30,19 @@ func (p *pluginContext) outbox(c filter.Callout) *outbox {
 }
 
 // send sends a callout, now or with the next; done gets its answer, the zero one
-// included. If it cannot be sent, send returns false and done does not run.
+// included. If it cannot be sent, send returns false and done does not run, or done
+// hears so later.
 func (p *pluginContext) send(c filter.Callout, done func(filter.Answer)) bool {
 	o := p.outbox(c)
 	batch := o.box.Put(c, done, p.at)
-	if o.dispatch(batch) {
-		return true
+	switch {
+	case o.dispatch(batch):
+	case len(batch) == 1:
+		return false // it is the callout at hand
+	default:
+		o.lost = append(o.lost, batch...)
 	}
-	// The callout at hand is the last; the others had time.
-	last := len(batch) - 1
-	o.failed(batch[:last])
-	return false
+	return true
 }
 
 // dispatch sends a batch; false if it cannot be sent.
@@ -60,12 +69,16 @@ func (o *outbox) dispatch(batch []filter.Parcel[func(filter.Answer)]) bool {
 // goOn sends what has waited.
 func (o *outbox) goOn(batch []filter.Parcel[func(filter.Answer)]) {
 	if !o.dispatch(batch) {
-		o.failed(batch)
+		o.lost = append(o.lost, batch...)
 	}
 }
 
-func (o *outbox) failed(batch []filter.Parcel[func(filter.Answer)]) {
-	for _, p := range batch {
+// tick sends what has waited for company, and tells what could not be sent.
+func (o *outbox) tick(now time.Time) {
+	lost := o.lost
+	o.lost = nil
+	o.goOn(o.box.Tick(now))
+	for _, p := range lost {
 		p.For(filter.Answer{})
 	}
 }
