@@ -1,6 +1,9 @@
 package filter
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Headers are header fields in their order, names in lower case, pseudo
 // headers (:path, :status) included, as proxy-wasm hosts give them.
@@ -14,6 +17,26 @@ func (h Headers) Get(name string) string {
 		}
 	}
 	return ""
+}
+
+// clone gives headers in memory of their own.
+func (h Headers) clone() Headers {
+	size := 0
+	for _, field := range h {
+		size += len(field[0]) + len(field[1])
+	}
+	var text strings.Builder
+	text.Grow(size)
+	for _, field := range h {
+		text.WriteString(field[0])
+		text.WriteString(field[1])
+	}
+	rest, own := text.String(), make(Headers, len(h))
+	for i, field := range h {
+		name, end := len(field[0]), len(field[0])+len(field[1])
+		own[i], rest = [2]string{rest[:name], rest[name:end]}, rest[end:]
+	}
+	return own
 }
 
 // Verdict says what becomes of the stream.
@@ -35,8 +58,8 @@ type Action struct {
 	// Request and its replies, the response's after Response and its replies.
 	Edits []Edit
 	// Callout, where Verdict is Wait, is sent to the session service; its
-	// answer goes to Stream.Reply.
-	Callout Callout
+	// answer goes to Stream.Reply. Nil else.
+	Callout *Callout
 	// Lookup is the session key that Callout asks for and nothing else: streams
 	// that ask for one key may share one callout. Empty: they may not.
 	Lookup string
@@ -45,9 +68,8 @@ type Action struct {
 	// Forget is the key of a session that was changed: what is remembered of
 	// it is outdated. Empty: none.
 	Forget string
-	// Reply is the answer to the client where Verdict is Deny. Its zero value
-	// is sent as 503.
-	Reply LocalReply
+	// Reply is the answer to the client where Verdict is Deny; nil is sent as 503.
+	Reply *LocalReply
 	// Outcome is counted.
 	Outcome Outcome
 	// Warning, unless empty, is for the operator. It names no key and no data.

@@ -24,7 +24,7 @@ type Cache struct {
 type entry struct {
 	key    string
 	hash   uint64
-	record record
+	record *record
 	at     time.Time // when it was learned
 	place  int       // in ring
 	bytes  int
@@ -53,15 +53,16 @@ func (c *Cache) get(key string) (*entry, bool) {
 }
 
 // put remembers a record. What does not fit at all is not remembered.
-func (c *Cache) put(key string, r record, now time.Time) {
+func (c *Cache) put(key string, r *record, now time.Time) {
 	if c == nil {
 		return
 	}
 	hash := session.KeyHash(key)
 	c.dropHash(hash)
-	key = strings.Clone(key) // which may be a part of a request's headers
-	r.data = nil
-	e := &entry{hash: hash, key: key, record: r, at: now, bytes: sizeOf(key, r)}
+	key = strings.Clone(key) // which may be a part of something larger
+	kept := *r
+	kept.data = nil
+	e := &entry{hash: hash, key: key, record: &kept, at: now, bytes: sizeOf(key, r)}
 	if e.bytes > c.maxBytes || c.maxEntries == 0 {
 		return
 	}
@@ -148,7 +149,7 @@ func (c *Cache) Clear() {
 
 // sizeOf is about what a record costs: its text, what upstreams are told of that, and
 // what describes them.
-func sizeOf(key string, r record) int {
+func sizeOf(key string, r *record) int {
 	const perEntry = 480
 	return perEntry + len(key) + 2*len(r.text)
 }

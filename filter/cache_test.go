@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-func recordOf(text string) record { return newRecord(text, now.Add(time.Hour)) }
+func recordOf(text string) *record { return newRecord(text, now.Add(time.Hour)) }
 
 func TestCacheRemembers(t *testing.T) {
 	c := NewCache(10, 1<<20)
@@ -24,7 +24,7 @@ func TestCacheRemembers(t *testing.T) {
 		t.Errorf("%d entries and %d bytes after the drop", c.Len(), c.bytes)
 	}
 	var none *Cache
-	none.put("a", record{}, now)
+	none.put("a", unknown, now)
 	none.Drop("a")
 	none.Clear()
 	if _, ok := none.get("a"); ok {

@@ -13,7 +13,7 @@ func (e *Expiry) limited() bool { return e.Idle > 0 || e.Absolute > 0 || e.Cycle
 
 // end gives when a session ends, by the store and by the limits. One that
 // bears no stamp yet is not limited: its next response has it stamped.
-func (e *Expiry) end(r record) time.Time {
+func (e *Expiry) end(r *record) time.Time {
 	at := r.expires
 	if e.Idle > 0 && !r.seen.IsZero() {
 		at = earlier(at, r.seen.Add(e.Idle))
@@ -33,12 +33,12 @@ func earlier(a, b time.Time) time.Time {
 
 // stampDue reports whether a session has to be stamped: it is not yet, or was
 // last seen long enough ago.
-func (e *Expiry) stampDue(r record, now time.Time) bool {
+func (e *Expiry) stampDue(r *record, now time.Time) bool {
 	return ((e.Absolute > 0 || e.CycleEvery > 0) && r.created.IsZero()) || (e.Idle > 0 && now.Sub(r.seen) >= e.RefreshEvery)
 }
 
 // slideDue reports whether the store's expiry has to be moved.
-func (e *Expiry) slideDue(r record, now time.Time) bool {
+func (e *Expiry) slideDue(r *record, now time.Time) bool {
 	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= e.Policy.Life(r.expiry)-e.RefreshEvery
 }
 
@@ -46,7 +46,7 @@ func (e *Expiry) slideDue(r record, now time.Time) bool {
 const maxGrace = 24 * time.Hour
 
 // cycleDue reports whether the session is to get a new key.
-func (e *Expiry) cycleDue(r record, now time.Time) bool {
+func (e *Expiry) cycleDue(r *record, now time.Time) bool {
 	made := r.cycled
 	if made.IsZero() {
 		made = r.created

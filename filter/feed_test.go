@@ -218,7 +218,7 @@ func TestMemory(t *testing.T) {
 	p := CachePolicy{TTL: 10 * time.Second, NegativeTTL: time.Second, Stale: time.Minute}
 	c := NewCache(10, 1<<20)
 	c.put("live", recordOf(`{}`), now)
-	c.put("none", record{verdict: noSession}, now)
+	c.put("none", none, now)
 	for _, tt := range []struct {
 		key          string
 		trusted      bool

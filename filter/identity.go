@@ -102,7 +102,7 @@ func (r *Route) stripIdentity(h Headers) []Edit {
 	var edits []Edit
 	for _, field := range h {
 		if name := field[0]; r.strip.has(name) && name[0] != ':' {
-			edits = append(edits, Edit{Op: Remove, Name: name})
+			edits = append(edits, Edit{Op: Remove, Name: strings.Clone(name)})
 		}
 	}
 	return edits

@@ -27,29 +27,29 @@ func (s *Stream) logout(h Headers, now time.Time) Action {
 	case !validKey(key):
 		return s.loggedOut()
 	}
-	s.waiting, s.written = forFlush, key
-	return Action{Verdict: Wait, Callout: s.route.Service.callout(flushPath, keyBody(key))}
+	s.waiting, s.written = forFlush, strings.Clone(key)
+	return waitFor("", s.route.Service.callout(flushPath, keyBody(key)))
 }
 
 // logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked,
 // that is all: a copy lives on, as in Django.
 func (s *Stream) logoutSigned(cookie string, now time.Time) Action {
-	r := s.route.Signed.read(cookie, s.route.Expiry.Policy, now)
+	r, _ := s.route.Signed.read(cookie, s.route.Expiry.Policy, now)
 	if !s.route.Signed.Revocable || r.verdict != liveSession {
 		return s.loggedOut()
 	}
 	of := r.signed
 	if of == nil {
-		of = newSubject(cookie, &r)
+		of = newSubject(cookie, r)
 	}
 	s.waiting, s.written = forFlush, of.ID
-	return Action{Verdict: Wait, Callout: s.revokeCallout(of)}
+	return waitFor("", s.revokeCallout(of))
 }
 
 // flushed has the service's answer to a flush. A logout that did not reach the
 // store is an error and leaves the cookie: a person who reads "logged out"
 // must be.
-func (s *Stream) flushed(r record) Action {
+func (s *Stream) flushed(r *record) Action {
 	if r.verdict != noSession {
 		return s.refuseUnavailable()
 	}
@@ -61,7 +61,7 @@ func (s *Stream) loggedOut() Action {
 	if s.wants() == kindPage {
 		return Action{Outcome: LoggedOut, Reply: redirect(303, s.route.Logout.Redirect, forget)}
 	}
-	return Action{Outcome: LoggedOut, Reply: LocalReply{Status: 204, GRPCStatus: NoGRPC, Headers: Headers{
+	return Action{Outcome: LoggedOut, Reply: &LocalReply{Status: 204, GRPCStatus: NoGRPC, Headers: Headers{
 		{"cache-control", "no-store"}, {"vary", "Cookie"}, forget,
 	}}}
 }

@@ -53,12 +53,12 @@ func (l *Lookups[W]) Join(key string, w W) (first bool) {
 func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, waiting, ending []W) {
 	f := l.flights[key]
 	if f == nil {
-		return Known{}, nil, nil
+		return Known{&record{}}, nil, nil
 	}
 	delete(l.flights, key)
 	r := parseAnswer(a)
 	if !f.outdated {
-		ending = l.ended(key, &r, now)
+		ending = l.ended(key, r, now)
 	}
 	if r.verdict != noAnswer && r.key == "" && !f.outdated { // what an old key leads to is asked each time
 		l.Cache.put(key, r, now)
@@ -67,7 +67,7 @@ func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, w
 }
 
 // Known is what a look-up says of a session.
-type Known struct{ record record }
+type Known struct{ record *record }
 
 // Drop forgets one session, and will not remember an answer that is under way.
 func (l *Lookups[W]) Drop(key string) { l.dropHash(session.KeyHash(key)) }

@@ -27,35 +27,37 @@ type Memory struct {
 }
 
 // fresh gives what is known of key, if that may be believed as it is.
-func (m Memory) fresh(key string, p *CachePolicy, now time.Time) (record, bool) {
+func (m Memory) fresh(key string, p *CachePolicy, now time.Time) (*entry, bool) {
 	if !m.Trusted || p.TTL == 0 {
-		return record{}, false
+		return nil, false
 	}
 	e, ok := m.Cache.get(key)
 	if !ok {
-		return record{}, false
+		return nil, false
 	}
 	ttl := p.TTL
 	if e.record.verdict == noSession {
 		ttl = min(ttl, p.NegativeTTL)
 	}
-	return e.record, now.Sub(e.at) < ttl
+	return e, now.Sub(e.at) < ttl
 }
 
 // stale gives a live session that is known, for while there is no answer.
-func (m Memory) stale(key string, p *CachePolicy, now time.Time) (record, bool) {
+func (m Memory) stale(key string, p *CachePolicy, now time.Time) (*record, bool) {
 	e, ok := m.Cache.get(key)
 	if !ok || e.record.verdict != liveSession || now.Sub(e.at) >= p.Stale {
-		return record{}, false
+		return nil, false
 	}
 	return e.record, true
 }
 
 // touched notes what has just been asked of the store, so that the next request does
 // not find it due again.
-func (m Memory) touched(key string, r record) {
+func (m Memory) touched(key string, r *record) {
 	if e, ok := m.Cache.get(key); ok {
-		e.record.expires, e.record.created, e.record.seen = r.expires, r.created, r.seen
-		e.record.cycled, e.record.used = r.cycled, r.used
+		touched := *e.record
+		touched.expires, touched.created, touched.seen = r.expires, r.created, r.seen
+		touched.cycled, touched.used = r.cycled, r.used
+		e.record = &touched
 	}
 }

@@ -24,9 +24,9 @@ var titles = map[int]struct {
 
 // refusal is a local reply that explains itself: problem JSON (RFC 9457) for
 // programs, a line of text for people, a grpc-status for gRPC.
-func (s *Stream) refusal(status int, detail string, more ...[2]string) LocalReply {
+func (s *Stream) refusal(status int, detail string, more ...[2]string) *LocalReply {
 	t := titles[status]
-	reply := LocalReply{Status: status, GRPCStatus: NoGRPC}
+	reply := &LocalReply{Status: status, GRPCStatus: NoGRPC}
 	contentType := "text/plain; charset=utf-8"
 	switch s.wants() {
 	case kindPage:
@@ -50,8 +50,8 @@ func (s *Stream) refusal(status int, detail string, more ...[2]string) LocalRepl
 }
 
 // redirect is a local reply that leads elsewhere.
-func redirect(status int, location string, more ...[2]string) LocalReply {
-	return LocalReply{Status: status, GRPCStatus: NoGRPC, Headers: append(Headers{
+func redirect(status int, location string, more ...[2]string) *LocalReply {
+	return &LocalReply{Status: status, GRPCStatus: NoGRPC, Headers: append(Headers{
 		{"location", location},
 		{"cache-control", "no-store"},
 		{"vary", "Cookie"},

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Response decides on the response headers. It also sees the filter's own
+// Response decides on the response headers. Their text is the caller's again once
+// what the action says is done. It also sees the filter's own
 // local replies, which it leaves as they are.
 func (s *Stream) Response(h Headers, now time.Time) Action {
 	action := Action{Verdict: Continue}
@@ -25,7 +26,11 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	if s.route == nil || s.route.Mode == ModeOff {
 		return action
 	}
-	if vary, changed := withCookie(h); changed {
+	switch vary, changed := withCookie(h); {
+	case !changed:
+	case vary == "Cookie" && action.Edits == nil:
+		action.Edits = varyCookie
+	default:
 		action.Edits = append(action.Edits, Edit{Set, "vary", vary})
 	}
 	set, isSet := setCookie(h, s.route.Cookie.Name)
@@ -49,6 +54,9 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	return action
 }
 
+// varyCookie is what most responses get; who appends gets a copy.
+var varyCookie = []Edit{{Set, "vary", "Cookie"}}
+
 // SkipsResponse reports whether Response has nothing to do, whatever the response.
 func (s *Stream) SkipsResponse() bool {
 	return s.route != nil && s.route.Responses == ResponsesSkip && !s.moved
@@ -61,7 +69,7 @@ func (s *Stream) NeedsTime() bool {
 		return false
 	}
 	e := &s.route.Expiry
-	return s.route.AcceptUpdates || s.moved || (s.record.verdict == liveSession && (e.SaveEveryRequest || e.limited()))
+	return s.route.AcceptUpdates || s.moved || (s.live() && (e.SaveEveryRequest || e.limited()))
 }
 
 // refresh moves the session's end, and notes that it is used, where that is
@@ -69,13 +77,14 @@ func (s *Stream) NeedsTime() bool {
 // session ends there earlier than its cookie, which admits nobody.
 func (s *Stream) refresh(action *Action, now time.Time) {
 	e := &s.route.Expiry
-	if s.record.verdict != liveSession {
+	if !s.live() {
 		return
 	}
 	if !s.moved && e.cycleDue(s.record, now) {
 		action.tell(&s.route.Service, cyclePath, cycleBody(s.key, e.CycleGrace))
-		s.record.cycled, s.record.used = now, now // not to be asked for again
-		s.memory.touched(s.key, s.record)
+		touched := *s.record
+		touched.cycled, touched.used = now, now // not to be asked for again
+		s.touch(&touched)
 	}
 	slide := e.slideDue(s.record, now)
 	switch {
@@ -102,15 +111,22 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 
 // touched is what the store makes of a touch.
 func (s *Stream) touched(slide bool, now time.Time) {
+	r := *s.record
 	if slide {
-		s.record.expires, _ = s.route.Expiry.Policy.End(s.record.expiry, now)
+		r.expires, _ = s.route.Expiry.Policy.End(r.expiry, now)
 	}
 	if s.route.Expiry.limited() {
-		if s.record.seen = now; s.record.created.IsZero() {
-			s.record.created = now
+		if r.seen = now; r.created.IsZero() {
+			r.created = now
 		}
 	}
-	s.memory.touched(s.key, s.record)
+	s.touch(&r)
+}
+
+// touch has the stream's session, and what is remembered of it, be as r says.
+func (s *Stream) touch(r *record) {
+	s.record = r
+	s.memory.touched(s.key, r)
 }
 
 // cookieSet notes that the upstream, Django most likely, has changed or ended

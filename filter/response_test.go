@@ -48,7 +48,7 @@ func TestRefreshDue(t *testing.T) {
 		{"just written", func(s *Stream, _ Headers) { s.record.expires = now.Add(time.Hour) }, false},
 		{"not sliding", func(s *Stream, _ Headers) { s.route.Expiry.SaveEveryRequest = false }, false},
 		{"a fixed date", func(s *Stream, _ Headers) { s.record.expiry = fixed }, false},
-		{"no session", func(s *Stream, _ Headers) { s.record = record{} }, false},
+		{"no session", func(s *Stream, _ Headers) { s.record = none }, false},
 		{"404", func(_ *Stream, h Headers) { h[0][1] = "404" }, true},
 		{"500", func(_ *Stream, h Headers) { h[0][1] = "500" }, false},
 		{"599", func(_ *Stream, h Headers) { h[0][1] = "599" }, false},
@@ -59,7 +59,7 @@ func TestRefreshDue(t *testing.T) {
 	for _, tt := range tests {
 		route := defaultRoute()
 		route.Expiry = Expiry{Policy: hour, SaveEveryRequest: true, RefreshEvery: time.Minute}
-		s := &Stream{route: &route, key: goodKey, record: record{verdict: liveSession, expires: now.Add(time.Minute)}}
+		s := &Stream{route: &route, key: goodKey, record: &record{verdict: liveSession, expires: now.Add(time.Minute)}}
 		h := Headers{{":status", "200"}, {"server", "x"}}
 		tt.mutate(s, h)
 		action := s.Response(h, now)

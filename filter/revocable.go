@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -47,7 +46,7 @@ func newSubject(cookie string, r *record) *subject {
 
 // withSubject signs a session again with its subject in it, and with the time that it
 // was signed at.
-func (s *Stream) withSubject(r record, of *subject) (record, error) {
+func (s *Stream) withSubject(r *record, of *subject) (*record, error) {
 	patch := rawjson.AppendString(appendName([]byte{'{'}, session.SignedKey), of.text)
 	data := rawjson.MergePatch(r.text, string(append(patch, '}')))
 	cookie, err := s.route.Signed.codec.Encode([]byte(data), r.seen)
@@ -63,25 +62,25 @@ func (s *Stream) withSubject(r record, of *subject) (record, error) {
 }
 
 // verify has a session that its cookie holds, and asks whether it was revoked.
-func (s *Stream) verify(r record, h Headers, now time.Time) Action {
+func (s *Stream) verify(r *record, now time.Time) Action {
 	warning := ""
 	if r.signed == nil {
-		of := newSubject(s.key, &r)
+		of := newSubject(s.key, r)
 		stamped, err := s.withSubject(r, of)
 		if err != nil {
 			warning = "a session can be revoked by the cookie that it has now and by no later one: " + err.Error()
 		}
-		r = stamped
-		r.signed = of
+		kept := *stamped
+		kept.signed = of
+		r = &kept
 	}
-	s.kept, s.subject = &r, r.signed
+	s.kept, s.subject = r, r.signed
 	var action Action
-	if known, ok := s.memory.fresh(s.subject.ID, &s.route.Service.Cache, now); ok && known.answers(s.subject) {
-		action = s.verified(known, now)
+	if known, ok := s.memory.fresh(s.subject.ID, &s.route.Service.Cache, now); ok && known.record.answers(s.subject) {
+		action = s.verified(known.record, now)
 	} else {
 		s.waiting = forVerify
-		s.headers = slices.Clone(h) // the caller has the slice back
-		action = Action{Verdict: Wait, Lookup: s.subject.ID, Callout: s.verifyCallout()}
+		action = waitFor(s.subject.ID, s.verifyCallout())
 	}
 	action.Warning += warning
 	return action
@@ -89,7 +88,7 @@ func (s *Stream) verify(r record, h Headers, now time.Time) Action {
 
 func (s *Stream) verifyCallout() Callout {
 	body := rawjson.AppendString([]byte(`{"signed":`), s.subject.text)
-	body = strconv.AppendInt(append(body, `,"expires":`...), s.route.Expiry.end(*s.kept).Unix(), 10)
+	body = strconv.AppendInt(append(body, `,"expires":`...), s.route.Expiry.end(s.kept).Unix(), 10)
 	return s.route.Service.callout(verifyPath, string(append(body, '}')))
 }
 
@@ -100,25 +99,25 @@ func (r *record) answers(of *subject) bool {
 }
 
 // verified has the service's word on the session that the cookie holds.
-func (s *Stream) verified(r record, now time.Time) Action {
+func (s *Stream) verified(r *record, now time.Time) Action {
 	switch {
 	case r.verdict == noAnswer:
 		if old, ok := s.memory.stale(s.subject.ID, &s.route.Service.Cache, now); ok && old.answers(s.subject) && s.route.OnUnavailable == UnavailableStale {
-			action := s.lookedUp(*s.kept, now)
+			action := s.lookedUp(s.kept, now)
 			if action.Outcome == Admitted {
 				action.Outcome = Stale
 			}
 			return action
 		}
-		return s.lookedUp(record{}, now)
+		return s.lookedUp(unknown, now)
 	case r.verdict == noSession:
 		return s.revokedBefore()
 	case !r.answers(s.subject):
 		// Another request's answer was shared. Alone, then.
 		s.waiting = forVerify
-		return Action{Verdict: Wait, Callout: s.verifyCallout()}
+		return waitFor("", s.verifyCallout())
 	}
-	return s.lookedUp(*s.kept, now)
+	return s.lookedUp(s.kept, now)
 }
 
 // revokedBefore handles a session that was revoked. Its cookie is good for whoever looks

@@ -1,6 +1,9 @@
 package filter
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // maxRoutes bounds the remembered routes; a configuration that changes its
 // metadata over and over must not grow the memory.
@@ -27,7 +30,8 @@ func (r *Routes) ByMetadata() bool { return r.config.metadata }
 
 // Lookup gives the configuration for an Envoy route's name and the bytes of
 // its metadata (property xds.route_metadata). For metadata in error it gives
-// nil, which Stream.Request refuses, and, the first time, the error.
+// nil, which Stream.Request refuses, and, the first time, the error. Neither the
+// name nor the metadata is kept.
 func (r *Routes) Lookup(name string, metadata []byte) (*Route, error) {
 	if len(metadata) == 0 || !r.ByMetadata() {
 		return r.config.Named(name), nil
@@ -59,7 +63,7 @@ func (r *Routes) remember(name, metadata string, route *Route) {
 		clear(r.known)
 		r.size = 0
 	}
-	if r.known[name] == nil {
+	if name = strings.Clone(name); r.known[name] == nil {
 		r.known[name] = map[string]*Route{}
 	}
 	r.known[name][metadata] = route

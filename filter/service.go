@@ -33,6 +33,12 @@ func (s *Service) callout(path, body string) Callout {
 	return c
 }
 
+// waitFor has a stream wait for the answer to a callout, which is the look-up of a key;
+// of none where it is empty.
+func waitFor(lookup string, c Callout) Action {
+	return Action{Verdict: Wait, Lookup: lookup, Callout: &c}
+}
+
 func keyBody(key string) string {
 	body := append(make([]byte, 0, len(`{"key":""}`)+len(key)), `{"key":`...)
 	return string(append(rawjson.AppendString(body, key), '}'))
@@ -77,7 +83,8 @@ const (
 	liveSession
 )
 
-// record is what is known of a session.
+// record is what is known of a session. Once it is made it does not change: streams
+// and caches share it.
 type record struct {
 	verdict       verdictOnKey
 	key           string // where it is new
@@ -91,6 +98,12 @@ type record struct {
 	judged        *judged          // what a route makes of it, once that was asked; nil: of no live session
 	data          []rawjson.Member // of text; nil where it is to be read again
 }
+
+var (
+	unknown = &record{}
+	none    = &record{verdict: noSession}
+	ended   = &record{verdict: endedSession}
+)
 
 // members gives the session's data. What is remembered has it as text alone, for the
 // garbage collector's sake, which would look at every name and value.
@@ -107,47 +120,47 @@ func (r *record) members() []rawjson.Member {
 
 // parseAnswer reads an answer. Whatever is not exactly what the service says
 // is no answer: a proxy's error page must neither admit nor log out.
-func parseAnswer(a Answer) record {
+func parseAnswer(a Answer) *record {
 	if a.Status != "200" {
-		return record{}
+		return unknown
 	}
 	var buf [8]rawjson.Member
 	members, err := rawjson.Object(a.Body, buf[:0])
 	if err != nil {
-		return record{}
+		return unknown
 	}
 	switch value(members, "state") {
 	case `"none"`:
-		return record{verdict: noSession}
+		return none
 	case `"ended"`:
-		return record{verdict: endedSession}
+		return ended
 	case `"live"`:
 		return liveRecord(members)
 	}
-	return record{}
+	return unknown
 }
 
-func liveRecord(members []rawjson.Member) record {
+func liveRecord(members []rawjson.Member) *record {
 	seconds, err := strconv.ParseInt(value(members, "expires"), 10, 64)
 	if err != nil {
-		return record{}
+		return unknown
 	}
 	r := newRecord(value(members, "data"), time.Unix(seconds, 0))
 	key, ok := rawjson.String(value(members, "key"))
-	if ok && !validKey(key) {
-		return record{}
+	if r.verdict != liveSession || (ok && !validKey(key)) {
+		return unknown
 	}
 	r.key = key
 	return r
 }
 
-// newRecord is a live session with this data; the zero record if it is no
-// JSON object.
-func newRecord(text string, expires time.Time) record {
+// newRecord is a live session with this data; unknown if it is no JSON
+// object.
+func newRecord(text string, expires time.Time) *record {
 	var buf [16]rawjson.Member
 	data, err := rawjson.Object(text, buf[:0])
 	if err != nil {
-		return record{}
+		return unknown
 	}
 	data = slices.Clone(data)
 	// An expiry that cannot be read makes the session end where the store
@@ -156,12 +169,12 @@ func newRecord(text string, expires time.Time) record {
 	if err != nil {
 		expiry = session.FixedExpiry(expires)
 	}
-	r := record{
+	r := &record{
 		verdict: liveSession, expires: expires, expiry: expiry, text: text, data: data, judged: &judged{},
 		created: stamp(data, session.CreatedKey), seen: stamp(data, session.SeenKey),
 		cycled: stamp(data, session.CycledKey), used: stamp(data, session.UsedKey),
 	}
 	r.user = userOf(data)
-	r.signed = subjectOf(&r)
+	r.signed = subjectOf(r)
 	return r
 }

@@ -3,6 +3,7 @@ package filter
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -59,28 +60,30 @@ func (e *Signed) prepare() (err error) {
 // inUse reports whether the route's sessions are in cookies.
 func (e *Signed) inUse() bool { return e.codec != nil }
 
-// read gives the session that a cookie holds; any doubt is none.
-func (e *Signed) read(cookie string, policy session.Policy, now time.Time) record {
+// read gives the session that a cookie holds, any doubt being none, and the cookie
+// in memory that is not the caller's.
+func (e *Signed) read(cookie string, policy session.Policy, now time.Time) (r *record, own string) {
 	if known, ok := e.verified.get(cookie); ok {
-		return known.record // its end is looked at as any session's
+		return known.record, known.key // its end is looked at as any session's
 	}
-	data, at, err := e.codec.Decode(cookie, policy.Age, now)
+	own = strings.Clone(cookie)
+	data, at, err := e.codec.Decode(own, policy.Age, now)
 	if err != nil {
-		return record{verdict: noSession}
+		return none, own
 	}
-	r := signedRecord(string(data), policy, at)
+	r = signedRecord(string(data), policy, at)
 	if r.verdict == liveSession {
-		e.verified.put(cookie, r, now)
+		e.verified.put(own, r, now)
 	}
-	return r
+	return r, own
 }
 
 // signedRecord is a session that was signed at a time. Django looks at
 // SESSION_COOKIE_AGE alone; an earlier end of the session's own holds here too.
-func signedRecord(data string, policy session.Policy, at time.Time) record {
+func signedRecord(data string, policy session.Policy, at time.Time) *record {
 	r := newRecord(data, at.Add(policy.Age))
 	if r.verdict != liveSession {
-		return record{verdict: noSession}
+		return none
 	}
 	own, _ := policy.End(r.expiry, at)
 	r.expires = earlier(r.expires, own)
@@ -114,7 +117,7 @@ func (s *Stream) withCreated(data string, now time.Time) string {
 	if err != nil || !stamp(members, session.CreatedKey).IsZero() {
 		return data
 	}
-	if !s.record.created.IsZero() {
+	if s.record != nil && !s.record.created.IsZero() {
 		now = s.record.created
 	}
 	patch := strconv.AppendInt(appendName([]byte{'{'}, session.CreatedKey), now.Unix(), 10)
@@ -124,12 +127,12 @@ func (s *Stream) withCreated(data string, now time.Time) string {
 // updateSigned performs what the upstream asks for.
 func (s *Stream) updateSigned(u change, now time.Time) Action {
 	data := "{}"
-	if s.record.verdict == liveSession {
+	if s.live() {
 		data = s.record.text
 	}
 	if u.login != "" {
 		data = loggedInData(data, u.login)
-		s.record.created = time.Time{}
+		s.record = none // the session begins anew
 	}
 	if u.patch != "" {
 		data = rawjson.MergePatch(data, u.patch)

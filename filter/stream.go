@@ -1,7 +1,7 @@
 package filter
 
 import (
-	"slices"
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -13,13 +13,13 @@ type Stream struct {
 	route   *Route
 	waiting waiting
 	memory  Memory
-	headers Headers // the request's, until it goes on
+	headers Headers // the request's, until it goes on; the stream's own while it waits
 	kind    kind    // wants, once it is asked
 	edits   []Edit
 	key     string
-	written string // the key that a callout of the stream's changes
-	record  record
-	moved   bool // the client is to be told that key is new
+	written string  // the key that a callout of the stream's changes
+	record  *record // nil: none was asked for
+	moved   bool    // the client is to be told that key is new
 
 	// Of a session that is kept in its cookie and can be revoked:
 	kept    *record
@@ -49,12 +49,32 @@ func (s *Stream) wants() kind {
 	return s.kind
 }
 
+// verdict is what is known of the stream's session.
+func (s *Stream) verdict() verdictOnKey {
+	if s.record == nil {
+		return noAnswer
+	}
+	return s.record.verdict
+}
+
+func (s *Stream) live() bool { return s.verdict() == liveSession }
+
 func validKey(key string) bool { return session.ValidKey(key) }
 
-// Request decides on the request headers, which are the caller's again
-// afterwards. A nil route, which stands for a
-// configuration in error, is refused.
+// Request decides on the request headers. Their text is the caller's again once what
+// the action says is done. A nil route, which stands for a configuration in error, is
+// refused.
 func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Action {
+	action := s.request(h, route, m, now)
+	if action.Verdict == Wait {
+		s.headers = s.headers.clone()
+	} else {
+		s.headers = nil
+	}
+	return action
+}
+
+func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Action {
 	s.memory = m
 	if len(h) == 0 {
 		// Envoy hands out no headers at all where there are too many: nothing
@@ -71,7 +91,6 @@ func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Actio
 		return s.logout(h, now)
 	}
 	if route.Mode == ModeOff {
-		s.headers = nil
 		return Action{Verdict: Continue, Edits: s.edits, Outcome: Off}
 	}
 	key, state := findCookie(h, route.Cookie.Name)
@@ -81,22 +100,22 @@ func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Actio
 	case state == cookieAbsent:
 		return s.missing()
 	case route.Signed.inUse():
-		s.key = key
-		r := route.Signed.read(key, route.Expiry.Policy, now)
+		r, cookie := route.Signed.read(key, route.Expiry.Policy, now)
+		s.key = cookie
 		if r.verdict == liveSession && route.Signed.Revocable {
-			return s.verify(r, h, now)
+			return s.verify(r, now)
 		}
 		return s.lookedUp(r, now)
 	case !validKey(key):
 		return s.missing()
 	}
-	s.key = key
-	if r, ok := m.fresh(key, &route.Service.Cache, now); ok {
-		return s.lookedUp(r, now)
+	if e, ok := m.fresh(key, &route.Service.Cache, now); ok {
+		s.key = e.key
+		return s.lookedUp(e.record, now)
 	}
+	s.key = strings.Clone(key)
 	s.waiting = forLookup
-	s.headers = slices.Clone(h) // the caller has the slice back
-	return Action{Verdict: Wait, Lookup: key, Callout: route.Service.callout(lookupPath, keyBody(key))}
+	return waitFor(s.key, route.Service.callout(lookupPath, keyBody(key)))
 }
 
 // Reply decides on the answer to the callout that the stream waits for.
@@ -105,6 +124,9 @@ func (s *Stream) Reply(a Answer, now time.Time) Action { return s.LookedUp(Known
 // LookedUp is Reply for an answer that is read already.
 func (s *Stream) LookedUp(k Known, now time.Time) Action {
 	waiting, r := s.waiting, k.record
+	if r == nil {
+		r = unknown
+	}
 	s.waiting = forNothing
 	action := s.answered(waiting, r, now)
 	if waiting != forLookup && waiting != forVerify {
@@ -113,7 +135,7 @@ func (s *Stream) LookedUp(k Known, now time.Time) Action {
 	return action
 }
 
-func (s *Stream) answered(waiting waiting, r record, now time.Time) Action {
+func (s *Stream) answered(waiting waiting, r *record, now time.Time) Action {
 	switch waiting {
 	case forLookup:
 		return s.lookedUp(r, now)
@@ -131,9 +153,9 @@ func (s *Stream) answered(waiting waiting, r record, now time.Time) Action {
 	return Action{Outcome: Malformed}
 }
 
-func (s *Stream) lookedUp(r record, now time.Time) Action {
+func (s *Stream) lookedUp(r *record, now time.Time) Action {
 	if r.verdict == endedSession {
-		r = record{} // no answer to a look-up
+		r = unknown // no answer to a look-up
 	}
 	if r.verdict == noAnswer && s.route.OnUnavailable == UnavailableStale {
 		if old, ok := s.memory.stale(s.key, &s.route.Service.Cache, now); ok {
@@ -179,8 +201,9 @@ func (s *Stream) lookedUp(r record, now time.Time) Action {
 	action := s.proceed(outcome)
 	if !s.moved && !r.cycled.IsZero() && r.used.IsZero() {
 		action.tell(&s.route.Service, usedPath, keyBody(s.key))
-		s.record.used = now
-		s.memory.touched(s.key, s.record)
+		used := *r
+		used.used = now
+		s.touch(&used)
 	}
 	return action
 }
@@ -202,7 +225,7 @@ func (s *Stream) EndsWithSession() bool { return s.route != nil && s.route.EndSt
 
 // missing handles a request without a live session of a user.
 func (s *Stream) missing() Action {
-	s.record = record{verdict: noSession}
+	s.record = none
 	if s.route.Mode == Optional {
 		return s.proceed(Anonymous)
 	}

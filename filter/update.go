@@ -145,7 +145,7 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	}
 	s.edits = edits
 	key := ""
-	switch s.record.verdict {
+	switch s.verdict() {
 	case noAnswer:
 		return s.refuseUnavailable()
 	case liveSession:
@@ -162,28 +162,28 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	switch {
 	case u.flush && key != "" && s.subject != nil:
 		s.waiting, s.written = forFlushBy, s.subject.ID
-		return Action{Verdict: Wait, Callout: s.revokeCallout(s.subject)}
+		return waitFor("", s.revokeCallout(s.subject))
 	case u.flush && (key == "" || s.route.Signed.inUse()):
-		return s.flushedBy(record{verdict: noSession})
+		return s.flushedBy(none)
 	case u.flush:
 		s.waiting = forFlushBy
-		return Action{Verdict: Wait, Callout: service.callout(flushPath, keyBody(key))}
+		return waitFor("", service.callout(flushPath, keyBody(key)))
 	case u.login != "":
 		s.waiting = forLogin
-		return Action{Verdict: Wait, Callout: service.callout(loginPath, s.route.writeBody(key, u, age))}
+		return waitFor("", service.callout(loginPath, s.route.writeBody(key, u, age)))
 	case key != "":
 		s.waiting = forUpdate
-		return Action{Verdict: Wait, Callout: service.callout(updatePath, s.route.writeBody(key, u, age))}
+		return waitFor("", service.callout(updatePath, s.route.writeBody(key, u, age)))
 	case u.empty:
 		return Action{Verdict: Continue, Edits: edits}
 	}
 	s.waiting = forUpdate
-	return Action{Verdict: Wait, Callout: service.callout(createPath, s.route.writeBody("", u, age))}
+	return waitFor("", service.callout(createPath, s.route.writeBody("", u, age)))
 }
 
 // updated has the service's answer to a change. What an upstream believes to
 // be stored must be, so the response does not go on without it.
-func (s *Stream) updated(r record, now time.Time) Action {
+func (s *Stream) updated(r *record, now time.Time) Action {
 	switch r.verdict {
 	case noAnswer:
 		return s.refuseUnavailable()
@@ -193,7 +193,7 @@ func (s *Stream) updated(r record, now time.Time) Action {
 			"The session ended while the request was under way, perhaps by a logout elsewhere. Nothing was stored.")}
 	}
 	if r.verdict == endedSession {
-		return s.flushedBy(record{verdict: noSession})
+		return s.flushedBy(none)
 	}
 	if r.key != "" {
 		s.key = r.key
@@ -204,9 +204,9 @@ func (s *Stream) updated(r record, now time.Time) Action {
 }
 
 // loggedIn has the service's answer to a login.
-func (s *Stream) loggedIn(r record, now time.Time) Action {
+func (s *Stream) loggedIn(r *record, now time.Time) Action {
 	if r.verdict == liveSession && r.key == "" {
-		r = record{} // a login without a new key is none
+		r = unknown // a login without a new key is none
 	}
 	if r.verdict == noSession {
 		return Action{Outcome: Forbidden, Reply: s.refusal(403, "This account cannot log in: it does not exist or is not active.")}
@@ -216,11 +216,11 @@ func (s *Stream) loggedIn(r record, now time.Time) Action {
 
 // flushedBy has the service's answer to a flush that the upstream asked for,
 // in words or by an expiry that has passed.
-func (s *Stream) flushedBy(r record) Action {
+func (s *Stream) flushedBy(r *record) Action {
 	if r.verdict != noSession {
 		return s.refuseUnavailable()
 	}
-	s.record = record{verdict: noSession}
+	s.record = none
 	return Action{Verdict: Continue, Outcome: LoggedOut,
 		Edits: append(s.edits, Edit{Add, "set-cookie", s.route.Cookie.Delete()})}
 }

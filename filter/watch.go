@@ -32,7 +32,7 @@ func newWatches[W comparable]() watches[W] {
 // Watch has a stream end when its session does. It does nothing for a stream
 // without a session.
 func (l *Lookups[W]) Watch(s *Stream, w W) {
-	if s.record.verdict != liveSession || s.key == "" {
+	if !s.live() || s.key == "" {
 		return
 	}
 	key, ask := s.key, l.Feed.service.callout(lookupPath, keyBody(s.key))

@@ -64,7 +64,7 @@ func (f *follower) look(a filter.Action, c *httpContext) bool {
 	if !f.lookups.Join(a.Lookup, c) {
 		return true
 	}
-	sent := f.plugin.send(a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })
+	sent := f.plugin.send(*a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })
 	if !sent {
 		f.lookups.Answer(a.Lookup, filter.Answer{}, now())
 	}

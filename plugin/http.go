@@ -47,7 +47,7 @@ func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
 // has them not.
 func (p *pluginContext) pairs(m upstreamgo.HeaderMap) filter.Headers {
 	var err error
-	if p.headers, err = upstreamgo.Pairs(m, p.headers[:0]); err != nil {
+	if p.headers, err = upstreamgo.Pairs(m, p.headers[:0], &p.headerBytes); err != nil {
 		return nil
 	}
 	return p.headers
@@ -132,7 +132,7 @@ func (c *httpContext) ask(a filter.Action, s *side) bool {
 	if a.Lookup != "" && c.follower != nil {
 		return c.follower.look(a, c)
 	}
-	return c.plugin.send(a.Callout, func(answer filter.Answer) {
+	return c.plugin.send(*a.Callout, func(answer filter.Answer) {
 		c.goOn(func() filter.Action { return c.stream.Reply(answer, now()) }, s)
 	})
 }
@@ -166,9 +166,9 @@ func (s *side) edit(edits []filter.Edit) error {
 	return nil
 }
 
-func (c *httpContext) reply(r filter.LocalReply) {
-	if r.Status == 0 {
-		r = filter.LocalReply{Status: 503, GRPCStatus: filter.NoGRPC}
+func (c *httpContext) reply(r *filter.LocalReply) {
+	if r == nil || r.Status == 0 {
+		r = &filter.LocalReply{Status: 503, GRPCStatus: filter.NoGRPC}
 	}
 	if err := proxywasm.SendHttpResponse(uint32(r.Status), r.Headers, []byte(r.Body), int32(r.GRPCStatus)); err != nil {
 		proxywasm.LogErrorf("cloakroom: a local reply could not be sent: %v", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"time"
+	"unsafe"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
@@ -20,9 +21,12 @@ type pluginContext struct {
 	// at is when the callback at hand, or one shortly before it, began.
 	at    time.Time
 	spare []*httpContext // of streams that are gone
-	// headers is where a callback's header pairs go.
-	headers  [][2]string
-	warnings limiter
+	// headers is where a callback's header pairs go, and headerBytes where their text.
+	headers     [][2]string
+	headerBytes []byte
+	// nameBytes and metadataBytes are where the route's go.
+	nameBytes, metadataBytes []byte
+	warnings                 limiter
 	// followers by the cluster of the session service.
 	followers map[string]*follower
 	// lastRoute and lastFollower are those of the request before: most have one route.
@@ -69,12 +73,12 @@ func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
 func (p *pluginContext) route() *filter.Route {
 	var name, metadata []byte
 	if p.routes.ByName() {
-		name, _ = upstreamgo.Property("xds\x00route_name")
+		name, _ = upstreamgo.Property("xds\x00route_name", &p.nameBytes)
 	}
 	if p.routes.ByMetadata() {
-		metadata, _ = upstreamgo.Property("xds\x00route_metadata")
+		metadata, _ = upstreamgo.Property("xds\x00route_metadata", &p.metadataBytes)
 	}
-	route, err := p.routes.Lookup(string(name), metadata)
+	route, err := p.routes.Lookup(unsafe.String(unsafe.SliceData(name), len(name)), metadata)
 	if err != nil {
 		proxywasm.LogErrorf("cloakroom: %v", err)
 	}

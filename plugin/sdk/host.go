@@ -24,8 +24,6 @@ func init() {
 // last, and it is read before the next call.
 var answer struct{ address, size uint32 }
 
-var handedOut handouts
-
 // begin clears the answer, since hosts may succeed without writing it.
 func begin() (address, size *uint32) {
 	answer.address, answer.size = 0, 0

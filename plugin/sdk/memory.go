@@ -8,34 +8,54 @@ import "unsafe"
 // these moments no Go pointer leads to the memory, so this table keeps it from the garbage collector.
 type handouts struct {
 	buffers [][]byte
+	lent    *[]byte // where the next answer goes; nil: to memory of its own
 }
+
+var handedOut handouts
+
+// maxLent bounds what is kept for answers to come; a larger answer has memory of its own.
+const maxLent = 64 << 10
+
+// lend has the next answer written where the last one was that the same memory was lent for.
+func (h *handouts) lend(memory *[]byte) { h.lent = memory }
 
 // allocate returns size bytes that stay reachable until they are claimed or dropped. The pointer is never nil, since
 // hosts take nil for a failed allocation.
 func (h *handouts) allocate(size int) *byte {
-	buffer := make([]byte, max(size, 1))
+	buffer := h.memory(max(size, 1))
 	h.buffers = append(h.buffers, buffer)
 	return unsafe.SliceData(buffer)
+}
+
+func (h *handouts) memory(size int) []byte {
+	lent := h.lent
+	h.lent = nil // for one answer
+	if lent == nil || size > maxLent {
+		return make([]byte, size)
+	}
+	if cap(*lent) < size {
+		*lent = make([]byte, size, max(2*size, 1<<10))
+	}
+	return (*lent)[:size]
 }
 
 // claim ends a host call that returned data: it gives the size bytes at the address to the caller and drops everything
 // else, which is left over from calls that failed half-way. An empty answer is nil. It reports false where the host
 // names memory that it was not given.
 func (h *handouts) claim(address uintptr, size int) ([]byte, bool) {
-	defer h.drop()
-	if size == 0 {
-		return nil, true
-	}
+	var claimed []byte
 	for _, buffer := range h.buffers {
 		if uintptr(unsafe.Pointer(unsafe.SliceData(buffer))) == address && 0 < size && size <= len(buffer) {
-			return buffer[:size:size], true
+			claimed = buffer[:size:size]
+			break
 		}
 	}
-	return nil, false
+	h.drop()
+	return claimed, claimed != nil || size == 0
 }
 
 // drop forgets all unclaimed memory.
 func (h *handouts) drop() {
 	clear(h.buffers)
-	h.buffers = h.buffers[:0]
+	h.buffers, h.lent = h.buffers[:0], nil
 }

@@ -18,17 +18,24 @@ const (
 	CalloutHeaders  HeaderMap = 6
 )
 
+// given is what the last host call gave. The calls go through an interface: variables of each call's own would be
+// allocated.
+var given struct {
+	data *byte
+	size int
+}
+
 var errPairs = errors.New("the host's header pairs are cut short")
 
-// Pairs appends all pairs of a header map to dst. It is proxywasm.GetHttpRequestHeaders and its like with one allocation
-// for all: the strings share the memory that the host has written. A map without pairs is no error.
-func Pairs(m HeaderMap, dst [][2]string) ([][2]string, error) {
-	var data *byte
-	var size int
-	if status := internal.ProxyGetHeaderMapPairs(internal.MapType(m), &data, &size); status != internal.StatusOK {
+// Pairs appends all pairs of a header map to dst. It is proxywasm.GetHttpRequestHeaders and its like without an
+// allocation for each string: the strings share the memory that the host has written. That is memory, so that they hold
+// until it is lent again; with a nil memory, they hold for good. A map without pairs is no error.
+func Pairs(m HeaderMap, dst [][2]string, memory *[]byte) ([][2]string, error) {
+	handedOut.lend(memory)
+	if status := internal.ProxyGetHeaderMapPairs(internal.MapType(m), &given.data, &given.size); status != internal.StatusOK {
 		return dst, internal.StatusToError(status)
 	}
-	return appendPairs(dst, unsafe.String(data, size))
+	return appendPairs(dst, unsafe.String(given.data, given.size))
 }
 
 // appendPairs decodes the ABI's form: the number of pairs, the sizes of all names and values, then each name and value
@@ -57,12 +64,12 @@ func appendPairs(dst [][2]string, text string) ([][2]string, error) {
 	return dst, nil
 }
 
-// Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes.
-func Property(path string) ([]byte, error) {
-	var data *byte
-	var size int
-	if status := internal.ProxyGetProperty(unsafe.StringData(path), len(path), &data, &size); status != internal.StatusOK {
+// Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes. What it gives holds until memory,
+// where that is not nil, is lent again.
+func Property(path string, memory *[]byte) ([]byte, error) {
+	handedOut.lend(memory)
+	if status := internal.ProxyGetProperty(unsafe.StringData(path), len(path), &given.data, &given.size); status != internal.StatusOK {
 		return nil, internal.StatusToError(status)
 	}
-	return unsafe.Slice(data, size), nil
+	return unsafe.Slice(given.data, given.size), nil
 }

@@ -7,10 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"cloakroom/filter"
 )
@@ -129,10 +131,10 @@ func (p *coreProxy) decide(stream *filter.Stream, action filter.Action) filter.A
 			return action
 		case action.Lookup != "" && p.lookups != nil:
 			p.lookups.Join(action.Lookup, struct{}{})
-			known, _, _ := p.lookups.Answer(action.Lookup, p.call(action.Callout), coreTime)
+			known, _, _ := p.lookups.Answer(action.Lookup, p.call(*action.Callout), coreTime)
 			action = stream.LookedUp(known, coreTime)
 		default:
-			action = stream.Reply(p.call(action.Callout), coreTime)
+			action = stream.Reply(p.call(*action.Callout), coreTime)
 		}
 	}
 }
@@ -145,7 +147,10 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	var stream filter.Stream
-	action := p.decide(&stream, stream.Request(headers, p.route(r.URL.Path), p.memory(), coreTime))
+	borrowed, spoil := lend(headers)
+	action := done(stream.Request(borrowed, p.route(r.URL.Path), p.memory(), coreTime))
+	spoil()
+	action = p.decide(&stream, action)
 	if action.Verdict != filter.Continue {
 		p.reply(w, action.Reply)
 		return
@@ -153,7 +158,10 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, response, body := p.forward(r, edit(headers, action.Edits))
 	action = filter.Action{Verdict: filter.Continue}
 	if !stream.SkipsResponse() {
-		action = p.decide(&stream, stream.Response(response, coreTime))
+		borrowed, spoil := lend(response)
+		action = done(stream.Response(borrowed, coreTime))
+		spoil()
+		action = p.decide(&stream, action)
 	}
 	if action.Verdict != filter.Continue {
 		p.reply(w, action.Reply)
@@ -166,6 +174,45 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
+}
+
+// lend gives headers whose text lies in memory that is spoilt when the core has decided,
+// as that of a host is used for the next stream.
+func lend(h filter.Headers) (borrowed filter.Headers, spoil func()) {
+	var memory []byte
+	for _, field := range h {
+		memory = append(append(memory, field[0]...), field[1]...)
+	}
+	rest := unsafe.String(unsafe.SliceData(memory), len(memory))
+	for _, field := range h {
+		name, end := len(field[0]), len(field[0])+len(field[1])
+		borrowed = append(borrowed, [2]string{rest[:name], rest[name:end]})
+		rest = rest[end:]
+	}
+	return borrowed, func() {
+		for i := range memory {
+			memory[i] = '!'
+		}
+	}
+}
+
+// done gives an action of which all is done that a host does at once.
+func done(a filter.Action) filter.Action {
+	switch a.Verdict {
+	case filter.Continue:
+		a.Edits = slices.Clone(a.Edits)
+		for i, e := range a.Edits {
+			a.Edits[i].Name, a.Edits[i].Value = strings.Clone(e.Name), strings.Clone(e.Value)
+		}
+	case filter.Deny:
+		r := *a.Reply
+		r.Body, r.Headers = strings.Clone(r.Body), slices.Clone(r.Headers)
+		for i, field := range r.Headers {
+			r.Headers[i] = [2]string{strings.Clone(field[0]), strings.Clone(field[1])}
+		}
+		a.Reply = &r
+	}
+	return a
 }
 
 // route gives the configuration of the scenario's first route that matches.
@@ -203,7 +250,7 @@ func (p *coreProxy) call(c filter.Callout) filter.Answer {
 	return filter.Answer{Status: strconv.Itoa(response.StatusCode), Body: string(body)}
 }
 
-func (p *coreProxy) reply(w http.ResponseWriter, r filter.LocalReply) {
+func (p *coreProxy) reply(w http.ResponseWriter, r *filter.LocalReply) {
 	for _, field := range r.Headers {
 		w.Header().Add(field[0], field[1])
 	}
