@@ -1,9 +1,6 @@
 package filter
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Headers are header fields in their order, names in lower case, pseudo
 // headers (:path, :status) included, as proxy-wasm hosts give them.
@@ -17,26 +14,6 @@ func (h Headers) Get(name string) string {
 		}
 	}
 	return ""
-}
-
-// clone gives headers in memory of their own.
-func (h Headers) clone() Headers {
-	size := 0
-	for _, field := range h {
-		size += len(field[0]) + len(field[1])
-	}
-	var text strings.Builder
-	text.Grow(size)
-	for _, field := range h {
-		text.WriteString(field[0])
-		text.WriteString(field[1])
-	}
-	rest, own := text.String(), make(Headers, len(h))
-	for i, field := range h {
-		name, end := len(field[0]), len(field[0])+len(field[1])
-		own[i], rest = [2]string{rest[:name], rest[name:end]}, rest[end:]
-	}
-	return own
 }
 
 // Verdict says what becomes of the stream.

@@ -9,12 +9,12 @@ import (
 	"unsafe"
 )
 
-func recordOf(text string) *record { return newRecord(text, now.Add(time.Hour)) }
+func sessionOf(text string) *record { return newRecord(text, now.Add(time.Hour)) }
 
 func TestCacheRemembers(t *testing.T) {
 	c := NewCache(10, 1<<20)
-	c.put("a", recordOf(`{"n":1}`), now)
-	c.put("a", recordOf(`{"n":2}`), now.Add(time.Second))
+	c.put("a", sessionOf(`{"n":1}`), now)
+	c.put("a", sessionOf(`{"n":2}`), now.Add(time.Second))
 	if e, ok := c.get("a"); !ok || e.record.text != `{"n":2}` || !e.at.Equal(now.Add(time.Second)) || c.Len() != 1 {
 		t.Errorf("got %+v, %v", e, ok)
 	}
@@ -48,7 +48,7 @@ func TestCacheIsBounded(t *testing.T) {
 				c.Clear()
 			}
 		default:
-			c.put(key, recordOf(fmt.Sprintf(`{"x":"%0*d"}`, r.IntN(3000), 7)), now)
+			c.put(key, sessionOf(fmt.Sprintf(`{"x":"%0*d"}`, r.IntN(3000), 7)), now)
 		}
 		bytes := 0
 		for _, e := range c.byHash {
@@ -61,7 +61,7 @@ func TestCacheIsBounded(t *testing.T) {
 			t.Fatalf("%d entries, %d bytes (counted as %d), a ring of %d", c.Len(), bytes, c.bytes, len(c.ring))
 		}
 	}
-	c.put("huge", recordOf(fmt.Sprintf(`{"x":"%0200000d"}`, 7)), now)
+	c.put("huge", sessionOf(fmt.Sprintf(`{"x":"%0200000d"}`, 7)), now)
 	if _, ok := c.get("huge"); ok {
 		t.Error("what does not fit is remembered")
 	}
@@ -71,10 +71,10 @@ func TestCacheIsBounded(t *testing.T) {
 func TestCacheKeepsWhatIsAskedFor(t *testing.T) {
 	c := NewCache(100, 1<<20)
 	for i := range 10 {
-		c.put(fmt.Sprint("regular", i), recordOf(`{}`), now)
+		c.put(fmt.Sprint("regular", i), sessionOf(`{}`), now)
 	}
 	for i := range 10_000 {
-		c.put(fmt.Sprint("stranger", i), recordOf(`{}`), now)
+		c.put(fmt.Sprint("stranger", i), sessionOf(`{}`), now)
 		if i%20 == 0 {
 			for j := range 10 {
 				if _, ok := c.get(fmt.Sprint("regular", j)); !ok {
@@ -89,7 +89,7 @@ func TestCacheKeepsWhatIsAskedFor(t *testing.T) {
 // members can be had again, and that the estimate is not below what that takes.
 func TestCacheKeepsText(t *testing.T) {
 	c := NewCache(10, 1<<20)
-	r := recordOf(`{"a":1,"b":[1,2,3],"_auth_user_id":"7"}`)
+	r := sessionOf(`{"a":1,"b":[1,2,3],"_auth_user_id":"7"}`)
 	c.put("key", r, now)
 	e, ok := c.get("key")
 	if !ok || e.record.data != nil || !slices.Equal(e.record.members(), r.data) || len(r.data) != 3 || e.record.user != "7" {

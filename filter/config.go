@@ -211,6 +211,7 @@ func (r *Route) validate(path string) error {
 	if err := r.Signed.prepare(); err != nil {
 		bad("engine.signed_cookies.secret_key", "must be Django's SECRET_KEY, and no key may be empty")
 	}
+	r.Service.prepare()
 	switch named := r.Service.Cluster != ""; {
 	case r.Signed.Revocable && (!named || !r.Signed.inUse()):
 		bad("engine.signed_cookies.revocable", "needs secret_key, and engine.service.cluster: the session service knows what was revoked")

@@ -49,7 +49,7 @@ func (w *worker) knows(key string) bool { _, ok := w.Cache.get(key); return ok }
 
 func (w *worker) remember(keys ...string) {
 	for _, key := range keys {
-		w.Cache.put(key, recordOf(`{"_auth_user_id":"`+key+`"}`), now)
+		w.Cache.put(key, sessionOf(`{"_auth_user_id":"`+key+`"}`), now)
 	}
 }
 
@@ -217,7 +217,7 @@ func TestAnswerOutrunByAnEvent(t *testing.T) {
 func TestMemory(t *testing.T) {
 	p := CachePolicy{TTL: 10 * time.Second, NegativeTTL: time.Second, Stale: time.Minute}
 	c := NewCache(10, 1<<20)
-	c.put("live", recordOf(`{}`), now)
+	c.put("live", sessionOf(`{}`), now)
 	c.put("none", none, now)
 	for _, tt := range []struct {
 		key          string
@@ -266,7 +266,7 @@ func TestOutageIsNotRemembered(t *testing.T) {
 // TestOneHashForTwoKeys: a session is never taken for another's.
 func TestOneHashForTwoKeys(t *testing.T) {
 	c := NewCache(10, 1<<20)
-	c.put("mine", recordOf(`{"_auth_user_id":"1"}`), now)
+	c.put("mine", sessionOf(`{"_auth_user_id":"1"}`), now)
 	c.byHash[session.KeyHash("yours")] = c.byHash[session.KeyHash("mine")] // as if they had one
 	if e, ok := c.get("yours"); ok {
 		t.Errorf("the key of one opens %s", e.record.text)

@@ -85,6 +85,8 @@ type Service struct {
 	Timeout            time.Duration
 	Token              string // secret
 	Cache              CachePolicy
+
+	authorization string // by the token
 }
 
 // Expiry is when sessions end and how their end moves.

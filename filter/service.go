@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -26,11 +25,17 @@ const (
 
 // callout asks the session service about one session.
 func (s *Service) callout(path, body string) Callout {
-	c := Callout{Cluster: s.Cluster, Authority: s.Authority, Path: path, Body: body, Timeout: s.Timeout}
-	if s.Token != "" {
-		c.Authorization = "Bearer " + s.Token
+	return Callout{
+		Cluster: s.Cluster, Authority: s.Authority, Authorization: s.authorization, Path: path, Body: body, Timeout: s.Timeout,
 	}
-	return c
+}
+
+// prepare makes of the token what callouts bear.
+func (s *Service) prepare() {
+	s.authorization = ""
+	if s.Token != "" {
+		s.authorization = "Bearer " + s.Token
+	}
 }
 
 // waitFor has a stream wait for the answer to a callout, which is the look-up of a key;
@@ -40,6 +45,9 @@ func waitFor(lookup string, c Callout) Action {
 }
 
 func keyBody(key string) string {
+	if validKey(key) {
+		return `{"key":"` + key + `"}`
+	}
 	body := append(make([]byte, 0, len(`{"key":""}`)+len(key)), `{"key":`...)
 	return string(append(rawjson.AppendString(body, key), '}'))
 }
@@ -118,14 +126,17 @@ func (r *record) members() []rawjson.Member {
 	return data
 }
 
+// someMembers is how many members of a session's data there is room for at once.
+const someMembers = 8
+
 // parseAnswer reads an answer. Whatever is not exactly what the service says
 // is no answer: a proxy's error page must neither admit nor log out.
 func parseAnswer(a Answer) *record {
 	if a.Status != "200" {
 		return unknown
 	}
-	var buf [8]rawjson.Member
-	members, err := rawjson.Object(a.Body, buf[:0])
+	var outer [8]rawjson.Member
+	members, data, err := rawjson.Nested(a.Body, "data", outer[:0], make([]rawjson.Member, 0, someMembers))
 	if err != nil {
 		return unknown
 	}
@@ -135,21 +146,22 @@ func parseAnswer(a Answer) *record {
 	case `"ended"`:
 		return ended
 	case `"live"`:
-		return liveRecord(members)
+		return liveRecord(members, data)
 	}
 	return unknown
 }
 
-func liveRecord(members []rawjson.Member) *record {
+func liveRecord(members, data []rawjson.Member) *record {
 	seconds, err := strconv.ParseInt(value(members, "expires"), 10, 64)
 	if err != nil {
 		return unknown
 	}
-	r := newRecord(value(members, "data"), time.Unix(seconds, 0))
+	text := value(members, "data")
 	key, ok := rawjson.String(value(members, "key"))
-	if r.verdict != liveSession || (ok && !validKey(key)) {
+	if (ok && !validKey(key)) || text == "" || text[0] != '{' {
 		return unknown
 	}
+	r := recordOf(text, data, time.Unix(seconds, 0))
 	r.key = key
 	return r
 }
@@ -157,12 +169,15 @@ func liveRecord(members []rawjson.Member) *record {
 // newRecord is a live session with this data; unknown if it is no JSON
 // object.
 func newRecord(text string, expires time.Time) *record {
-	var buf [16]rawjson.Member
-	data, err := rawjson.Object(text, buf[:0])
+	data, err := rawjson.Object(text, make([]rawjson.Member, 0, someMembers))
 	if err != nil {
 		return unknown
 	}
-	data = slices.Clone(data)
+	return recordOf(text, data, expires)
+}
+
+// recordOf is newRecord for data that is read already, and that nobody else has.
+func recordOf(text string, data []rawjson.Member, expires time.Time) *record {
 	// An expiry that cannot be read makes the session end where the store
 	// says, and never later: it counts as a fixed date.
 	expiry, err := session.ParseExpiry(value(data, session.ExpiryKey))

@@ -67,7 +67,7 @@ func validKey(key string) bool { return session.ValidKey(key) }
 func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Action {
 	action := s.request(h, route, m, now)
 	if action.Verdict == Wait {
-		s.headers = s.headers.clone()
+		s.headers = kept(s.headers)
 	} else {
 		s.headers = nil
 	}

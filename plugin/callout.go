@@ -26,8 +26,11 @@ func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) boo
 		headers = append(headers, [2]string{"authorization", c.Authorization})
 	}
 	p.counters.add(calloutsCounter)
-	err := upstreamgo.DispatchHTTPCall(p.id, c.Cluster, headers, []byte(c.Body), uint32(c.Timeout.Milliseconds()),
-		func(numHeaders, bodySize, _ int) { done(p.answer(numHeaders, bodySize)) })
+	err := upstreamgo.DispatchHTTPCall(p.id, c.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
+		func(numHeaders, bodySize, _ int) {
+			p.at = now()
+			done(p.answer(numHeaders, bodySize))
+		})
 	return err == nil
 }
 

@@ -66,17 +66,17 @@ func (f *follower) look(a filter.Action, c *httpContext) bool {
 	}
 	sent := f.plugin.send(*a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })
 	if !sent {
-		f.lookups.Answer(a.Lookup, filter.Answer{}, now())
+		f.lookups.Answer(a.Lookup, filter.Answer{}, f.plugin.at)
 	}
 	return sent
 }
 
 // answered has the answer to a look-up.
 func (f *follower) answered(key string, answer filter.Answer) {
-	known, waiting, ending := f.lookups.Answer(key, answer, now())
+	known, waiting, ending := f.lookups.Answer(key, answer, f.plugin.at)
 	end(ending)
 	for _, c := range waiting {
-		c.goOn(func() filter.Action { return c.stream.LookedUp(known, now()) }, &requestSide)
+		c.goOn(func() filter.Action { return c.stream.LookedUp(known, c.plugin.at) }, &requestSide)
 	}
 }
 
@@ -140,7 +140,7 @@ func (f *follower) poll() {
 		return
 	}
 	polled := func(answer filter.Answer) {
-		feed.Polled(answer, now())
+		feed.Polled(answer, f.plugin.at)
 		if answer.Status != "200" {
 			return // the next tick tries again
 		}
@@ -150,6 +150,6 @@ func (f *follower) poll() {
 		f.poll()
 	}
 	if !f.plugin.dispatch(callout, polled) {
-		feed.Polled(filter.Answer{}, now())
+		feed.Polled(filter.Answer{}, f.plugin.at)
 	}
 }

@@ -39,6 +39,7 @@ func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
 	var at time.Time
 	if c.stream.NeedsTime() {
 		at = now()
+		c.plugin.at = at
 	}
 	return c.perform(c.stream.Response(c.plugin.pairs(upstreamgo.ResponseHeaders), at), &responseSide)
 }
@@ -103,7 +104,7 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 				return types.ActionPause
 			}
 			// It could not be sent: that is the answer.
-			a = c.stream.Reply(filter.Answer{}, now())
+			a = c.stream.Reply(filter.Answer{}, c.plugin.at)
 			continue
 		case filter.Continue:
 			if s.edit(a.Edits) == nil {
@@ -133,7 +134,7 @@ func (c *httpContext) ask(a filter.Action, s *side) bool {
 		return c.follower.look(a, c)
 	}
 	return c.plugin.send(*a.Callout, func(answer filter.Answer) {
-		c.goOn(func() filter.Action { return c.stream.Reply(answer, now()) }, s)
+		c.goOn(func() filter.Action { return c.stream.Reply(answer, c.plugin.at) }, s)
 	})
 }
 

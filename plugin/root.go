@@ -90,7 +90,7 @@ func (p *pluginContext) warn(message string) {
 	if message == "" {
 		return
 	}
-	if suppressed, ok := p.warnings.pass(now()); ok {
+	if suppressed, ok := p.warnings.pass(p.at); ok {
 		proxywasm.LogWarnf("cloakroom: %s (%d more warnings were left out before this)", message, suppressed)
 	}
 }

@@ -41,14 +41,42 @@ type Member struct {
 // Object appends the members of the one object that text consists of to dst,
 // in their order. The members share text's memory.
 func Object(text string, dst []Member) ([]Member, error) {
+	dst, _, err := Nested(text, "", dst, nil)
+	return dst, err
+}
+
+// Nested is Object, and appends the members of the member that is called name, where
+// that is an object, to inner: text is read once. An empty name is nobody's.
+func Nested(text, name string, dst, inner []Member) (outer, nested []Member, err error) {
 	s := scanner{text: text}
+	outer, nested = dst, inner
+	if err := s.begin(); err != nil {
+		return dst, inner, err
+	}
+	outer, err = s.members(outer, func(member string) (string, error) {
+		if member != name || name == "" || s.peek() != '{' {
+			return s.value()
+		}
+		start := s.at
+		var err error
+		nested, err = s.members(nested, func(string) (string, error) { return s.value() })
+		return s.text[start:s.at], err
+	})
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
+		return dst, inner, err
+	}
+	return outer, nested, nil
+}
+
+// members passes over an object and appends its members to dst; value passes over the
+// value of the member that it is told and gives its text.
+func (s *scanner) members(dst []Member, value func(member string) (string, error)) ([]Member, error) {
 	first := len(dst)
 	var seen names
-	err := s.begin()
-	if err != nil {
-		return dst, err
-	}
-	err = s.object(func(name, value string) error {
+	err := s.object(func(name string) error {
 		decoded, err := s.name(name)
 		if err != nil {
 			return err
@@ -56,16 +84,11 @@ func Object(text string, dst []Member) ([]Member, error) {
 		if seen.has(decoded, dst[first:]) {
 			return s.fail(ErrDuplicate)
 		}
-		dst = append(dst, Member{decoded, value})
-		return nil
+		text, err := value(decoded)
+		dst = append(dst, Member{decoded, text})
+		return err
 	})
-	if err == nil {
-		err = s.end()
-	}
-	if err != nil {
-		return dst[:first], err
-	}
-	return dst, nil
+	return dst, err
 }
 
 // Strings gives the strings of the one array that text consists of; ok is false
@@ -161,7 +184,10 @@ func (s *scanner) value() (string, error) {
 	var err error
 	switch c := s.peek(); {
 	case c == '{':
-		err = s.object(nil)
+		err = s.object(func(string) error {
+			_, err := s.value()
+			return err
+		})
 	case c == '[':
 		err = s.array(nil)
 	case c == '"':
@@ -221,9 +247,9 @@ func (s *scanner) list(open, close byte, item func() error) error {
 	}
 }
 
-// object passes over an object; each, unless nil, gets every name as it
-// stands, with quotes, and every value's text.
-func (s *scanner) object(each func(name, value string) error) error {
+// object passes over an object; member gets every name as it stands, with quotes, and
+// passes over its value.
+func (s *scanner) object(member func(name string) error) error {
 	return s.list('{', '}', func() error {
 		name, err := s.string()
 		if err != nil {
@@ -235,11 +261,7 @@ func (s *scanner) object(each func(name, value string) error) error {
 		}
 		s.at++
 		s.space()
-		value, err := s.value()
-		if err != nil || each == nil {
-			return err
-		}
-		return each(name, value)
+		return member(name)
 	})
 }
 
@@ -253,13 +275,22 @@ func (s *scanner) array(each func(value string) error) error {
 	})
 }
 
+// plain gives where the next byte is, from at on, that ends a string or is not printable
+// ASCII as it stands.
+func plain(text string, at int) int {
+	for at < len(text) && text[at] >= ' ' && text[at] < 0x7f && text[at] != '"' && text[at] != '\\' {
+		at++
+	}
+	return at
+}
+
 // string passes over a string and gives its text with the quotes.
 func (s *scanner) string() (string, error) {
 	start := s.at
 	if s.peek() != '"' {
 		return "", s.fail(ErrSyntax)
 	}
-	for s.at++; s.at < len(s.text); s.at++ {
+	for s.at = plain(s.text, s.at+1); s.at < len(s.text); s.at = plain(s.text, s.at+1) {
 		switch c := s.text[s.at]; {
 		case c == '"':
 			s.at++

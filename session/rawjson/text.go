@@ -90,6 +90,11 @@ const hexDigits = "0123456789abcdef"
 func AppendString(dst []byte, text string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(text); {
+		if end := plain(text, i); end > i {
+			dst = append(dst, text[i:end]...)
+			i = end
+			continue
+		}
 		c := text[i]
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(text[i:])
@@ -97,13 +102,10 @@ func AppendString(dst []byte, text string) []byte {
 			i += size
 			continue
 		}
-		switch {
-		case c == '"' || c == '\\':
+		if c == '"' || c == '\\' {
 			dst = append(dst, '\\', c)
-		case c < ' ' || c == 0x7f:
+		} else {
 			dst = appendUnit(dst, rune(c))
-		default:
-			dst = append(dst, c)
 		}
 		i++
 	}
@@ -115,6 +117,11 @@ func AppendString(dst []byte, text string) []byte {
 func AppendASCII(dst []byte, raw string) []byte {
 	inString := false
 	for i := 0; i < len(raw); {
+		if end := plain(raw, i); inString && end > i {
+			dst = append(dst, raw[i:end]...)
+			i = end
+			continue
+		}
 		c := raw[i]
 		switch {
 		case c >= utf8.RuneSelf:
