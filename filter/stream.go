@@ -106,12 +106,13 @@ func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Actio
 			return s.verify(r, now)
 		}
 		return s.lookedUp(r, now)
-	case !validKey(key):
-		return s.missing()
 	}
 	if e, ok := m.fresh(key, &route.Service.Cache, now); ok {
 		s.key = e.key
 		return s.lookedUp(e.record, now)
+	}
+	if !validKey(key) {
+		return s.missing()
 	}
 	s.key = strings.Clone(key)
 	s.waiting = forLookup

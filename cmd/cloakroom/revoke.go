@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -22,6 +25,7 @@ type revokeCmd struct {
 	User      string        `placeholder:"ID" help:"Delete all sessions of this user instead."`
 	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - reads such a cookie, and --user ends the user's too."`
 	Before    time.Time     `placeholder:"2026-12-31T23:59:59Z" help:"With --user and --signed-age: end only those in cookies that began by then."`
+	Service   string        `placeholder:"http://127.0.0.1:8081" help:"The running session service, which tells filters that have a cache. Needed for that where the store has no feed of its own: SQLite, files. It is sent CLOAKROOM_TOKEN."`
 	JSON      bool          `help:"Print JSON."`
 }
 
@@ -52,7 +56,7 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 	if err := sessions.Delete(ctx, v.Key); err != nil {
 		return err
 	}
-	if err := tell(ctx, a, sessions, session.SessionEvent(v.Key)); err != nil {
+	if err := c.tell(ctx, a, sessions, session.SessionEvent(v.Key), "/v1/changed", map[string]any{"key": v.Key}); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -80,7 +84,14 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 			return fmt.Errorf("after %d sessions: %w; run it again to go on", len(keys), err)
 		}
 	}
-	if err := tell(ctx, a, sessions, session.UserEvent(c.User)); err != nil {
+	flush := map[string]any{"user": c.User}
+	if c.SignedAge > 0 {
+		flush["age"] = int64(c.SignedAge / time.Second)
+	}
+	if !c.Before.IsZero() {
+		flush["before"] = c.Before.Unix()
+	}
+	if err := c.tell(ctx, a, sessions, session.UserEvent(c.User), "/v1/flush", flush); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -122,7 +133,7 @@ func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.S
 	if err := service.Revoke(ctx, sessions, session.RevokedSession(id), now, now, c.SignedAge); err != nil {
 		return err
 	}
-	if err := tell(ctx, a, sessions, session.SessionEvent(id)); err != nil {
+	if err := c.tell(ctx, a, sessions, session.SessionEvent(id), "/v1/changed", map[string]any{"key": id}); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -144,16 +155,51 @@ func signedID(cookie string, data []byte) string {
 	return session.SignedID(cookie)
 }
 
-// tell has the filters that remember sessions hear of an end, where the store has a feed
-// that reaches them.
-func tell(ctx context.Context, a *app, sessions session.Store, event string) error {
+// tell has the filters that remember sessions hear of an end: by the running service,
+// where it is named, or by the store's feed, where that reaches them.
+func (c *revokeCmd) tell(ctx context.Context, a *app, sessions session.Store, event, path string, body map[string]any) error {
+	if c.Service != "" {
+		if err := c.call(ctx, a, path, body); err != nil {
+			return fmt.Errorf("it is done in the store, but filters may not have heard of it: --service: %w", err)
+		}
+		return nil
+	}
 	f, err := store.Feed(ctx, sessions)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if _, alone := f.(*feed.Memory); alone {
-		fmt.Fprintln(a.stderr, "this store has no feed: where filters have a cache, they hear of it after cache.ttl")
+		fmt.Fprintln(a.stderr, "this store has no feed: where filters have a cache, they hear of it after cache.ttl; name the running service by --service for them to hear at once")
 	}
 	return f.Publish(ctx, event)
+}
+
+// call asks the running service.
+func (c *revokeCmd) call(ctx context.Context, a *app, path string, body map[string]any) error {
+	token, err := a.requiredSecret("CLOAKROOM_TOKEN", "the service's token")
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Service, "/")+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", path, response.Status)
+	}
+	return nil
 }

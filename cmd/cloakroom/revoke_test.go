@@ -1,12 +1,16 @@
 package main
 
 import (
+	"encoding/json"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"cloakroom/session"
 	"cloakroom/session/django"
+	"cloakroom/session/sessiontest"
 )
 
 // TestRevokeSigned holds that sessions that are in cookies can be revoked without one
@@ -65,4 +69,69 @@ func TestRevokeSigned(t *testing.T) {
 	if list := run(t, secrets(), "", "sessions", "list", "--store", url); strings.Count(list.stdout, "\n") != 1 {
 		t.Errorf("revocations are listed as sessions: %s", list.stdout)
 	}
+}
+
+// TestRevokeTellsTheService holds that filters hear of what the command line ends where
+// only the running service can tell them.
+func TestRevokeTellsTheService(t *testing.T) {
+	codec, err := django.NewCookieCodec(1<<20, "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie, err := codec.Encode([]byte(`{"_auth_user_id":"7"}`), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := session.Session{Key: sessiontest.Key(t), Data: []byte(`{}`), Expires: time.Now().Add(time.Hour)}
+	url := database(t, stored)
+	s := serveFor(t, url)
+	defer s.end(t)
+	for _, tt := range []struct{ name, stdin, args, event string }{
+		{"a session", stored.Key, "-", session.SessionEvent(stored.Key)},
+		{"a user", "", "--user 7", session.UserEvent("7")},
+		{"a user's cookies", "", "--user 8 --signed-age 1h --before 2026-01-02T03:04:05Z", session.UserEvent("8")},
+		{"a cookie", cookie, "--signed-age 1h -", session.SessionEvent(session.SignedID(cookie))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := s.feed(t, "")
+			args := append([]string{"sessions", "revoke", "--store", url, "--service", "http://" + s.address + "/"}, strings.Fields(tt.args)...)
+			if got := run(t, secrets(), tt.stdin, args...); got.status != 0 || got.stderr != "" {
+				t.Fatalf("got %+v", got)
+			}
+			if got := s.feed(t, before.Cursor); got.Gap || !slices.Equal(got.Events, []string{tt.event}) {
+				t.Errorf("the feed says %+v, want the event %q alone", got, tt.event)
+			}
+		})
+	}
+	for name, service := range map[string]string{"another path": "http://" + s.address + "/elsewhere", "nobody": "http://127.0.0.1:1"} {
+		got := run(t, secrets(), "", "sessions", "revoke", "--store", url, "--service", service, "--user", "7")
+		if got.status != 1 || !strings.Contains(got.stderr, "filters may not have heard") {
+			t.Errorf("%s: got %+v, want an error that says what was done and what was not", name, got)
+		}
+	}
+}
+
+type feedPage struct {
+	Cursor string
+	Gap    bool
+	Events []string
+}
+
+// feed reads what has happened since.
+func (s *served) feed(t *testing.T, after string) (page feedPage) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.address+"/v1/feed", strings.NewReader(`{"after":"`+after+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer token")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&page); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("/v1/feed answers %s: %v", response.Status, err)
+	}
+	return page
 }
