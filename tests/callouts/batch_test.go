@@ -41,9 +41,9 @@ type site struct {
 	open   chan struct{} // closed: the service answers
 }
 
-// newSite starts one. between may change the service's answers. Its clock stands
-// still, so that no callout becomes impatient.
-func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string, expiry string) *site {
+// newSite starts one. between may change the service's answers; more is of the
+// configuration. Its clock stands still, so that no callout becomes impatient.
+func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string, more string) *site {
 	t.Helper()
 	clock := hostsim.NewVirtualClock(time.Now())
 	sessions := memory.New(clock.Now)
@@ -63,11 +63,14 @@ func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(vi
 	answers := between(handler)
 	deciding := false
 	s.host, err = hostsim.New(t.Context(), hostsim.Config{
-		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `"}},"identity":{"data_keys":["name"]},"expiry":` + expiry + `}`)}},
+		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `"}},"identity":{"data_keys":["name"]}` + more + `}`)}},
 		Routes:  []hostsim.Route{{Prefix: "/", Cluster: "app"}},
 		Clusters: map[string]hostsim.Cluster{
 			"app": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprint(w, r.Header.Get("X-User-Id"), r.Header.Get("X-Session"))
+				if r.URL.Path != "/" {
+					fmt.Fprint(w, " ", r.URL, " ", r.Header.Get("Cookie"), r.Header["X_user_id"])
+				}
 			})),
 			"sessions": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, err := io.ReadAll(r.Body)
@@ -106,14 +109,26 @@ func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(vi
 
 // visit has all visitors come at once, and gives what each of them got.
 func (s *site) visit() (statuses [visitors]int, bodies [visitors]string) {
+	for i, w := range s.visitBy(fetch) {
+		statuses[i], bodies[i] = w.Code, w.Body.String()
+	}
+	return statuses, bodies
+}
+
+func fetch(_ int, key string) *http.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", "sessionid="+key)
+	r.Header.Set("Sec-Fetch-Mode", "cors")
+	return r
+}
+
+// visitBy has all visitors come at once, by a request for each.
+func (s *site) visitBy(request func(visitor int, key string) *http.Request) (answers [visitors]*httptest.ResponseRecorder) {
 	var coming sync.WaitGroup
 	for i, key := range s.keys {
 		coming.Go(func() {
-			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
-			r.Header.Set("Cookie", "sessionid="+key)
-			r.Header.Set("Sec-Fetch-Mode", "cors")
-			s.host.ServeHTTP(w, r)
-			statuses[i], bodies[i] = w.Code, w.Body.String()
+			answers[i] = httptest.NewRecorder()
+			s.host.ServeHTTP(answers[i], request(i, key))
 		})
 	}
 	for range visitors {
@@ -121,7 +136,7 @@ func (s *site) visit() (statuses [visitors]int, bodies [visitors]string) {
 	}
 	close(s.open)
 	coming.Wait()
-	return statuses, bodies
+	return answers
 }
 
 func named(i int) string { return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d"}`, i, i) }
@@ -129,7 +144,7 @@ func named(i int) string { return fmt.Sprintf(`{"_auth_user_id":"%d","name":"vis
 // TestTogether holds that look-ups that wait go together, and that each visitor is told
 // apart from the others.
 func TestTogether(t *testing.T) {
-	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "{}")
+	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "")
 	statuses, bodies := s.visit()
 	for i := range visitors {
 		if want := fmt.Sprintf(`%d{"name":"visitor %d"}`, i, i); statuses[i] != 200 || bodies[i] != want {
@@ -146,7 +161,7 @@ func TestTogether(t *testing.T) {
 func TestTooMuchTogether(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, func(i int) string {
 		return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d","more":"%s"}`, i, i, strings.Repeat("x", 100<<10))
-	}, "{}")
+	}, "")
 	statuses, bodies := s.visit()
 	for i := range visitors {
 		if want := fmt.Sprintf(`%d{"name":"visitor %d"}`, i, i); statuses[i] != 200 || bodies[i] != want {
@@ -180,7 +195,7 @@ func TestDoubt(t *testing.T) {
 					lines[len(lines)-1] += "\n"
 					io.WriteString(w, strings.Join(change(lines), ""))
 				})
-			}, named, "{}")
+			}, named, "")
 			statuses, bodies := s.visit()
 			good := 0
 			for i := range visitors {

@@ -10,7 +10,7 @@ import (
 // TestTouchOnce holds that a session that is due is touched once, however many requests
 // carry it, and that none of them waits for that.
 func TestTouchOnce(t *testing.T) {
-	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, `{"save_every_request":true}`)
+	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, `,"expiry":{"save_every_request":true}`)
 	for i := range s.keys[2:] {
 		s.keys[2+i] = s.keys[i%2] // the requests are two sessions'
 	}

@@ -15,7 +15,7 @@ import (
 // TestUnsent holds that whoever waits for a batch that cannot be sent is refused, and
 // that the one whose request meets with it is not taken for another.
 func TestUnsent(t *testing.T) {
-	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "{}")
+	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "")
 	var statuses [visitors]int
 	var bodies [visitors]string
 	var coming sync.WaitGroup
