@@ -10,10 +10,8 @@ import (
 	"os"
 	"runtime/debug"
 
-	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
-	// Runs the SDK under upstream Go.
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
-	_ "github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 )
 
 func main() {}
@@ -26,7 +24,7 @@ func init() {
 	if _, given := os.LookupEnv("GOGC"); !given {
 		debug.SetGCPercent(gcPercent)
 	}
-	proxywasm.SetVMContext(&vmContext{})
+	upstreamgo.SetVMContext(&vmContext{})
 }
 
 type vmContext struct{ types.DefaultVMContext }

@@ -8,7 +8,8 @@
 // init function and leaves main empty, because the host calls _initialize and never main.
 //
 // Beside that, it offers what the SDK lacks: callouts that outlive the stream which asked for them
-// ([DispatchHTTPCall]) and the closing of an HTTP stream ([CloseStream]).
+// ([DispatchHTTPCall]), the closing of an HTTP stream ([CloseStream]), and a shorter way for each stream ([SetVMContext],
+// [Pairs]).
 //
 // # Plugins of headers
 //

@@ -7,7 +7,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 )
 
-// The callbacks of the ABI that the SDK knows. Each notes the context and enters the SDK; numbers cross with 32 bits.
+// The callbacks of the ABI that the SDK knows. Each enters the stream at hand, or the SDK; numbers cross with 32 bits.
 
 // Hosts know the ABI's version by the name of this export; the SDK is written for 0.2.0, which 0.2.1 only adds to.
 //
@@ -21,6 +21,9 @@ func proxyOnMemoryAllocate(size uint32) *byte { return handedOut.allocate(int(si
 
 //go:wasmexport proxy_on_context_create
 func proxyOnContextCreate(contextID, pluginContextID uint32) {
+	if createStream(contextID, pluginContextID) {
+		return
+	}
 	contexts.create(contextID, pluginContextID)
 	internal.ProxyOnContextCreate(contextID, pluginContextID)
 }
@@ -50,18 +53,22 @@ func proxyOnHTTPCallResponse(pluginContextID, token, numHeaders, bodySize, numTr
 
 //go:wasmexport proxy_on_request_headers
 func proxyOnRequestHeaders(contextID, numHeaders uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnRequestHeaders(contextID, int(numHeaders), endOfStream)
+	return httpContext(contextID).OnHttpRequestHeaders(int(numHeaders), endOfStream)
 }
 
 //go:wasmexport proxy_on_response_headers
 func proxyOnResponseHeaders(contextID, numHeaders uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnResponseHeaders(contextID, int(numHeaders), endOfStream)
+	return httpContext(contextID).OnHttpResponseHeaders(int(numHeaders), endOfStream)
 }
 
-// deleteContext tells the SDK that a context is gone.
+// deleteContext forgets a context.
 func deleteContext(contextID uint32) {
+	if streams.remove(contextID) {
+		return
+	}
 	internal.ProxyOnDelete(contextID)
 	if contexts.remove(contextID) {
+		delete(plugins, contextID)
 		forgetCallouts(contextID)
 	}
 }

@@ -11,22 +11,22 @@ import (
 
 //go:wasmexport proxy_on_request_body
 func proxyOnRequestBody(contextID, bodySize uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnRequestBody(contextID, int(bodySize), endOfStream)
+	return httpContext(contextID).OnHttpRequestBody(int(bodySize), endOfStream)
 }
 
 //go:wasmexport proxy_on_request_trailers
 func proxyOnRequestTrailers(contextID, numTrailers uint32) types.Action {
-	return internal.ProxyOnRequestTrailers(contextID, int(numTrailers))
+	return httpContext(contextID).OnHttpRequestTrailers(int(numTrailers))
 }
 
 //go:wasmexport proxy_on_response_body
 func proxyOnResponseBody(contextID, bodySize uint32, endOfStream bool) types.Action {
-	return internal.ProxyOnResponseBody(contextID, int(bodySize), endOfStream)
+	return httpContext(contextID).OnHttpResponseBody(int(bodySize), endOfStream)
 }
 
 //go:wasmexport proxy_on_response_trailers
 func proxyOnResponseTrailers(contextID, numTrailers uint32) types.Action {
-	return internal.ProxyOnResponseTrailers(contextID, int(numTrailers))
+	return httpContext(contextID).OnHttpResponseTrailers(int(numTrailers))
 }
 
 //go:wasmexport proxy_on_new_connection
@@ -58,7 +58,7 @@ func proxyOnUpstreamConnectionClose(contextID uint32, peer types.PeerType) {
 func proxyOnDone(contextID uint32) bool { return internal.ProxyOnDone(contextID) }
 
 //go:wasmexport proxy_on_log
-func proxyOnLog(contextID uint32) { internal.ProxyOnLog(contextID) }
+func proxyOnLog(contextID uint32) { httpContext(contextID).OnHttpStreamDone() }
 
 //go:wasmexport proxy_on_delete
 func proxyOnDelete(contextID uint32) { deleteContext(contextID) }

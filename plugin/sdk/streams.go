@@ -1,0 +1,120 @@
+package upstreamgo
+
+import (
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+)
+
+// SetVMContext is proxywasm.SetVMContext, and has the HTTP streams of the plugin kept here and not in the SDK, which asks
+// its maps a dozen times for each stream. The plugin's HTTP contexts must dispatch callouts by [DispatchHTTPCall]: the
+// SDK does not know them.
+func SetVMContext(c types.VMContext) { proxywasm.SetVMContext(vmContext{c}) }
+
+// vmContext notes the plugin contexts that are made.
+type vmContext struct{ types.VMContext }
+
+func (c vmContext) NewPluginContext(id uint32) types.PluginContext {
+	p := c.VMContext.NewPluginContext(id)
+	plugins[id] = p
+	return p
+}
+
+// plugins are the plugin contexts of SetVMContext.
+var plugins = map[uint32]types.PluginContext{}
+
+var streams streamTable
+
+// createStream makes and keeps the HTTP context of a plugin of SetVMContext; false if it is no such plugin, or one of TCP.
+func createStream(id, plugin uint32) bool {
+	p := plugins[plugin]
+	if p == nil {
+		return false
+	}
+	if streams.get(id) != nil {
+		panic("context id duplicated")
+	}
+	c := p.NewHttpContext(id)
+	if c == nil {
+		return false
+	}
+	streams.put(id, c)
+	return true
+}
+
+// httpContext gives an HTTP context.
+func httpContext(id uint32) types.HttpContext {
+	if c := streams.get(id); c != nil {
+		return c
+	}
+	return sdkContext(id)
+}
+
+// streamTable holds HTTP contexts by their ids. Hosts count these up: nearly always the slot of an id is its own.
+type streamTable struct {
+	slots [256]struct {
+		id      uint32
+		context types.HttpContext // nil: free
+	}
+	more map[uint32]types.HttpContext // those whose slot is another's
+}
+
+func (t *streamTable) get(id uint32) types.HttpContext {
+	if s := &t.slots[id%uint32(len(t.slots))]; s.id == id {
+		return s.context
+	}
+	return t.more[id]
+}
+
+// put takes a context that is not there yet.
+func (t *streamTable) put(id uint32, c types.HttpContext) {
+	if s := &t.slots[id%uint32(len(t.slots))]; s.context == nil {
+		s.id, s.context = id, c
+		return
+	}
+	if t.more == nil {
+		t.more = map[uint32]types.HttpContext{}
+	}
+	t.more[id] = c
+}
+
+// remove reports whether the context was there.
+func (t *streamTable) remove(id uint32) bool {
+	if s := &t.slots[id%uint32(len(t.slots))]; s.id == id {
+		was := s.context != nil
+		s.context = nil
+		return was
+	}
+	_, was := t.more[id]
+	delete(t.more, id)
+	return was
+}
+
+// sdkContext is an HTTP context that the SDK keeps.
+type sdkContext uint32
+
+func (c sdkContext) OnHttpRequestHeaders(numHeaders int, endOfStream bool) types.Action {
+	return internal.ProxyOnRequestHeaders(uint32(c), numHeaders, endOfStream)
+}
+
+func (c sdkContext) OnHttpRequestBody(bodySize int, endOfStream bool) types.Action {
+	return internal.ProxyOnRequestBody(uint32(c), bodySize, endOfStream)
+}
+
+func (c sdkContext) OnHttpRequestTrailers(numTrailers int) types.Action {
+	return internal.ProxyOnRequestTrailers(uint32(c), numTrailers)
+}
+
+func (c sdkContext) OnHttpResponseHeaders(numHeaders int, endOfStream bool) types.Action {
+	return internal.ProxyOnResponseHeaders(uint32(c), numHeaders, endOfStream)
+}
+
+func (c sdkContext) OnHttpResponseBody(bodySize int, endOfStream bool) types.Action {
+	return internal.ProxyOnResponseBody(uint32(c), bodySize, endOfStream)
+}
+
+func (c sdkContext) OnHttpResponseTrailers(numTrailers int) types.Action {
+	return internal.ProxyOnResponseTrailers(uint32(c), numTrailers)
+}
+
+func (c sdkContext) OnHttpStreamDone() { internal.ProxyOnLog(uint32(c)) }
