@@ -3,12 +3,14 @@ package filter
 import "time"
 
 // Headers are header fields in their order, names in lower case, pseudo
-// headers (:path, :status) included, as proxy-wasm hosts give them.
+// headers (:path, :status) included, as proxy-wasm hosts give them. Loops over them take
+// pointers: in V8, to copy a field is a call that leaves the wasm.
 type Headers [][2]string
 
 // Get gives the first value of a field, or "".
 func (h Headers) Get(name string) string {
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if field[0] == name {
 			return field[1]
 		}

@@ -16,13 +16,14 @@ const (
 // as django.http.cookie.parse_cookie does: split at semicolons, then at the
 // first equals sign, white space around either dropped, quotes removed.
 func findCookie(h Headers, name string) (value string, state cookieState) {
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if field[0] != "cookie" {
 			continue
 		}
 		for rest := field[1]; rest != ""; {
 			var pair string
-			pair, rest, _ = strings.Cut(rest, ";")
+			pair, rest, _ = cut(rest, ';')
 			got, ok := pairValue(pair, name)
 			switch {
 			case !ok:
@@ -34,6 +35,14 @@ func findCookie(h Headers, name string) (value string, state cookieState) {
 		}
 	}
 	return value, state
+}
+
+// cut is strings.Cut for one byte.
+func cut(s string, separator byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, separator); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }
 
 // trim is strings.Trim for blanks and tabs, as every request has it done a few times.
@@ -49,7 +58,7 @@ func trim(s string) string {
 
 // pairValue gives the value of one name=value pair if it has the name.
 func pairValue(pair, name string) (string, bool) {
-	got, value, ok := strings.Cut(pair, "=")
+	got, value, ok := cut(pair, '=')
 	if !ok || trim(got) != name {
 		return "", false
 	}
@@ -65,13 +74,14 @@ func pairValue(pair, name string) (string, bool) {
 func withoutCookie(h Headers, name string) []Edit {
 	var kept []string
 	found := false
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if field[0] != "cookie" {
 			continue
 		}
 		for rest := field[1]; rest != ""; {
 			var pair string
-			pair, rest, _ = strings.Cut(rest, ";")
+			pair, rest, _ = cut(rest, ';')
 			pair = trim(pair)
 			if _, ok := pairValue(pair, name); ok {
 				found = true
@@ -104,11 +114,12 @@ func replacedCookie(h Headers, name, value string) Edit {
 // setCookie gives the value to which a response sets the cookie of a name
 // itself.
 func setCookie(h Headers, name string) (value string, ok bool) {
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if field[0] != "set-cookie" {
 			continue
 		}
-		pair, _, _ := strings.Cut(field[1], ";")
+		pair, _, _ := cut(field[1], ';')
 		if value, ok = pairValue(pair, name); ok {
 			return value, true
 		}

@@ -100,7 +100,8 @@ func isIdentityName(name string) bool {
 // may say.
 func (r *Route) stripIdentity(h Headers) []Edit {
 	var edits []Edit
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if name := field[0]; r.strip.has(name) && name[0] != ':' {
 			edits = append(edits, Edit{Op: Remove, Name: strings.Clone(name)})
 		}

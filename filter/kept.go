@@ -6,7 +6,8 @@ import "strings"
 // in memory of its own.
 func kept(h Headers) Headers {
 	size, fields := 0, 0
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if keptName(field[0]) != "" {
 			size += len(field[1])
 			fields++
@@ -15,7 +16,8 @@ func kept(h Headers) Headers {
 	var text strings.Builder
 	text.Grow(size)
 	own := make(Headers, 0, fields)
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if name := keptName(field[0]); name != "" {
 			from := text.Len()
 			text.WriteString(field[1])

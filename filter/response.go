@@ -11,7 +11,8 @@ import (
 func (s *Stream) Response(h Headers, now time.Time) Action {
 	action := Action{Verdict: Continue}
 	instructed := len(h) == 0
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		instructed = instructed || strings.HasPrefix(field[0], instructionPrefix)
 	}
 	if instructed {
@@ -167,7 +168,8 @@ func (s *Stream) cookie(now time.Time) string {
 }
 
 func has(h Headers, name string) bool {
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if field[0] == name {
 			return true
 		}
@@ -178,7 +180,8 @@ func has(h Headers, name string) bool {
 // withCookie gives the response's Vary with Cookie in it, unless it is there
 // already. It becomes one field: hosts differ in how they add a second.
 func withCookie(h Headers) (vary string, changed bool) {
-	for _, field := range h {
+	for i := range h {
+		field := &h[i]
 		if field[0] != "vary" {
 			continue
 		}

@@ -150,7 +150,8 @@ func (c *httpContext) goOn(decide func() filter.Action, s *side) {
 }
 
 func (s *side) edit(edits []filter.Edit) error {
-	for _, e := range edits {
+	for i := range edits {
+		e := &edits[i]
 		var err error
 		switch e.Op {
 		case filter.Remove:

@@ -3,6 +3,7 @@ package upstreamgo
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"unsafe"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
@@ -53,12 +54,15 @@ func appendPairs(dst [][2]string, text string) ([][2]string, error) {
 		return dst, errPairs
 	}
 	sizes, at := bytes[4:4+8*n], 4+8*n
+	dst = slices.Grow(dst, n)
 	for ; len(sizes) > 0; sizes = sizes[8:] {
 		name, value := int(binary.LittleEndian.Uint32(sizes)), int(binary.LittleEndian.Uint32(sizes[4:]))
 		if name > len(bytes)-at || value > len(bytes)-at-name || name+value+2 > len(bytes)-at {
 			return dst, errPairs
 		}
-		dst = append(dst, [2]string{text[at : at+name], text[at+name+1 : at+name+1+value]})
+		dst = dst[:len(dst)+1]
+		pair := &dst[len(dst)-1] // in place: to copy a pair is a call that leaves the wasm
+		pair[0], pair[1] = text[at:at+name], text[at+name+1:at+name+1+value]
 		at += name + value + 2
 	}
 	return dst, nil
