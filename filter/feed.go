@@ -53,7 +53,7 @@ func (f *Feed) Trusted(now time.Time) bool {
 
 // The events, as texts:
 //
-//	k0123456789abcdef  the session whose key has this hash (session.KeyHash), in hexadecimal
+//	h0123456789abcdef  the session whose key has this hash (session.KeyHash), in hexadecimal
 //	u42                all sessions of the user 42
 //	*                  all sessions
 const everything = "*"
@@ -62,7 +62,7 @@ func (f *Feed) apply(event string) {
 	what, rest := event[0], event[1:]
 	hash, err := strconv.ParseUint(rest, 16, 64)
 	switch {
-	case what == 'k' && err == nil:
+	case what == 'h' && err == nil:
 		f.drops.dropHash(hash)
 	case what == 'u':
 		f.drops.dropUser(rest)

@@ -10,10 +10,12 @@ import (
 // local replies, which it leaves as they are.
 func (s *Stream) Response(h Headers, now time.Time) Action {
 	action := Action{Verdict: Continue}
-	instructed := len(h) == 0
+	instructed, varies, sets := len(h) == 0, false, false
 	for i := range h {
-		field := &h[i]
-		instructed = instructed || strings.HasPrefix(field[0], instructionPrefix)
+		name := h[i][0]
+		instructed = instructed || strings.HasPrefix(name, instructionPrefix)
+		varies = varies || name == "vary"
+		sets = sets || name == "set-cookie"
 	}
 	if instructed {
 		instructed = false
@@ -27,14 +29,15 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	if s.route == nil || s.route.Mode == ModeOff {
 		return action
 	}
-	switch vary, changed := withCookie(h); {
-	case !changed:
-	case vary == "Cookie" && action.Edits == nil:
+	if !varies && action.Edits == nil {
 		action.Edits = varyCookie
-	default:
+	} else if vary, changed := withCookie(h); changed {
 		action.Edits = append(action.Edits, Edit{Set, "vary", vary})
 	}
-	set, isSet := setCookie(h, s.route.Cookie.Name)
+	set, isSet := "", false
+	if sets {
+		set, isSet = setCookie(h, s.route.Cookie.Name)
+	}
 	switch {
 	case instructed && s.route.AcceptUpdates && (has(h, flushHeader) || !isServerError(h)):
 		return s.update(h, action.Edits, now)

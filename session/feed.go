@@ -30,8 +30,9 @@ type FeedPage struct {
 }
 
 // SessionEvent is the event of one session that ended or changed. It holds the
-// key's hash (KeyHash) in hexadecimal.
-func SessionEvent(key string) string { return "k" + strconv.FormatUint(KeyHash(key), 16) }
+// key's hash (KeyHash) in hexadecimal. Whoever does not know an event's letter must take
+// it for one of all sessions.
+func SessionEvent(key string) string { return "h" + strconv.FormatUint(KeyHash(key), 16) }
 
 // UserEvent is the event of all sessions of a user.
 func UserEvent(id string) string { return "u" + id }

@@ -43,13 +43,25 @@ func NewKey(random io.Reader) (string, error) {
 	return string(key), nil
 }
 
-// KeyHash gives what stands for a key where the key itself must not: FNV-1a, 64
-// bits. Two keys may have one hash; nothing may follow from it but another look
-// at the store.
+// KeyHash gives what stands for a key where the key itself must not: MurmurHash64A with
+// seed 0, which takes eight bytes at a time, since filters hash a key for every request.
+// Two keys may have one hash; nothing may follow from it but another look at the store.
+// Filters and session services must agree on it (SessionEvent).
 func KeyHash(key string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := 0; i < len(key); i++ {
-		h = (h ^ uint64(key[i])) * 1099511628211
+	const m, r = 0xc6a4a7935bd1e995, 47
+	h := uint64(len(key)) * m
+	for ; len(key) >= 8; key = key[8:] {
+		k := (uint64(key[0]) | uint64(key[1])<<8 | uint64(key[2])<<16 | uint64(key[3])<<24 |
+			uint64(key[4])<<32 | uint64(key[5])<<40 | uint64(key[6])<<48 | uint64(key[7])<<56) * m
+		h = (h ^ (k^k>>r)*m) * m
 	}
-	return h
+	if len(key) > 0 {
+		rest := uint64(0)
+		for i := 0; i < len(key); i++ {
+			rest |= uint64(key[i]) << (8 * i)
+		}
+		h = (h ^ rest) * m
+	}
+	h = (h ^ h>>r) * m
+	return h ^ h>>r
 }

@@ -147,3 +147,42 @@ func TestCookieValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyHash pins the hash, on which filters and session services agree, to values that
+// were calculated apart, and sees that keys that are much alike have not the same.
+func TestKeyHash(t *testing.T) {
+	for key, want := range map[string]uint64{
+		"":                                   0,
+		"a":                                  0x71717d2d36b6b11,
+		"0123456789abcdefghijklmnopqrstuv":   0xcbdbbc57d7cc16ed,
+		"0123456789abcdefghijklmnopqrstuv:x": 0x6efef2786c17fba6,
+	} {
+		if got := KeyHash(key); got != want {
+			t.Errorf("KeyHash(%q) = %#x, want %#x", key, got, want)
+		}
+	}
+	const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
+	seen, low := map[uint64]string{}, map[uint64]int{}
+	key := []byte("0123456789abcdefghijklmnopqrstuv")
+	for i := range key {
+		for j := range key {
+			for _, c := range alphabet {
+				alike := string(key[:i]) + string(c) + string(key[i+1:])
+				alike = alike[:j] + "z" + alike[j+1:]
+				h := KeyHash(alike)
+				if other, both := seen[h]; both && other != alike {
+					t.Fatalf("%q and %q have one hash", alike, other)
+				}
+				if _, again := seen[h]; !again {
+					low[h%256]++
+				}
+				seen[h] = alike
+			}
+		}
+	}
+	for bucket, n := range low {
+		if mean := len(seen) / 256; n > 2*mean || n < mean/2 {
+			t.Errorf("%d of %d keys end in %02x", n, len(seen), bucket)
+		}
+	}
+}
