@@ -1,6 +1,9 @@
 package filter
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 var (
 	benchRequest  = Headers{{":authority", "127.0.0.1"}, {":path", "/page"}, {":method", "GET"}, {":scheme", "http"}, {"user-agent", "Go-http-client/1.1"}, {"cookie", "csrftoken=abc; sessionid=" + goodKey}, {"x-forwarded-proto", "http"}, {"x-request-id", "5f9c2f0e-6a9c-4b1e-9a66-0e9a8f66c6a1"}}
@@ -19,6 +22,33 @@ func BenchmarkCached(b *testing.B) {
 		var s Stream
 		if s.Request(benchRequest, route, Memory{cache, true}, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
 			b.Fatal("refused")
+		}
+	}
+}
+
+// TestCachedAllocates holds that it allocates nothing.
+func TestCachedAllocates(t *testing.T) {
+	for name, config := range map[string]string{
+		"stored": `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`,
+		"signed": `{"engine":{"signed_cookies":{"secret_key":"secret"}}}`,
+	} {
+		route, cache, request := routeOf(t, config), NewCache(10, 1<<20), slices.Clone(benchRequest)
+		cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1)), now)
+		if route.Signed.inUse() {
+			cookie, err := route.Signed.codec.Encode([]byte(benchData), now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request[5][1] = "csrftoken=abc; sessionid=" + cookie
+		}
+		allocated := testing.AllocsPerRun(100, func() {
+			var s Stream
+			if s.Request(request, route, Memory{cache, true}, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
+				t.Fatal("refused")
+			}
+		})
+		if allocated != 0 {
+			t.Errorf("%s: %v allocations, want none", name, allocated)
 		}
 	}
 }
