@@ -102,6 +102,12 @@ func newProbe(t *testing.T, change func(*hostsim.Config)) *hostsim.Host {
 
 // send sends a request whose headers are given as "name: value" lines.
 func send(h http.Handler, method, path, body string, headers ...string) *http.Response {
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, request(method, path, body, headers...))
+	return rec.Result()
+}
+
+func request(method, path, body string, headers ...string) *http.Request {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body == "" {
 		r.Body = http.NoBody
@@ -110,9 +116,7 @@ func send(h http.Handler, method, path, body string, headers ...string) *http.Re
 		name, value, _ := strings.Cut(line, ":")
 		r.Header.Add(name, strings.TrimSpace(value))
 	}
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, r)
-	return rec.Result()
+	return r
 }
 
 func text(t *testing.T, resp *http.Response) string {
