@@ -37,5 +37,8 @@ func TestKindOf(t *testing.T) {
 		if got := kindOf(h); got != tt.want {
 			t.Errorf("%s: kind %d, want %d", tt.name, got, tt.want)
 		}
+		if got := kindOf(kept(h)); got != tt.want {
+			t.Errorf("%s, after it waited: kind %d, want %d", tt.name, got, tt.want)
+		}
 	}
 }

@@ -53,7 +53,7 @@ func (l *Lookups[W]) Join(key string, w W) (first bool) {
 func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, waiting, ending []W) {
 	f := l.flights[key]
 	if f == nil {
-		return Known{&record{}}, nil, nil
+		return Known{}, nil, nil
 	}
 	delete(l.flights, key)
 	r := parseAnswer(a)
@@ -66,7 +66,7 @@ func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, w
 	return Known{r}, f.waiting, ending
 }
 
-// Known is what a look-up says of a session.
+// Known is what a look-up says of a session. The zero value says nothing.
 type Known struct{ record *record }
 
 // Drop forgets one session, and will not remember an answer that is under way.
