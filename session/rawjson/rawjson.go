@@ -8,7 +8,6 @@ package rawjson
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -49,20 +48,10 @@ func Object(text string, dst []Member) ([]Member, error) {
 // that is an object, to inner: text is read once. An empty name is nobody's.
 func Nested(text, name string, dst, inner []Member) (outer, nested []Member, err error) {
 	s := scanner{text: text}
-	outer, nested = dst, inner
-	if err := s.begin(); err != nil {
+	if err = s.begin(); err != nil {
 		return dst, inner, err
 	}
-	outer, err = s.members(outer, func(member string) (string, error) {
-		if member != name || name == "" || s.peek() != '{' {
-			return s.value()
-		}
-		start := s.at
-		var err error
-		nested, err = s.members(nested, func(string) (string, error) { return s.value() })
-		return s.text[start:s.at], err
-	})
-	if err == nil {
+	if outer, nested, err = s.members(name, dst, inner); err == nil {
 		err = s.end()
 	}
 	if err != nil {
@@ -71,24 +60,36 @@ func Nested(text, name string, dst, inner []Member) (outer, nested []Member, err
 	return outer, nested, nil
 }
 
-// members passes over an object and appends its members to dst; value passes over the
-// value of the member that it is told and gives its text.
-func (s *scanner) members(dst []Member, value func(member string) (string, error)) ([]Member, error) {
+// members passes over an object and appends its members to dst, and those of the member
+// that is called name, where that is an object, to inner.
+func (s *scanner) members(name string, dst, inner []Member) (outer, nested []Member, err error) {
 	first := len(dst)
 	var seen names
-	err := s.object(func(name string) error {
-		decoded, err := s.name(name)
+	more, err := s.open('{', '}')
+	for more {
+		var raw string
+		if raw, err = s.name(); err != nil {
+			break
+		}
+		member, _ := String(raw)
+		if seen.has(member, dst[first:]) {
+			return dst, inner, s.fail(ErrDuplicate)
+		}
+		start := s.at
+		if member == name && name != "" && s.peek() == '{' {
+			inner, _, err = s.members("", inner, nil)
+		} else {
+			err = s.value()
+		}
 		if err != nil {
-			return err
+			break
 		}
-		if seen.has(decoded, dst[first:]) {
-			return s.fail(ErrDuplicate)
+		dst = append(dst, Member{member, s.text[start:s.at]})
+		if more, err = s.next('}'); err != nil {
+			break
 		}
-		text, err := value(decoded)
-		dst = append(dst, Member{decoded, text})
-		return err
-	})
-	return dst, err
+	}
+	return dst, inner, err
 }
 
 // Strings gives the strings of the one array that text consists of; ok is false
@@ -98,14 +99,19 @@ func Strings(text string) (list []string, ok bool) {
 	if s.begin() != nil {
 		return nil, false
 	}
-	ok = true
-	err := s.array(func(value string) error {
-		item, isString := String(value)
-		ok = ok && isString
-		list = append(list, item)
-		return nil
-	})
-	return list, ok && err == nil && s.end() == nil
+	more, err := s.open('[', ']')
+	for more && err == nil {
+		start := s.at
+		if err = s.value(); err == nil {
+			item, isString := String(s.text[start:s.at])
+			if !isString {
+				return nil, false
+			}
+			list = append(list, item)
+			more, err = s.next(']')
+		}
+	}
+	return list, err == nil && s.end() == nil
 }
 
 // names tells whether a name stands twice. Few are compared one by one, which
@@ -119,7 +125,12 @@ const few = 16
 // has reports whether name is among the members before it.
 func (n *names) has(name string, before []Member) bool {
 	if len(before) <= few {
-		return slices.ContainsFunc(before, func(m Member) bool { return m.Name == name })
+		for i := range before {
+			if before[i].Name == name {
+				return true
+			}
+		}
+		return false
 	}
 	if *n == nil {
 		*n = make(names, 4*few)
@@ -159,14 +170,16 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
+// space passes over white space, of which there is none in most places.
 func (s *scanner) space() {
-	for s.at < len(s.text) {
-		switch s.text[s.at] {
-		case ' ', '\t', '\n', '\r':
-			s.at++
-		default:
-			return
-		}
+	if s.at < len(s.text) && s.text[s.at] <= ' ' {
+		s.spaces()
+	}
+}
+
+func (s *scanner) spaces() {
+	for c := s.peek(); c == ' ' || c == '\t' || c == '\n' || c == '\r'; c = s.peek() {
+		s.at++
 	}
 }
 
@@ -178,32 +191,40 @@ func (s *scanner) end() error {
 	return nil
 }
 
-// value passes over one value and gives its text.
-func (s *scanner) value() (string, error) {
-	start := s.at
-	var err error
+// value passes over one value.
+func (s *scanner) value() error {
 	switch c := s.peek(); {
-	case c == '{':
-		err = s.object(func(string) error {
-			_, err := s.value()
-			return err
-		})
-	case c == '[':
-		err = s.array(nil)
 	case c == '"':
-		_, err = s.string()
+		return s.string()
 	case c == '-' || (c >= '0' && c <= '9'):
-		err = s.number()
+		return s.number()
+	case c == '{':
+		more, err := s.open('{', '}')
+		for more && err == nil {
+			if _, err = s.name(); err == nil {
+				err = s.value()
+			}
+			if err == nil {
+				more, err = s.next('}')
+			}
+		}
+		return err
+	case c == '[':
+		more, err := s.open('[', ']')
+		for more && err == nil {
+			if err = s.value(); err == nil {
+				more, err = s.next(']')
+			}
+		}
+		return err
 	case c == 't':
-		err = s.literal("true")
+		return s.literal("true")
 	case c == 'f':
-		err = s.literal("false")
+		return s.literal("false")
 	case c == 'n':
-		err = s.literal("null")
-	default:
-		err = s.fail(ErrSyntax)
+		return s.literal("null")
 	}
-	return s.text[start:s.at], err
+	return s.fail(ErrSyntax)
 }
 
 func (s *scanner) literal(word string) error {
@@ -214,65 +235,56 @@ func (s *scanner) literal(word string) error {
 	return nil
 }
 
-// list passes over what stands between open and close, item by item.
-func (s *scanner) list(open, close byte, item func() error) error {
+// open passes over the bracket that opens an object or an array; more says that an item
+// follows it. Else the one that closes it is passed too.
+func (s *scanner) open(open, close byte) (more bool, err error) {
 	if s.peek() != open {
-		return s.fail(ErrSyntax)
+		return false, s.fail(ErrSyntax)
 	}
 	if s.depth++; s.depth > MaxDepth {
-		return s.fail(ErrDepth)
+		return false, s.fail(ErrDepth)
 	}
 	s.at++
 	s.space()
 	if s.peek() == close {
 		s.at++
 		s.depth--
-		return nil
+		return false, nil
 	}
-	for {
-		s.space()
-		if err := item(); err != nil {
-			return err
-		}
-		s.space()
-		c := s.peek()
-		if c != ',' && c != close {
-			return s.fail(ErrSyntax)
-		}
-		s.at++
-		if c == close {
-			s.depth--
-			return nil
-		}
-	}
+	return true, nil
 }
 
-// object passes over an object; member gets every name as it stands, with quotes, and
-// passes over its value.
-func (s *scanner) object(member func(name string) error) error {
-	return s.list('{', '}', func() error {
-		name, err := s.string()
-		if err != nil {
-			return err
-		}
-		s.space()
-		if s.peek() != ':' {
-			return s.fail(ErrSyntax)
-		}
+// next passes over what follows an item, as open over what is before the first.
+func (s *scanner) next(close byte) (more bool, err error) {
+	s.space()
+	switch s.peek() {
+	case ',':
 		s.at++
 		s.space()
-		return member(name)
-	})
+		return true, nil
+	case close:
+		s.at++
+		s.depth--
+		return false, nil
+	}
+	return false, s.fail(ErrSyntax)
 }
 
-func (s *scanner) array(each func(value string) error) error {
-	return s.list('[', ']', func() error {
-		value, err := s.value()
-		if err != nil || each == nil {
-			return err
-		}
-		return each(value)
-	})
+// name passes over a member's name and the colon, and gives the name as it stands, with
+// its quotes.
+func (s *scanner) name() (raw string, err error) {
+	start := s.at
+	if err := s.string(); err != nil {
+		return "", err
+	}
+	raw = s.text[start:s.at]
+	s.space()
+	if s.peek() != ':' {
+		return "", s.fail(ErrSyntax)
+	}
+	s.at++
+	s.space()
+	return raw, nil
 }
 
 // plain gives where the next byte is, from at on, that ends a string or is not printable
@@ -284,26 +296,25 @@ func plain(text string, at int) int {
 	return at
 }
 
-// string passes over a string and gives its text with the quotes.
-func (s *scanner) string() (string, error) {
-	start := s.at
+// string passes over a string.
+func (s *scanner) string() error {
 	if s.peek() != '"' {
-		return "", s.fail(ErrSyntax)
+		return s.fail(ErrSyntax)
 	}
 	for s.at = plain(s.text, s.at+1); s.at < len(s.text); s.at = plain(s.text, s.at+1) {
 		switch c := s.text[s.at]; {
 		case c == '"':
 			s.at++
-			return s.text[start:s.at], nil
+			return nil
 		case c < ' ':
-			return "", s.fail(ErrSyntax)
+			return s.fail(ErrSyntax)
 		case c == '\\':
 			if err := s.escape(); err != nil {
-				return "", err
+				return err
 			}
 		}
 	}
-	return "", s.fail(ErrSyntax)
+	return s.fail(ErrSyntax)
 }
 
 // escape stands on a backslash and stops on the escape's last byte.
@@ -323,13 +334,14 @@ func (s *scanner) escape() error {
 }
 
 func (s *scanner) digits() error {
-	start := s.at
-	for c := s.peek(); c >= '0' && c <= '9'; c = s.peek() {
-		s.at++
+	at := s.at
+	for at < len(s.text) && s.text[at] >= '0' && s.text[at] <= '9' {
+		at++
 	}
-	if s.at == start {
+	if at == s.at {
 		return s.fail(ErrSyntax)
 	}
+	s.at = at
 	return nil
 }
 

@@ -43,13 +43,6 @@ func String(raw string) (text string, ok bool) {
 	return string(out), true
 }
 
-func (s *scanner) name(raw string) (string, error) {
-	if name, ok := String(raw); ok {
-		return name, nil
-	}
-	return "", s.fail(ErrSyntax)
-}
-
 func unescaped(c byte) byte {
 	switch c {
 	case 'b':

@@ -9,11 +9,12 @@ func Decode(text string) (any, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	raw, err := s.value()
-	if err == nil {
-		err = s.end()
+	start := s.at
+	if err := s.value(); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	raw := s.text[start:s.at]
+	if err := s.end(); err != nil {
 		return nil, err
 	}
 	return tree(raw)
@@ -37,11 +38,19 @@ func tree(raw string) (any, error) {
 	case '[':
 		list := []any{}
 		s := scanner{text: raw}
-		err := s.array(func(value string) error {
-			item, err := tree(value)
+		more, err := s.open('[', ']')
+		for more && err == nil {
+			start := s.at
+			if err = s.value(); err != nil {
+				break
+			}
+			item, broken := tree(s.text[start:s.at])
+			if broken != nil {
+				return nil, broken
+			}
 			list = append(list, item)
-			return err
-		})
+			more, err = s.next(']')
+		}
 		return list, err
 	case '"':
 		text, _ := String(raw)
