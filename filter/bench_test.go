@@ -16,7 +16,7 @@ const benchData = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.aut
 func BenchmarkCached(b *testing.B) {
 	route := routeOf(b, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`)
 	cache := NewCache(10, 1<<20)
-	cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1)), now)
+	cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1), nil), now)
 	b.ReportAllocs()
 	for b.Loop() {
 		var s Stream
@@ -33,7 +33,7 @@ func TestCachedAllocates(t *testing.T) {
 		"signed": `{"engine":{"signed_cookies":{"secret_key":"secret"}}}`,
 	} {
 		route, cache, request := routeOf(t, config), NewCache(10, 1<<20), slices.Clone(benchRequest)
-		cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1)), now)
+		cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1), nil), now)
 		if route.Signed.inUse() {
 			cookie, err := route.Signed.codec.Encode([]byte(benchData), now)
 			if err != nil {

@@ -60,9 +60,7 @@ func (c *Cache) put(key string, r *record, now time.Time) {
 	hash := session.KeyHash(key)
 	c.dropHash(hash)
 	key = strings.Clone(key) // which may be a part of something larger
-	kept := *r
-	kept.data = nil
-	e := &entry{hash: hash, key: key, record: &kept, at: now, bytes: sizeOf(key, r)}
+	e := &entry{hash: hash, key: key, record: r, at: now, bytes: sizeOf(key, r)}
 	if e.bytes > c.maxBytes || c.maxEntries == 0 {
 		return
 	}
@@ -126,9 +124,8 @@ func (c *Cache) dropUser(id string) {
 	}
 }
 
-// userOf gives the id of a session's user, as session.UserOf.
-func userOf(data []rawjson.Member) string {
-	raw := value(data, session.UserKey)
+// userOf gives the id of a session's user, as session.UserOf, from what stands in its data.
+func userOf(raw string) string {
 	if raw == "null" {
 		return ""
 	}

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"cloakroom/session/rawjson"
 )
 
-func sessionOf(text string) *record { return newRecord(text, now.Add(time.Hour)) }
+func sessionOf(text string) *record { return newRecord(text, now.Add(time.Hour), nil) }
 
 func TestCacheRemembers(t *testing.T) {
 	c := NewCache(10, 1<<20)
@@ -92,10 +94,11 @@ func TestCacheKeepsText(t *testing.T) {
 	r := sessionOf(`{"a":1,"b":[1,2,3],"_auth_user_id":"7"}`)
 	c.put("key", r, now)
 	e, ok := c.get("key")
-	if !ok || e.record.data != nil || !slices.Equal(e.record.members(), r.data) || len(r.data) != 3 || e.record.user != "7" {
+	want := []rawjson.Member{{Name: "a", Value: "1"}, {Name: "b", Value: "[1,2,3]"}, {Name: "_auth_user_id", Value: `"7"`}}
+	if !ok || !slices.Equal(e.record.members(), want) || e.record.user != "7" {
 		t.Errorf("remembered %+v of %+v", e, r)
 	}
-	if held := int(unsafe.Sizeof(*e)+unsafe.Sizeof(*r.judged)) + len(r.text); c.bytes < held {
+	if held := int(unsafe.Sizeof(*e)+unsafe.Sizeof(*r)+unsafe.Sizeof(*r.judged)) + len(r.text); c.bytes < held {
 		t.Errorf("the estimate is %d bytes, want %d at least", c.bytes, held)
 	}
 }
@@ -106,8 +109,28 @@ func TestCacheKeepsKeysAlone(t *testing.T) {
 	c := NewCache(10, 1<<20)
 	headers := "cookie: sessionid=" + goodKey
 	key := headers[len(headers)-len(goodKey):]
-	c.put(key, newRecord(`{}`, now), now)
+	c.put(key, newRecord(`{}`, now, nil), now)
 	if e, ok := c.get(key); !ok || unsafe.StringData(e.key) == unsafe.StringData(key) {
 		t.Errorf("found: %v; the key is kept with what it was a part of", ok)
+	}
+}
+
+// TestLookupsKeepSessionsAlone: an answer may be a part of a batch's.
+func TestLookupsKeepSessionsAlone(t *testing.T) {
+	route := routeOf(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`)
+	l := NewLookups[int](&route.Service)
+	batch := liveAnswer + " and others"
+	l.Join(goodKey, &Stream{route: route, waiting: forLookup}, 1)
+	l.Answer(goodKey, Answer{"200", batch[:len(liveAnswer)]}, now)
+	e, ok := l.Cache.get(goodKey)
+	if !ok || e.record.judged == nil || e.record.judged.by != route {
+		t.Fatalf("remembered %+v", e)
+	}
+	of := func(text string) bool {
+		at, from := uintptr(unsafe.Pointer(unsafe.StringData(text))), uintptr(unsafe.Pointer(unsafe.StringData(batch)))
+		return at >= from && at < from+uintptr(len(batch))
+	}
+	if of(e.record.text) || of(e.record.user) || of(e.record.judged.edits[0].Value) {
+		t.Error("the session is kept with the answer that it was a part of")
 	}
 }

@@ -70,7 +70,7 @@ func TestCycleDue(t *testing.T) {
 			s := &Stream{}
 			request := s.Request(cookiePage, route, m, now)
 			if request.Verdict == Wait {
-				l.Join(goodKey, "w")
+				l.Join(goodKey, &Stream{}, "w")
 				known, _, _ := l.Answer(goodKey, liveWith("", tt.stamps), now)
 				request = s.LookedUp(known, now)
 			}
@@ -112,7 +112,7 @@ func TestMoved(t *testing.T) {
 		m := Memory{Cache: l.Cache, Trusted: true}
 		s := &Stream{}
 		s.Request(cookiePage, route, m, now)
-		l.Join(goodKey, "w")
+		l.Join(goodKey, &Stream{}, "w")
 		known, _, _ := l.Answer(goodKey, liveWith(newKey, map[string]time.Time{session.CreatedKey: now.Add(-2 * time.Hour), session.CycledKey: now}), now)
 		request := s.LookedUp(known, now)
 		if got := edit(request.Edits, "cookie"); request.Outcome != Admitted || !slices.Equal(got, tt.cookie) || request.Tell != nil {

@@ -3,8 +3,6 @@ package filter
 import (
 	"strconv"
 	"time"
-
-	"cloakroom/session/rawjson"
 )
 
 // limited reports whether sessions bear stamps, by which they end earlier than in the
@@ -54,12 +52,8 @@ func (e *Expiry) cycleDue(r *record, now time.Time) bool {
 	return e.CycleEvery > 0 && !made.IsZero() && now.Sub(made) >= e.CycleEvery
 }
 
-// stamp reads a stamp of the session service's; the zero time where there is none.
-func stamp(data []rawjson.Member, key string) time.Time {
-	text := value(data, key)
-	if text == "" {
-		return time.Time{} // as in nearly all; an error would cost more
-	}
+// stamp reads a stamp of the session service's; the zero time where it is none.
+func stamp(text string) time.Time {
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return time.Time{}

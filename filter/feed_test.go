@@ -198,14 +198,14 @@ func TestAnswerOutrunByAnEvent(t *testing.T) {
 		w := newWorker("a", &shared)
 		w.tick(now)
 		w.hear(now, page("7", true))
-		if !w.Join(goodKey, "first") || w.Join(goodKey, "second") {
+		if !w.Join(goodKey, &Stream{}, "first") || w.Join(goodKey, &Stream{}, "second") {
 			t.Fatal("two are to ask")
 		}
 		w.hear(now, page("8", false, event))
 		if known, waiting, _ := w.Answer(goodKey, live, now); len(waiting) != 2 || known.record.verdict != liveSession || w.knows(goodKey) {
 			t.Errorf("%s: %d wait, remembered: %v", name, len(waiting), w.knows(goodKey))
 		}
-		w.Join(goodKey, "third")
+		w.Join(goodKey, &Stream{}, "third")
 		w.hear(now, page("9", false, session.SessionEvent("another")))
 		if w.Answer(goodKey, live, now); !w.knows(goodKey) {
 			t.Errorf("%s: an answer that nothing outran is not remembered", name)
@@ -256,7 +256,7 @@ func TestOutageIsNotRemembered(t *testing.T) {
 	for _, a := range []Answer{{}, {"503", ""}, {"200", "<html>"}, {"404", answerNone}} {
 		shared := map[string]string{}
 		w := newWorker("a", &shared)
-		w.Join(goodKey, "who asks")
+		w.Join(goodKey, &Stream{}, "who asks")
 		if w.Answer(goodKey, a, now); w.knows(goodKey) {
 			t.Errorf("%+v is remembered", a)
 		}

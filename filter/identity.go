@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"cloakroom/session/rawjson"
 )
@@ -128,9 +129,8 @@ func (id *Identity) isUser(data []rawjson.Member) bool {
 	return v != "" && v != "null" && v != `""` && v != "false"
 }
 
-// edits gives the edits that tell the upstream who this is.
-func (id *Identity) edits(data []rawjson.Member) ([]Edit, error) {
-	edits := make([]Edit, 0, len(id.Headers)+1)
+// edits appends the edits that tell the upstream who this is.
+func (id *Identity) edits(edits []Edit, data []rawjson.Member) ([]Edit, error) {
 	for _, h := range id.Headers {
 		text, err := headerText(value(data, h.Key))
 		if err != nil {
@@ -147,7 +147,7 @@ func (id *Identity) edits(data []rawjson.Member) ([]Edit, error) {
 	if len(line) > id.DataMaxBytes {
 		return nil, errDataTooLarge
 	}
-	return append(edits, Edit{Set, id.DataHeader, string(line)}), nil
+	return append(edits, Edit{Set, id.DataHeader, unsafe.String(unsafe.SliceData(line), len(line))}), nil
 }
 
 // judged is what a route makes of a session.
@@ -156,30 +156,34 @@ type judged struct {
 	user  bool // it is a user's
 	met   bool // it has all that the route requires
 	edits []Edit
+	few   [2]Edit // where they lie if there are not more
 }
 
 // judge says what a route makes of a session, found out once for one that is remembered.
 // It has edits, or an error where they cannot be made, where the route admits it.
-func (r *record) judge(route *Route) (judged, error) {
-	if r.judged != nil && r.judged.by == route {
-		return *r.judged, nil
+func (r *record) judge(route *Route) (*judged, error) {
+	if r.judged == nil || r.judged.by != route {
+		j := &judged{} // a stream may have the other's edits
+		if err := j.judge(route, r.members()); err != nil {
+			return nil, err
+		}
+		r.judged = j
 	}
-	data := r.members()
-	j := judged{by: route, user: route.Identity.isUser(data), met: true}
+	return r.judged, nil
+}
+
+// judge is record.judge for what is zero yet.
+func (j *judged) judge(route *Route, data []rawjson.Member) error {
+	j.by, j.user, j.met = route, route.Identity.isUser(data), true
 	for _, q := range route.Require {
 		j.met = j.met && q.met(data)
 	}
-	if j.met && (j.user || route.Mode != Required) {
-		edits, err := route.Identity.edits(data)
-		if err != nil {
-			return judged{}, err
-		}
-		j.edits = slices.Clip(edits) // who appends gets a copy
+	if !j.met || (!j.user && route.Mode == Required) {
+		return nil
 	}
-	if r.judged != nil {
-		*r.judged = j
-	}
-	return j, nil
+	edits, err := route.Identity.edits(j.few[:0], data)
+	j.edits = slices.Clip(edits) // who appends gets a copy
+	return err
 }
 
 // dataLine gives the data as one line of ASCII JSON.

@@ -34,7 +34,7 @@ func (s *Stream) logout(h Headers, now time.Time) Action {
 // logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked,
 // that is all: a copy lives on, as in Django.
 func (s *Stream) logoutSigned(cookie string, now time.Time) Action {
-	r, _ := s.route.Signed.read(cookie, s.route.Expiry.Policy, now)
+	r, _ := s.route.readSigned(cookie, now)
 	if !s.route.Signed.Revocable || r.verdict != liveSession {
 		return s.loggedOut()
 	}

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -23,6 +24,7 @@ type Lookups[W comparable] struct {
 
 // flight is one look-up under way.
 type flight[W comparable] struct {
+	route   *Route // of the first
 	waiting []W
 	// outdated says that the session was changed or ended since the callout
 	// was sent: the answer may be older than that.
@@ -36,12 +38,12 @@ func NewLookups[W comparable](s *Service) *Lookups[W] {
 	return l
 }
 
-// Join has w wait for the look-up of key. The first is to send the callout;
-// the others share its answer.
-func (l *Lookups[W]) Join(key string, w W) (first bool) {
+// Join has a stream, which w is, wait for the look-up of key. The first is to send the
+// callout; the others share its answer.
+func (l *Lookups[W]) Join(key string, s *Stream, w W) (first bool) {
 	f, under := l.flights[key]
 	if !under {
-		f = &flight[W]{}
+		f = &flight[W]{route: s.judging()}
 		l.flights[key] = f
 	}
 	f.waiting = append(f.waiting, w)
@@ -56,7 +58,8 @@ func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, w
 		return Known{}, nil, nil
 	}
 	delete(l.flights, key)
-	r := parseAnswer(a)
+	a.Body = strings.Clone(a.Body) // what is remembered of it must not keep all of a batch
+	r := parseAnswer(a, f.route)
 	if !f.outdated {
 		ending = l.ended(key, r, now)
 	}

@@ -124,8 +124,7 @@ func Split(a Answer, n int) []Answer {
 		if !ended || !ok || number != strconv.Itoa(i) {
 			return make([]Answer, n)
 		}
-		// A copy: what is remembered of one must not keep all.
-		answers[i], rest = Answer{Status: status, Body: strings.Clone(body)}, more
+		answers[i], rest = Answer{Status: status, Body: body}, more
 	}
 	if rest != "" {
 		return make([]Answer, n)

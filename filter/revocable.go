@@ -18,15 +18,15 @@ type subject struct {
 	text string
 }
 
-// subjectOf reads what stands in a session's data; nil where nothing does, or it is
+// subjectOf reads what stands in the data of a user's session; nil where it is nothing, or
 // another user's.
-func subjectOf(r *record) *subject {
-	text, ok := rawjson.String(value(r.members(), session.SignedKey))
+func subjectOf(raw, user string) *subject {
+	text, ok := rawjson.String(raw)
 	if !ok {
 		return nil
 	}
 	of, ok := session.ParseSigned(text)
-	if !ok || of.User != r.user {
+	if !ok || of.User != user {
 		return nil
 	}
 	return &subject{of, text}
@@ -56,7 +56,7 @@ func (s *Stream) withSubject(r *record, of *subject) (*record, error) {
 	if len(s.route.Cookie.Name)+len(cookie) > maxCookieBytes {
 		return r, errCookieTooLong
 	}
-	signed := signedRecord(data, s.route.Expiry.Policy, r.seen)
+	signed := signedRecord(data, s.route, r.seen)
 	signed.key = cookie
 	return signed, nil
 }

@@ -91,20 +91,19 @@ const (
 	liveSession
 )
 
-// record is what is known of a session. Once it is made it does not change: streams
-// and caches share it.
+// record is what is known of a session. Once it is made it does not change, but for what
+// a route makes of it: streams and caches share it.
 type record struct {
 	verdict       verdictOnKey
 	key           string // where it is new
 	expires       time.Time
 	expiry        session.Expiry
-	created, seen time.Time        // the limits' stamps; zero: none yet
-	cycled, used  time.Time        // of the key: when it was made by a cycle, and first used; zero: not
-	text          string           // the data, as it came
-	user          string           // the id of its user; empty: nobody's
-	signed        *subject         // of a session in its cookie; nil: none stands in it
-	judged        *judged          // what a route makes of it, once that was asked; nil: of no live session
-	data          []rawjson.Member // of text; nil where it is to be read again
+	created, seen time.Time // the limits' stamps; zero: none yet
+	cycled, used  time.Time // of the key: when it was made by a cycle, and first used; zero: not
+	text          string    // the data, as it came
+	user          string    // the id of its user; empty: nobody's
+	signed        *subject  // of a session in its cookie; nil: none stands in it
+	judged        *judged   // what the route makes of it that last asked; nil: none has
 }
 
 var (
@@ -113,30 +112,28 @@ var (
 	ended   = &record{verdict: endedSession}
 )
 
-// members gives the session's data. What is remembered has it as text alone, for the
-// garbage collector's sake, which would look at every name and value.
+// members gives the session's data, which is remembered as text alone: the garbage
+// collector would look at every name and value.
 func (r *record) members() []rawjson.Member {
-	if r.data != nil || r.text == "" {
-		return r.data
-	}
 	data, err := rawjson.Object(r.text, nil)
 	if err != nil {
-		return nil // it was read before
+		return nil // it was read before, or there is none
 	}
 	return data
 }
 
 // someMembers is how many members of a session's data there is room for at once.
-const someMembers = 8
+const someMembers = 16
 
-// parseAnswer reads an answer. Whatever is not exactly what the service says
-// is no answer: a proxy's error page must neither admit nor log out.
-func parseAnswer(a Answer) *record {
+// parseAnswer reads an answer, for a route where that is not nil. Whatever is not exactly
+// what the service says is no answer: a proxy's error page must neither admit nor log out.
+func parseAnswer(a Answer, route *Route) *record {
 	if a.Status != "200" {
 		return unknown
 	}
 	var outer [8]rawjson.Member
-	members, data, err := rawjson.Nested(a.Body, "data", outer[:0], make([]rawjson.Member, 0, someMembers))
+	var inner [someMembers]rawjson.Member
+	members, data, err := rawjson.Nested(a.Body, "data", outer[:0], inner[:0])
 	if err != nil {
 		return unknown
 	}
@@ -146,12 +143,12 @@ func parseAnswer(a Answer) *record {
 	case `"ended"`:
 		return ended
 	case `"live"`:
-		return liveRecord(members, data)
+		return answeredRecord(members, data, route)
 	}
 	return unknown
 }
 
-func liveRecord(members, data []rawjson.Member) *record {
+func answeredRecord(members, data []rawjson.Member, route *Route) *record {
 	seconds, err := strconv.ParseInt(value(members, "expires"), 10, 64)
 	if err != nil {
 		return unknown
@@ -161,35 +158,56 @@ func liveRecord(members, data []rawjson.Member) *record {
 	if (ok && !validKey(key)) || text == "" || text[0] != '{' {
 		return unknown
 	}
-	r := recordOf(text, data, time.Unix(seconds, 0))
+	r := recordOf(text, data, time.Unix(seconds, 0), route)
 	r.key = key
 	return r
 }
 
-// newRecord is a live session with this data; unknown if it is no JSON
-// object.
-func newRecord(text string, expires time.Time) *record {
-	data, err := rawjson.Object(text, make([]rawjson.Member, 0, someMembers))
+// newRecord is a live session with this data, for a route where that is not nil; unknown
+// if it is no JSON object.
+func newRecord(text string, expires time.Time, route *Route) *record {
+	var room [someMembers]rawjson.Member
+	data, err := rawjson.Object(text, room[:0])
 	if err != nil {
 		return unknown
 	}
-	return recordOf(text, data, expires)
+	return recordOf(text, data, expires, route)
 }
 
-// recordOf is newRecord for data that is read already, and that nobody else has.
-func recordOf(text string, data []rawjson.Member, expires time.Time) *record {
-	// An expiry that cannot be read makes the session end where the store
-	// says, and never later: it counts as a fixed date.
-	expiry, err := session.ParseExpiry(value(data, session.ExpiryKey))
-	if err != nil {
-		expiry = session.FixedExpiry(expires)
+// recordOf is newRecord for data that is read already.
+func recordOf(text string, data []rawjson.Member, expires time.Time, route *Route) *record {
+	made := &struct {
+		record
+		judged judged
+	}{record: record{verdict: liveSession, expires: expires, text: text}}
+	r := &made.record
+	for i := range data {
+		m := &data[i]
+		switch m.Name {
+		case session.ExpiryKey:
+			var err error
+			if r.expiry, err = session.ParseExpiry(m.Value); err != nil {
+				// The session ends where the store says, and never later: it
+				// counts as a fixed date.
+				r.expiry = session.FixedExpiry(expires)
+			}
+		case session.CreatedKey:
+			r.created = stamp(m.Value)
+		case session.SeenKey:
+			r.seen = stamp(m.Value)
+		case session.CycledKey:
+			r.cycled = stamp(m.Value)
+		case session.UsedKey:
+			r.used = stamp(m.Value)
+		case session.UserKey:
+			r.user = userOf(m.Value)
+		}
 	}
-	r := &record{
-		verdict: liveSession, expires: expires, expiry: expiry, text: text, data: data, judged: &judged{},
-		created: stamp(data, session.CreatedKey), seen: stamp(data, session.SeenKey),
-		cycled: stamp(data, session.CycledKey), used: stamp(data, session.UsedKey),
+	if text := value(data, session.SignedKey); text != "" {
+		r.signed = subjectOf(text, r.user)
 	}
-	r.user = userOf(data)
-	r.signed = subjectOf(r)
+	if route != nil && made.judged.judge(route, data) == nil {
+		r.judged = &made.judged
+	}
 	return r
 }

@@ -60,18 +60,19 @@ func (e *Signed) prepare() (err error) {
 // inUse reports whether the route's sessions are in cookies.
 func (e *Signed) inUse() bool { return e.codec != nil }
 
-// read gives the session that a cookie holds, any doubt being none, and the cookie
+// readSigned gives the session that a cookie holds, any doubt being none, and the cookie
 // in memory that is not the caller's.
-func (e *Signed) read(cookie string, policy session.Policy, now time.Time) (r *record, own string) {
+func (route *Route) readSigned(cookie string, now time.Time) (r *record, own string) {
+	e := &route.Signed
 	if known, ok := e.verified.get(cookie); ok {
 		return known.record, known.key // its end is looked at as any session's
 	}
 	own = strings.Clone(cookie)
-	data, at, err := e.codec.Decode(own, policy.Age, now)
+	data, at, err := e.codec.Decode(own, route.Expiry.Policy.Age, now)
 	if err != nil {
 		return none, own
 	}
-	r = signedRecord(string(data), policy, at)
+	r = signedRecord(string(data), route, at)
 	if r.verdict == liveSession {
 		e.verified.put(own, r, now)
 	}
@@ -80,8 +81,9 @@ func (e *Signed) read(cookie string, policy session.Policy, now time.Time) (r *r
 
 // signedRecord is a session that was signed at a time. Django looks at
 // SESSION_COOKIE_AGE alone; an earlier end of the session's own holds here too.
-func signedRecord(data string, policy session.Policy, at time.Time) *record {
-	r := newRecord(data, at.Add(policy.Age))
+func signedRecord(data string, route *Route, at time.Time) *record {
+	policy := &route.Expiry.Policy
+	r := newRecord(data, at.Add(policy.Age), route)
 	if r.verdict != liveSession {
 		return none
 	}
@@ -107,14 +109,14 @@ func (s *Stream) sign(data string, now time.Time) error {
 	if len(s.route.Cookie.Name)+len(value) > maxCookieBytes {
 		return errCookieTooLong
 	}
-	s.key, s.record = value, signedRecord(data, s.route.Expiry.Policy, now)
+	s.key, s.record = value, signedRecord(data, s.route, now)
 	return nil
 }
 
 // withCreated keeps when the session began in its data.
 func (s *Stream) withCreated(data string, now time.Time) string {
 	members, err := rawjson.Object(data, nil)
-	if err != nil || !stamp(members, session.CreatedKey).IsZero() {
+	if err != nil || !stamp(value(members, session.CreatedKey)).IsZero() {
 		return data
 	}
 	if s.record != nil && !s.record.created.IsZero() {

@@ -100,7 +100,7 @@ func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Actio
 	case state == cookieAbsent:
 		return s.missing()
 	case route.Signed.inUse():
-		r, cookie := route.Signed.read(key, route.Expiry.Policy, now)
+		r, cookie := route.readSigned(key, now)
 		s.key = cookie
 		if r.verdict == liveSession && route.Signed.Revocable {
 			return s.verify(r, now)
@@ -120,7 +120,18 @@ func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Actio
 }
 
 // Reply decides on the answer to the callout that the stream waits for.
-func (s *Stream) Reply(a Answer, now time.Time) Action { return s.LookedUp(Known{parseAnswer(a)}, now) }
+func (s *Stream) Reply(a Answer, now time.Time) Action {
+	return s.LookedUp(Known{parseAnswer(a, s.judging())}, now)
+}
+
+// judging is the route that the answer is for which the stream waits; nil where it is not
+// of the session that the request is to have.
+func (s *Stream) judging() *Route {
+	if s.waiting == forLookup {
+		return s.route
+	}
+	return nil
+}
 
 // LookedUp is Reply for an answer that is read already.
 func (s *Stream) LookedUp(k Known, now time.Time) Action {

@@ -14,7 +14,7 @@ func watching(t *testing.T) (*Lookups[string], *Stream, *Stream) {
 	l := NewLookups[string](testService())
 	stream := func(key string) *Stream {
 		s := &Stream{key: key, route: routeOf(t, `{"engine":{"service":{"cluster":"s"}}}`)}
-		s.record = newRecord(`{"_auth_user_id":"`+key+`"}`, now.Add(time.Hour))
+		s.record = newRecord(`{"_auth_user_id":"`+key+`"}`, now.Add(time.Hour), nil)
 		return s
 	}
 	one, other := stream("one"), stream("other")
@@ -91,7 +91,7 @@ func TestWatch(t *testing.T) {
 // answer may be older, and does not count.
 func TestWatchOutrun(t *testing.T) {
 	l, _, _ := watching(t)
-	l.Join("one", "a request")
+	l.Join("one", &Stream{}, "a request")
 	l.Drop("one")
 	if asked := due(l, now); asked != nil {
 		t.Errorf("asked for %q while it is being asked for", asked)

@@ -61,7 +61,7 @@ func (f *follower) memory(now time.Time) filter.Memory {
 // look has c wait for a look-up, which several streams may share; false if it
 // cannot be sent.
 func (f *follower) look(a filter.Action, c *httpContext) bool {
-	if !f.lookups.Join(a.Lookup, c) {
+	if !f.lookups.Join(a.Lookup, &c.stream, c) {
 		return true
 	}
 	sent := f.plugin.send(*a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })

@@ -130,7 +130,7 @@ func (p *coreProxy) decide(stream *filter.Stream, action filter.Action) filter.A
 		case action.Verdict != filter.Wait:
 			return action
 		case action.Lookup != "" && p.lookups != nil:
-			p.lookups.Join(action.Lookup, struct{}{})
+			p.lookups.Join(action.Lookup, stream, struct{}{})
 			known, _, _ := p.lookups.Answer(action.Lookup, p.call(*action.Callout), coreTime)
 			action = stream.LookedUp(known, coreTime)
 		default:
