@@ -75,12 +75,17 @@ const (
 
 // Callout is one HTTP request to the session service.
 type Callout struct {
-	Cluster, Authority, Path string
-	Authorization            string // empty: none
-	Body                     string
-	Timeout                  time.Duration
+	To         *Destination
+	Path, Body string
+	Timeout    time.Duration
 	// Later says that the callout may wait a moment, for others to go with it.
 	Later bool
+}
+
+// Destination is where callouts go, and what they bear.
+type Destination struct {
+	Cluster, Authority string
+	Authorization      string // empty: none
 }
 
 // Answer is the session service's answer to a callout. Its zero value means

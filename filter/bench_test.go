@@ -53,15 +53,31 @@ func TestCachedAllocates(t *testing.T) {
 	}
 }
 
-// BenchmarkLookup is its part of one whose session is looked up.
-func BenchmarkLookup(b *testing.B) {
-	route := routeOf(b, `{"engine":{"service":{"cluster":"s","token":"t"}}}`)
+// lookUp is its part of one whose session is looked up.
+func lookUp(t testing.TB) func() {
+	route := routeOf(t, `{"engine":{"service":{"cluster":"s","token":"t"}}}`)
 	answer := Answer{"200", `{"state":"live","expires":9999999999,"data":` + benchData + "}"}
+	var s Stream
+	return func() {
+		if s.Request(benchRequest, route, Memory{}, now).Verdict != Wait || s.Reply(answer, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
+			t.Fatal("refused")
+		}
+		s.Reset()
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	one := lookUp(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		var s Stream
-		if s.Request(benchRequest, route, Memory{}, now).Verdict != Wait || s.Reply(answer, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
-			b.Fatal("refused")
-		}
+		one()
+	}
+}
+
+// TestLookupAllocates holds that a look-up allocates what it asks, what it learns, and
+// what the upstream gets of that.
+func TestLookupAllocates(t *testing.T) {
+	if allocated := testing.AllocsPerRun(100, lookUp(t)); allocated != 3 {
+		t.Errorf("%v allocations, want 3", allocated)
 	}
 }

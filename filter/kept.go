@@ -1,45 +1,33 @@
 package filter
 
-import "strings"
+import "unsafe"
 
-// kept gives what a stream that waits may ask of its request's headers when it goes on,
-// in memory of its own.
-func kept(h Headers) Headers {
-	size, fields := 0, 0
+// keep gives what a stream that waits may ask of its request's headers when it goes on,
+// in the stream's memory.
+func (r *room) keep(h Headers) Headers {
+	r.headers, r.text = r.headers[:0], r.text[:0]
 	for i := range h {
-		field := &h[i]
-		if keptName(field[0]) != "" {
-			size += len(field[1])
-			fields++
+		if field := &h[i]; isKept(field[0]) {
+			r.headers = append(r.headers, [2]string{r.own(field[0]), r.own(field[1])})
 		}
 	}
-	var text strings.Builder
-	text.Grow(size)
-	own := make(Headers, 0, fields)
-	for i := range h {
-		field := &h[i]
-		if name := keptName(field[0]); name != "" {
-			from := text.Len()
-			text.WriteString(field[1])
-			own = append(own, [2]string{name, text.String()[from:]})
-		}
-	}
-	return own
+	return r.headers
 }
 
-// keptNames are the headers that are kept: the way back from the login page, the cookies,
+// own gives a copy of a text.
+func (r *room) own(text string) string {
+	from := len(r.text)
+	r.text = append(r.text, text...)
+	return unsafe.String(unsafe.SliceData(r.text[from:]), len(text))
+}
+
+// isKept reports whether a header is kept: the way back from the login page, the cookies,
 // and what the kind of a request is told by.
-var keptNames = []string{
-	":method", ":path", ":scheme", ":authority", "cookie",
-	"content-type", "upgrade", "sec-fetch-mode", "x-requested-with", "accept", "origin",
-}
-
-// keptName gives the one of them that a name is, or "".
-func keptName(name string) string {
-	for _, own := range keptNames {
-		if own == name {
-			return own
-		}
+func isKept(name string) bool {
+	switch name {
+	case ":method", ":path", ":scheme", ":authority", "cookie",
+		"content-type", "upgrade", "sec-fetch-mode", "x-requested-with", "accept", "origin":
+		return true
 	}
-	return ""
+	return false
 }

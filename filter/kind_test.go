@@ -37,7 +37,7 @@ func TestKindOf(t *testing.T) {
 		if got := kindOf(h); got != tt.want {
 			t.Errorf("%s: kind %d, want %d", tt.name, got, tt.want)
 		}
-		if got := kindOf(kept(h)); got != tt.want {
+		if got := kindOf(new(room).keep(h)); got != tt.want {
 			t.Errorf("%s, after it waited: kind %d, want %d", tt.name, got, tt.want)
 		}
 	}

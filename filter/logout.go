@@ -28,7 +28,7 @@ func (s *Stream) logout(h Headers, now time.Time) Action {
 		return s.loggedOut()
 	}
 	s.waiting, s.written = forFlush, strings.Clone(key)
-	return waitFor("", s.route.Service.callout(flushPath, keyBody(key)))
+	return s.waitFor("", s.route.Service.callout(flushPath, keyBody(key)))
 }
 
 // logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked,
@@ -43,7 +43,7 @@ func (s *Stream) logoutSigned(cookie string, now time.Time) Action {
 		of = newSubject(cookie, r)
 	}
 	s.waiting, s.written = forFlush, of.ID
-	return waitFor("", s.revokeCallout(of))
+	return s.waitFor("", s.revokeCallout(of))
 }
 
 // flushed has the service's answer to a flush. A logout that did not reach the

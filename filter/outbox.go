@@ -29,6 +29,7 @@ type Outbox[W any] struct {
 	underway int
 	sent     time.Time // the last
 	waiting  []Parcel[W]
+	spare    []Parcel[W] // memory, for those that wait next
 }
 
 // Parcel is a callout and whom its answer is for.
@@ -77,8 +78,14 @@ func (o *Outbox[W]) next(now time.Time) []Parcel[W] {
 	o.sent = now
 	n := min(len(o.waiting), maxBatch)
 	batch := o.waiting[:n:n]
-	o.waiting = append([]Parcel[W](nil), o.waiting[n:]...)
+	o.waiting, o.spare = append(o.spare, o.waiting[n:]...), nil
 	return batch
+}
+
+// Done has a batch of which everybody has heard, for its memory.
+func (o *Outbox[W]) Done(batch []Parcel[W]) {
+	clear(batch)
+	o.spare = batch[:0]
 }
 
 // ContentType is of the callout's body.
@@ -95,39 +102,40 @@ func Join[W any](batch []Parcel[W]) Callout {
 	if len(batch) == 1 {
 		return joined
 	}
-	var body []byte
-	for _, p := range batch {
-		body = append(append(body, p.Callout.Path...), ' ')
-		body = append(append(body, p.Callout.Body...), '\n')
-		joined.Timeout = max(joined.Timeout, p.Callout.Timeout)
+	size := 0
+	for i := range batch {
+		c := &batch[i].Callout
+		size += len(c.Path) + len(c.Body) + len(" \n")
+		joined.Timeout = max(joined.Timeout, c.Timeout)
 	}
-	joined.Path, joined.Body, joined.Later = batchPath, string(body), false
+	var body strings.Builder
+	body.Grow(size)
+	for i := range batch {
+		c := &batch[i].Callout
+		body.WriteString(c.Path)
+		body.WriteByte(' ')
+		body.WriteString(c.Body)
+		body.WriteByte('\n')
+	}
+	joined.Path, joined.Body, joined.Later = batchPath, body.String(), false
 	return joined
 }
 
-// Split gives the answers to n joined callouts. Where their number or their order is
-// in doubt there is no answer to any.
-func Split(a Answer, n int) []Answer {
-	answers := make([]Answer, n)
+// Split appends the answers to n joined callouts. Where their number or their order is in
+// doubt there is no answer to any.
+func Split(dst []Answer, a Answer, n int) []Answer {
 	if n == 1 {
-		answers[0] = a
-		return answers
+		return append(dst, a)
 	}
-	if a.Status != "200" {
-		return answers
-	}
-	rest := a.Body
-	for i := range answers {
-		line, more, ended := strings.Cut(rest, "\n")
-		number, line, _ := strings.Cut(line, " ")
-		status, body, ok := strings.Cut(line, " ")
-		if !ended || !ok || number != strconv.Itoa(i) {
-			return make([]Answer, n)
+	first, rest := len(dst), a.Body
+	for i := range n {
+		line, more, ended := cut(rest, '\n')
+		number, line, _ := cut(line, ' ')
+		status, body, ok := cut(line, ' ')
+		if a.Status != "200" || !ended || !ok || number != strconv.Itoa(i) || (i == n-1 && more != "") {
+			return append(dst[:first], make([]Answer, n)...)
 		}
-		answers[i], rest = Answer{Status: status, Body: body}, more
+		dst, rest = append(dst, Answer{Status: status, Body: body}), more
 	}
-	if rest != "" {
-		return make([]Answer, n)
-	}
-	return answers
+	return dst
 }

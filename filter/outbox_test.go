@@ -106,13 +106,13 @@ func TestOutboxLines(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	a := Callout{Cluster: "c", Authority: "h", Authorization: "t", Path: "/v1/touch", Body: `{"key":"1"}`, Timeout: 1, Later: true}
+	a := Callout{To: &Destination{"c", "h", "t"}, Path: "/v1/touch", Body: `{"key":"1"}`, Timeout: 1, Later: true}
 	b := a
 	b.Path, b.Body, b.Timeout = "/v1/lookup", `{"key":"2"}`, 2
 	if got := Join([]Parcel[int]{{a, 0}}); got != a {
 		t.Errorf("one alone became %v", got)
 	}
-	want := Callout{Cluster: "c", Authority: "h", Authorization: "t", Path: "/v1/batch", Timeout: 2,
+	want := Callout{To: a.To, Path: "/v1/batch", Timeout: 2,
 		Body: "/v1/touch {\"key\":\"1\"}\n/v1/lookup {\"key\":\"2\"}\n"}
 	if got := Join([]Parcel[int]{{a, 0}, {b, 1}}); got != want {
 		t.Errorf("joined %v, want %v", got, want)
@@ -140,12 +140,12 @@ func TestSplit(t *testing.T) {
 		{"a page", Answer{"200", "<!doctype html>\n<title>Welcome</title>\n"}, none},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Split(tt.a, 2); !slices.Equal(got, tt.want) {
+			if got := Split(nil, tt.a, 2); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
 	}
-	if got := Split(Answer{"200", "{}"}, 1); fmt.Sprint(got) != "[{200 {}}]" {
+	if got := Split(nil, Answer{"200", "{}"}, 1); fmt.Sprint(got) != "[{200 {}}]" {
 		t.Errorf("one alone: %v", got)
 	}
 }

@@ -80,7 +80,7 @@ func (s *Stream) verify(r *record, now time.Time) Action {
 		action = s.verified(known.record, now)
 	} else {
 		s.waiting = forVerify
-		action = waitFor(s.subject.ID, s.verifyCallout())
+		action = s.waitFor(s.subject.ID, s.verifyCallout())
 	}
 	action.Warning += warning
 	return action
@@ -115,7 +115,7 @@ func (s *Stream) verified(r *record, now time.Time) Action {
 	case !r.answers(s.subject):
 		// Another request's answer was shared. Alone, then.
 		s.waiting = forVerify
-		return waitFor("", s.verifyCallout())
+		return s.waitFor("", s.verifyCallout())
 	}
 	return s.lookedUp(s.kept, now)
 }

@@ -86,7 +86,7 @@ type Service struct {
 	Token              string // secret
 	Cache              CachePolicy
 
-	authorization string // by the token
+	to Destination // by these
 }
 
 // Expiry is when sessions end and how their end moves.

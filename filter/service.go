@@ -25,32 +25,29 @@ const (
 
 // callout asks the session service about one session.
 func (s *Service) callout(path, body string) Callout {
-	return Callout{
-		Cluster: s.Cluster, Authority: s.Authority, Authorization: s.authorization, Path: path, Body: body, Timeout: s.Timeout,
-	}
+	return Callout{To: &s.to, Path: path, Body: body, Timeout: s.Timeout}
 }
 
-// prepare makes of the token what callouts bear.
+// prepare finds out where callouts go.
 func (s *Service) prepare() {
-	s.authorization = ""
+	s.to = Destination{Cluster: s.Cluster, Authority: s.Authority}
 	if s.Token != "" {
-		s.authorization = "Bearer " + s.Token
+		s.to.Authorization = "Bearer " + s.Token
 	}
-}
-
-// waitFor has a stream wait for the answer to a callout, which is the look-up of a key;
-// of none where it is empty.
-func waitFor(lookup string, c Callout) Action {
-	return Action{Verdict: Wait, Lookup: lookup, Callout: &c}
 }
 
 func keyBody(key string) string {
 	if validKey(key) {
-		return `{"key":"` + key + `"}`
+		return keyBefore + key + keyBehind
 	}
-	body := append(make([]byte, 0, len(`{"key":""}`)+len(key)), `{"key":`...)
+	body := append(make([]byte, 0, len(keyBefore)+len(key)+len(keyBehind)), `{"key":`...)
 	return string(append(rawjson.AppendString(body, key), '}'))
 }
+
+const keyBefore, keyBehind = `{"key":"`, `"}`
+
+// keyOf gives the valid key that keyBody made a body of, in that body's memory.
+func keyOf(body string) string { return body[len(keyBefore) : len(body)-len(keyBehind)] }
 
 func cycleBody(key string, grace time.Duration) string {
 	body := rawjson.AppendString([]byte(`{"key":`), key)

@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -25,6 +24,32 @@ type Stream struct {
 	kept    *record
 	subject *subject
 	revoked bool
+
+	callout Callout // that it waits for
+	room    room
+}
+
+// room is memory that a stream has for each of its requests.
+type room struct {
+	headers Headers
+	text    []byte
+}
+
+// Reset makes a stream whose request is over ready for another. It keeps what it has of
+// memory, if that is little.
+func (s *Stream) Reset() {
+	room := s.room
+	if cap(room.text) > 4<<10 || cap(room.headers) > 64 {
+		room.text, room.headers = nil, nil
+	}
+	*s = Stream{room: room}
+}
+
+// waitFor has the stream wait for the answer to a callout, which is the look-up of a key;
+// of none where it is empty.
+func (s *Stream) waitFor(lookup string, c Callout) Action {
+	s.callout = c
+	return Action{Verdict: Wait, Lookup: lookup, Callout: &s.callout}
 }
 
 // waiting says which answer a paused stream waits for.
@@ -67,7 +92,7 @@ func validKey(key string) bool { return session.ValidKey(key) }
 func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Action {
 	action := s.request(h, route, m, now)
 	if action.Verdict == Wait {
-		s.headers = kept(s.headers)
+		s.headers = s.room.keep(s.headers)
 	} else {
 		s.headers = nil
 	}
@@ -114,9 +139,10 @@ func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Actio
 	if !validKey(key) {
 		return s.missing()
 	}
-	s.key = strings.Clone(key)
+	body := keyBody(key)
+	s.key = keyOf(body)
 	s.waiting = forLookup
-	return waitFor(s.key, route.Service.callout(lookupPath, keyBody(key)))
+	return s.waitFor(s.key, route.Service.callout(lookupPath, body))
 }
 
 // Reply decides on the answer to the callout that the stream waits for.

@@ -162,23 +162,23 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	switch {
 	case u.flush && key != "" && s.subject != nil:
 		s.waiting, s.written = forFlushBy, s.subject.ID
-		return waitFor("", s.revokeCallout(s.subject))
+		return s.waitFor("", s.revokeCallout(s.subject))
 	case u.flush && (key == "" || s.route.Signed.inUse()):
 		return s.flushedBy(none)
 	case u.flush:
 		s.waiting = forFlushBy
-		return waitFor("", service.callout(flushPath, keyBody(key)))
+		return s.waitFor("", service.callout(flushPath, keyBody(key)))
 	case u.login != "":
 		s.waiting = forLogin
-		return waitFor("", service.callout(loginPath, s.route.writeBody(key, u, age)))
+		return s.waitFor("", service.callout(loginPath, s.route.writeBody(key, u, age)))
 	case key != "":
 		s.waiting = forUpdate
-		return waitFor("", service.callout(updatePath, s.route.writeBody(key, u, age)))
+		return s.waitFor("", service.callout(updatePath, s.route.writeBody(key, u, age)))
 	case u.empty:
 		return Action{Verdict: Continue, Edits: edits}
 	}
 	s.waiting = forUpdate
-	return waitFor("", service.callout(createPath, s.route.writeBody("", u, age)))
+	return s.waitFor("", service.callout(createPath, s.route.writeBody("", u, age)))
 }
 
 // updated has the service's answer to a change. What an upstream believes to

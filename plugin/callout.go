@@ -19,14 +19,14 @@ func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) boo
 	headers := [][2]string{
 		{":method", "POST"},
 		{":path", c.Path},
-		{":authority", c.Authority},
+		{":authority", c.To.Authority},
 		{"content-type", c.ContentType()},
 	}
-	if c.Authorization != "" {
-		headers = append(headers, [2]string{"authorization", c.Authorization})
+	if c.To.Authorization != "" {
+		headers = append(headers, [2]string{"authorization", c.To.Authorization})
 	}
 	p.counters.add(calloutsCounter)
-	err := upstreamgo.DispatchHTTPCall(p.id, c.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
+	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
 		func(numHeaders, bodySize, _ int) {
 			p.at = now()
 			done(p.answer(numHeaders, bodySize))
@@ -36,13 +36,20 @@ func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) boo
 
 // tell sends a callout that nobody waits for.
 func (p *pluginContext) tell(c filter.Callout) {
-	told := func(a filter.Answer) {
-		if a.Status != "200" {
-			p.warn("the session service did not take a " + c.Path)
-		}
+	if t := (told{p, c.Path}); !p.send(c, t) {
+		t.answered(filter.Answer{})
 	}
-	if !p.send(c, told) {
-		told(filter.Answer{})
+}
+
+// told was told to the session service.
+type told struct {
+	plugin *pluginContext
+	path   string
+}
+
+func (t told) answered(a filter.Answer) {
+	if a.Status != "200" {
+		t.plugin.warn("the session service did not take a " + t.path)
 	}
 }
 

@@ -64,19 +64,26 @@ func (f *follower) look(a filter.Action, c *httpContext) bool {
 	if !f.lookups.Join(a.Lookup, &c.stream, c) {
 		return true
 	}
-	sent := f.plugin.send(*a.Callout, func(answer filter.Answer) { f.answered(a.Lookup, answer) })
+	sent := f.plugin.send(*a.Callout, lookup{f, a.Lookup})
 	if !sent {
 		f.lookups.Answer(a.Lookup, filter.Answer{}, f.plugin.at)
 	}
 	return sent
 }
 
-// answered has the answer to a look-up.
-func (f *follower) answered(key string, answer filter.Answer) {
-	known, waiting, ending := f.lookups.Answer(key, answer, f.plugin.at)
+// lookup is one under way.
+type lookup struct {
+	follower *follower
+	key      string
+}
+
+func (l lookup) answered(answer filter.Answer) {
+	known, waiting, ending := l.follower.lookups.Answer(l.key, answer, l.follower.plugin.at)
 	end(ending)
 	for _, c := range waiting {
-		c.goOn(func() filter.Action { return c.stream.LookedUp(known, c.plugin.at) }, &requestSide)
+		if s := c.waited(); s != nil {
+			c.goOn(c.stream.LookedUp(known, c.plugin.at), s)
+		}
 	}
 }
 
@@ -100,8 +107,8 @@ func (f *follower) recheck(now time.Time) {
 		if !ok {
 			return
 		}
-		if !f.plugin.send(callout, func(answer filter.Answer) { f.answered(key, answer) }) {
-			f.answered(key, filter.Answer{})
+		if l := (lookup{f, key}); !f.plugin.send(callout, l) {
+			l.answered(filter.Answer{})
 			return
 		}
 	}

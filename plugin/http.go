@@ -17,9 +17,9 @@ type httpContext struct {
 	follower *follower // nil where nothing is remembered
 	id       uint32
 	stream   filter.Stream
+	side     *side // that waits for an answer; nil: none does
 	gone     bool
 	watched  bool // closed when its session ends
-	held     bool // somebody may still hold it when it is gone
 }
 
 // maxSpare bounds what is kept of streams for those to come.
@@ -59,8 +59,14 @@ func (c *httpContext) OnHttpStreamDone() {
 	if c.watched {
 		c.follower.lookups.Unwatch(c)
 	}
-	if p := c.plugin; !c.held && len(p.spare) < maxSpare {
-		*c = httpContext{}
+	c.free()
+}
+
+// free has a stream that is gone serve another, unless somebody may still hold it.
+func (c *httpContext) free() {
+	if p := c.plugin; !c.watched && c.side == nil && len(p.spare) < maxSpare {
+		c.follower, c.gone = nil, false
+		c.stream.Reset()
 		p.spare = append(p.spare, c)
 	}
 }
@@ -122,29 +128,51 @@ func (c *httpContext) perform(a filter.Action, s *side) types.Action {
 // watch has the stream end with its session, from when it is admitted.
 func (c *httpContext) watch(s *side) {
 	if s == &requestSide && c.follower != nil && c.stream.EndsWithSession() {
-		c.watched, c.held = true, true
+		c.watched = true
 		c.follower.lookups.Watch(&c.stream, c)
 	}
 }
 
 // ask sends the callout that the stream waits for; false if it cannot be sent.
 func (c *httpContext) ask(a filter.Action, s *side) bool {
-	c.held = true
+	c.side = s
+	sent := false
 	if a.Lookup != "" && c.follower != nil {
-		return c.follower.look(a, c)
+		sent = c.follower.look(a, c)
+	} else {
+		sent = c.plugin.send(*a.Callout, c)
 	}
-	return c.plugin.send(*a.Callout, func(answer filter.Answer) {
-		c.goOn(func() filter.Action { return c.stream.Reply(answer, c.plugin.at) }, s)
-	})
+	if !sent {
+		c.side = nil
+	}
+	return sent
 }
 
-// goOn takes a paused stream on by what decide says, unless the stream has
-// ended meanwhile.
-func (c *httpContext) goOn(decide func() filter.Action, s *side) {
-	if c.gone || proxywasm.SetEffectiveContext(c.id) != nil {
-		return
+// answered has the answer to a callout of the stream's own.
+func (c *httpContext) answered(a filter.Answer) {
+	if s := c.waited(); s != nil {
+		c.goOn(c.stream.Reply(a, c.plugin.at), s)
 	}
-	if c.perform(decide(), s) == types.ActionContinue {
+}
+
+// waited ends a stream's waiting, and makes it the effective context; nil if it has ended
+// meanwhile.
+func (c *httpContext) waited() *side {
+	s := c.side
+	c.side = nil
+	if c.gone {
+		c.free()
+		return nil
+	}
+	if proxywasm.SetEffectiveContext(c.id) != nil {
+		return nil
+	}
+	return s
+}
+
+// goOn takes a stream that has waited on by an action.
+func (c *httpContext) goOn(a filter.Action, s *side) {
+	if c.perform(a, s) == types.ActionContinue {
 		_ = s.resume() // fails only where the stream is gone
 	}
 }

@@ -9,32 +9,35 @@ import (
 // outbox joins this worker's callouts to one session service.
 type outbox struct {
 	plugin *pluginContext
-	box    filter.Outbox[func(filter.Answer)]
+	box    filter.Outbox[waiter]
 	// lost could not be sent, and hears so with the next tick: streams that go on by it
 	// take the effective context from the one at hand.
-	lost []filter.Parcel[func(filter.Answer)]
+	lost    []filter.Parcel[waiter]
+	answers []filter.Answer // those at hand
 }
 
-// destination is what callouts that go together have in common.
-type destination struct{ cluster, authority, authorization string }
+// waiter waits for the answer to a callout; the zero one says that there is none.
+type waiter interface{ answered(filter.Answer) }
 
-// outbox gives the outbox of a callout's service.
-func (p *pluginContext) outbox(c filter.Callout) *outbox {
-	to := destination{c.Cluster, c.Authority, c.Authorization}
-	o := p.outboxes[to]
+// outbox gives the outbox of what goes to a service. Most have one.
+func (p *pluginContext) outbox(to *filter.Destination) *outbox {
+	if to == p.lastTo {
+		return p.lastOutbox
+	}
+	o := p.outboxes[*to]
 	if o == nil {
 		o = &outbox{plugin: p}
-		p.outboxes[to] = o
+		p.outboxes[*to] = o
 	}
+	p.lastTo, p.lastOutbox = to, o
 	return o
 }
 
-// send sends a callout, now or with the next; done gets its answer, the zero one
-// included. If it cannot be sent, send returns false and done does not run, or done
-// hears so later.
-func (p *pluginContext) send(c filter.Callout, done func(filter.Answer)) bool {
-	o := p.outbox(c)
-	batch := o.box.Put(c, done, p.at)
+// send sends a callout, now or with the next. If it cannot be sent, send returns false
+// and w hears nothing, or w hears so later.
+func (p *pluginContext) send(c filter.Callout, w waiter) bool {
+	o := p.outbox(c.To)
+	batch := o.box.Put(c, w, p.at)
 	switch {
 	case o.dispatch(batch):
 	case len(batch) == 1:
@@ -46,19 +49,22 @@ func (p *pluginContext) send(c filter.Callout, done func(filter.Answer)) bool {
 }
 
 // dispatch sends a batch; false if it cannot be sent.
-func (o *outbox) dispatch(batch []filter.Parcel[func(filter.Answer)]) bool {
+func (o *outbox) dispatch(batch []filter.Parcel[waiter]) bool {
 	if len(batch) == 0 {
 		return true
 	}
 	sent := o.plugin.dispatch(filter.Join(batch), func(a filter.Answer) {
-		answers := filter.Split(a, len(batch))
+		o.answers = filter.Split(o.answers[:0], a, len(batch))
 		o.goOn(o.box.Returned(o.plugin.at))
-		for i, p := range batch {
-			if len(batch) > 1 && answers[i].Status == filter.TooLarge && o.plugin.dispatch(p.Callout, p.For) {
+		for i := range batch {
+			p, answer := &batch[i], o.answers[i]
+			if len(batch) > 1 && answer.Status == filter.TooLarge && o.plugin.dispatch(p.Callout, p.For.answered) {
 				continue
 			}
-			p.For(answers[i])
+			p.For.answered(answer)
 		}
+		clear(o.answers)
+		o.box.Done(batch)
 	})
 	if !sent {
 		o.goOn(o.box.Returned(o.plugin.at))
@@ -67,7 +73,7 @@ func (o *outbox) dispatch(batch []filter.Parcel[func(filter.Answer)]) bool {
 }
 
 // goOn sends what has waited.
-func (o *outbox) goOn(batch []filter.Parcel[func(filter.Answer)]) {
+func (o *outbox) goOn(batch []filter.Parcel[waiter]) {
 	if !o.dispatch(batch) {
 		o.lost = append(o.lost, batch...)
 	}
@@ -79,6 +85,6 @@ func (o *outbox) tick(now time.Time) {
 	o.lost = nil
 	o.goOn(o.box.Tick(now))
 	for _, p := range lost {
-		p.For(filter.Answer{})
+		p.For.answered(filter.Answer{})
 	}
 }

@@ -32,7 +32,10 @@ type pluginContext struct {
 	// lastRoute and lastFollower are those of the request before: most have one route.
 	lastRoute    *filter.Route
 	lastFollower *follower
-	outboxes     map[destination]*outbox
+	outboxes     map[filter.Destination]*outbox
+	// lastTo and lastOutbox are those of the callout before.
+	lastTo     *filter.Destination
+	lastOutbox *outbox
 }
 
 // OnPluginStart refuses a configuration that is not right in every field;
@@ -50,7 +53,7 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 	}
 	p.routes = filter.NewRoutes(config)
 	p.counters = newCounters()
-	p.outboxes = map[destination]*outbox{}
+	p.outboxes = map[filter.Destination]*outbox{}
 	if err := p.follow(config); err != nil {
 		proxywasm.LogCriticalf("cloakroom: no ticks can be had, without which nothing can be counted nor remembered: %v", err)
 		return types.OnPluginStartStatusFailed

@@ -228,7 +228,7 @@ func (p *coreProxy) route(path string) *filter.Route {
 }
 
 func (p *coreProxy) call(c filter.Callout) filter.Answer {
-	if c.Cluster != "sessions" {
+	if c.To.Cluster != "sessions" {
 		return filter.Answer{}
 	}
 	client := http.Client{Timeout: c.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -237,7 +237,7 @@ func (p *coreProxy) call(c filter.Callout) filter.Answer {
 		p.t.Error(err)
 		return filter.Answer{}
 	}
-	request.Header.Set("Authorization", c.Authorization)
+	request.Header.Set("Authorization", c.To.Authorization)
 	response, err := client.Do(request)
 	if err != nil {
 		return filter.Answer{}
