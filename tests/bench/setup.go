@@ -7,9 +7,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +16,6 @@ import (
 	"time"
 
 	"cloakroom/session/django"
-	"cloakroom/store"
 	"cloakroom/tests/stack"
 )
 
@@ -40,7 +37,8 @@ type bench struct {
 	key                    string // of a session in the store
 	noop                   string // the module that does nothing
 	secretKey, signed      string // and a signed cookie
-	check                  *httptest.Server
+	check                  *stack.Process
+	checkPort              int
 	stored                 int      // sessions, by the growth of the store
 	some                   []string // keys of some of them
 }
@@ -60,11 +58,11 @@ func newBench(ctx context.Context, withDjango bool) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := stack.FreePorts(2)
+	ports, err := stack.FreePorts(3)
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{djangoPort: ports[1], root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
+	b := &bench{djangoPort: ports[1], checkPort: ports[2], root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
 	if b.noop, err = buildNoop(ctx, dir); err != nil {
 		return nil, err
 	}
@@ -120,24 +118,23 @@ func (b *bench) database() string { return filepath.Join(b.dir, "db.sqlite3") }
 
 // startCheck starts the server that ext_authz asks.
 func (b *bench) startCheck(ctx context.Context) error {
-	codec, err := django.NewCodec(b.secretKey)
-	if err != nil {
-		return err
+	binary := filepath.Join(b.dir, "check")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./tests/bench/check")
+	build.Dir = b.root
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("tests/bench/check: %w\n%s", err, text)
 	}
-	sessions, err := store.Open(ctx, b.store(), store.Options{Codec: codec})
-	if err != nil {
-		return err
-	}
-	b.check = newCheck(sessions)
-	b.check.Config.RegisterOnShutdown(func() { sessions.Close() })
-	return nil
+	address := "127.0.0.1:" + strconv.Itoa(b.checkPort)
+	var err error
+	b.check, err = stack.Start(ctx, stack.Command{
+		Name: "check", Path: binary, Args: []string{"--listen", address, "--store", b.store()},
+		Env: []string{"CHECK_SECRET_KEY=" + b.secretKey}, Ready: stack.Answers("http://"+address+"/readyz", ""),
+	})
+	return err
 }
 
 func (b *bench) stop() {
-	if b.check != nil {
-		b.check.Close()
-	}
-	for _, p := range []*stack.Process{b.service, b.django} {
+	for _, p := range []*stack.Process{b.service, b.django, b.check} {
 		if p != nil {
 			_ = p.Stop()
 		}
@@ -187,7 +184,7 @@ func (b *bench) envoy(ctx context.Context, of []side, workers int) (*running, er
 	}
 	var text bytes.Buffer
 	err = bootstrap.Execute(&text, map[string]any{
-		"AdminPort": ports[0], "ServicePort": b.servicePort, "CheckPort": b.check.Listener.Addr().(*net.TCPAddr).Port, "DjangoPort": b.djangoPort, "Sides": r.sides,
+		"AdminPort": ports[0], "ServicePort": b.servicePort, "CheckPort": b.checkPort, "DjangoPort": b.djangoPort, "Sides": r.sides,
 	})
 	if err != nil {
 		return nil, err

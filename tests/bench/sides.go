@@ -51,6 +51,7 @@ func sides(b *bench) []side {
 		{Name: "ext_authz_django", what: "ext_authz, a Django view", filters: []any{b.extAuthz("django", "/django/authz")}, cookie: serviceKey},
 		ours("off", "ours, mode: off", serviceKey, map[string]any{"mode": "off"}),
 		ours("lookup", "ours, a look-up", serviceKey, service(nil)),
+		ours("lookup_plain", "ours, a look-up, responses: skip, no route_metadata", serviceKey, plain(service(nil))),
 		ours("cached", "ours, cached", serviceKey, cached),
 		ours("cached_plain", "ours, cached, responses: skip, no route_metadata", serviceKey, plain(cached)),
 		mixed,

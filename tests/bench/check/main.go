@@ -1,33 +1,67 @@
+// Command check is what ext_authz asks in the bench, over HTTP and over gRPC: what a
+// service in Go would be that looks into the same store, with nothing around it. It is a
+// process of its own, as the session service is. CHECK_SECRET_KEY is Django's SECRET_KEY.
 package main
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
+	"os"
+	"os/signal"
+	"syscall"
 
+	"github.com/alecthomas/kong"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/protobuf/proto"
 
 	"cloakroom/session"
+	"cloakroom/session/django"
+	"cloakroom/store"
 )
 
-// grpcPath is the method that ext_authz calls.
-const grpcPath = "/envoy.service.auth.v3.Authorization/Check"
+type cli struct {
+	Listen    string `required:"" help:"The address to listen on."`
+	Store     string `required:"" help:"The store, as cloakroom serve takes it."`
+	SecretKey string `required:"" env:"CHECK_SECRET_KEY" help:"Django's SECRET_KEY."`
+}
 
-// newCheck starts the server that ext_authz asks, over HTTP and over gRPC: what a
-// service in Go would be that looks into the same store, with nothing around it.
-func newCheck(sessions session.Store) *httptest.Server {
+func main() {
+	var c cli
+	kong.Parse(&c, kong.Name("check"))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := c.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "check:", err)
+		os.Exit(1)
+	}
+}
+
+func (c *cli) run(ctx context.Context) error {
+	codec, err := django.NewCodec(c.SecretKey)
+	if err != nil {
+		return err
+	}
+	sessions, err := store.Open(ctx, c.Store, store.Options{Codec: codec})
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("POST "+grpcPath, grpcChecker(sessions))
+	mux.Handle("POST /envoy.service.auth.v3.Authorization/Check", grpcChecker(sessions))
+	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
 	mux.Handle("/", checker(sessions))
-	server := httptest.NewUnstartedServer(mux)
-	server.Config.Protocols = &http.Protocols{}
-	server.Config.Protocols.SetHTTP1(true)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	return server
+	server := &http.Server{Addr: c.Listen, Handler: mux, Protocols: &http.Protocols{}}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(err, sessions.Close())
+	}
+	return sessions.Close()
 }
 
 // identity gives who the session of a request's cookies is, and its data.
