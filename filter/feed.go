@@ -92,7 +92,7 @@ func (f *Feed) Polled(a Answer, now time.Time) {
 	if a.Status != "200" {
 		return
 	}
-	members, err := rawjson.Object(a.Body, nil)
+	members, err := rawjson.Object(strings.Clone(a.Body), nil) // the caller's, and the events are kept
 	cursor, ok := rawjson.String(value(members, "cursor"))
 	events, isList := rawjson.Strings(value(members, "events"))
 	if err != nil || !ok || !isList {

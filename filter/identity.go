@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"cloakroom/session/rawjson"
 )
@@ -129,25 +128,25 @@ func (id *Identity) isUser(data []rawjson.Member) bool {
 	return v != "" && v != "null" && v != `""` && v != "false"
 }
 
-// edits appends the edits that tell the upstream who this is.
-func (id *Identity) edits(edits []Edit, data []rawjson.Member) ([]Edit, error) {
+// edits appends the edits that tell the upstream who this is, and the data's text to line.
+func (id *Identity) edits(edits []Edit, line []byte, data []rawjson.Member) ([]Edit, []byte, error) {
 	for _, h := range id.Headers {
 		text, err := headerText(value(data, h.Key))
 		if err != nil {
-			return nil, err
+			return nil, line, err
 		}
 		if text != "" {
 			edits = append(edits, Edit{Set, h.Name, text})
 		}
 	}
 	if id.DataHeader == "" {
-		return edits, nil
+		return edits, line, nil
 	}
-	line := id.dataLine(data)
+	line = id.dataLine(line, data)
 	if len(line) > id.DataMaxBytes {
-		return nil, errDataTooLarge
+		return nil, line, errDataTooLarge
 	}
-	return append(edits, Edit{Set, id.DataHeader, unsafe.String(unsafe.SliceData(line), len(line))}), nil
+	return append(edits, Edit{Set, id.DataHeader, textOf(line)}), line, nil
 }
 
 // judged is what a route makes of a session.
@@ -164,7 +163,7 @@ type judged struct {
 func (r *record) judge(route *Route) (*judged, error) {
 	if r.judged == nil || r.judged.by != route {
 		j := &judged{} // a stream may have the other's edits
-		if err := j.judge(route, r.members()); err != nil {
+		if _, err := j.judge(route, r.members(), nil); err != nil {
 			return nil, err
 		}
 		r.judged = j
@@ -172,28 +171,30 @@ func (r *record) judge(route *Route) (*judged, error) {
 	return r.judged, nil
 }
 
-// judge is record.judge for what is zero yet.
-func (j *judged) judge(route *Route, data []rawjson.Member) error {
+// judge is record.judge for what is zero yet, with memory for a line of data.
+func (j *judged) judge(route *Route, data []rawjson.Member, line []byte) ([]byte, error) {
 	j.by, j.user, j.met = route, route.Identity.isUser(data), true
 	for _, q := range route.Require {
 		j.met = j.met && q.met(data)
 	}
 	if !j.met || (!j.user && route.Mode == Required) {
-		return nil
+		return line, nil
 	}
-	edits, err := route.Identity.edits(j.few[:0], data)
+	edits, line, err := route.Identity.edits(j.few[:0], line, data)
 	j.edits = slices.Clip(edits) // who appends gets a copy
-	return err
+	return line, err
 }
 
-// dataLine gives the data as one line of ASCII JSON.
-func (id *Identity) dataLine(data []rawjson.Member) []byte {
+// dataLine gives the data as one line of ASCII JSON, in the memory of line, if that has room.
+func (id *Identity) dataLine(line []byte, data []rawjson.Member) []byte {
 	size := 2
-	for _, m := range data {
+	for i := range data {
+		m := &data[i]
 		size += len(m.Name) + len(m.Value) + len(`"":,`)
 	}
-	line := append(make([]byte, 0, size), '{')
-	for _, m := range data {
+	line = append(slices.Grow(line[:0], size), '{')
+	for i := range data {
+		m := &data[i]
 		if !id.carries(m.Name) {
 			continue
 		}

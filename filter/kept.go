@@ -2,10 +2,18 @@ package filter
 
 import "unsafe"
 
+// room is memory that a stream has for each of its requests.
+type room struct {
+	headers Headers
+	text    []byte // of these, and of the session's key
+	found   found  // by the stream's own look-up
+	line    []byte // what the upstream is told of that
+}
+
 // keep gives what a stream that waits may ask of its request's headers when it goes on,
 // in the stream's memory.
 func (r *room) keep(h Headers) Headers {
-	r.headers, r.text = r.headers[:0], r.text[:0]
+	r.headers = r.headers[:0]
 	for i := range h {
 		if field := &h[i]; isKept(field[0]) {
 			r.headers = append(r.headers, [2]string{r.own(field[0]), r.own(field[1])})
@@ -14,12 +22,20 @@ func (r *room) keep(h Headers) Headers {
 	return r.headers
 }
 
-// own gives a copy of a text.
-func (r *room) own(text string) string {
+// own gives a copy of texts, joined.
+func (r *room) own(texts ...string) string {
 	from := len(r.text)
-	r.text = append(r.text, text...)
-	return unsafe.String(unsafe.SliceData(r.text[from:]), len(text))
+	for _, text := range texts {
+		r.text = append(r.text, text...)
+	}
+	return textOf(r.text[from:])
 }
+
+// keyBody is keyBody for a valid key.
+func (r *room) keyBody(key string) string { return r.own(keyBefore, key, keyBehind) }
+
+// textOf gives bytes that nobody changes any more as a text.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // isKept reports whether a header is kept: the way back from the login page, the cookies,
 // and what the kind of a request is told by.

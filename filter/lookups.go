@@ -59,7 +59,7 @@ func (l *Lookups[W]) Answer(key string, a Answer, now time.Time) (known Known, w
 	}
 	delete(l.flights, key)
 	a.Body = strings.Clone(a.Body) // what is remembered of it must not keep all of a batch
-	r := parseAnswer(a, f.route)
+	r := parseAnswer(a, f.route, nil)
 	if !f.outdated {
 		ending = l.ended(key, r, now)
 	}

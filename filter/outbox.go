@@ -96,28 +96,21 @@ func (c Callout) ContentType() string {
 	return "application/json"
 }
 
-// Join makes one callout of several to one service.
-func Join[W any](batch []Parcel[W]) Callout {
+// Join makes one callout of several to one service. Its body holds until memory is used
+// again.
+func Join[W any](batch []Parcel[W], memory *[]byte) Callout {
 	joined := batch[0].Callout
 	if len(batch) == 1 {
 		return joined
 	}
-	size := 0
+	body := (*memory)[:0]
 	for i := range batch {
 		c := &batch[i].Callout
-		size += len(c.Path) + len(c.Body) + len(" \n")
+		body = append(append(append(append(body, c.Path...), ' '), c.Body...), '\n')
 		joined.Timeout = max(joined.Timeout, c.Timeout)
 	}
-	var body strings.Builder
-	body.Grow(size)
-	for i := range batch {
-		c := &batch[i].Callout
-		body.WriteString(c.Path)
-		body.WriteByte(' ')
-		body.WriteString(c.Body)
-		body.WriteByte('\n')
-	}
-	joined.Path, joined.Body, joined.Later = batchPath, body.String(), false
+	*memory = body
+	joined.Path, joined.Body, joined.Later = batchPath, textOf(body), false
 	return joined
 }
 

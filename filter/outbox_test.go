@@ -109,12 +109,12 @@ func TestJoin(t *testing.T) {
 	a := Callout{To: &Destination{"c", "h", "t"}, Path: "/v1/touch", Body: `{"key":"1"}`, Timeout: 1, Later: true}
 	b := a
 	b.Path, b.Body, b.Timeout = "/v1/lookup", `{"key":"2"}`, 2
-	if got := Join([]Parcel[int]{{a, 0}}); got != a {
+	if got := Join([]Parcel[int]{{a, 0}}, new([]byte)); got != a {
 		t.Errorf("one alone became %v", got)
 	}
 	want := Callout{To: a.To, Path: "/v1/batch", Timeout: 2,
 		Body: "/v1/touch {\"key\":\"1\"}\n/v1/lookup {\"key\":\"2\"}\n"}
-	if got := Join([]Parcel[int]{{a, 0}, {b, 1}}); got != want {
+	if got := Join([]Parcel[int]{{a, 0}, {b, 1}}, new([]byte)); got != want {
 		t.Errorf("joined %v, want %v", got, want)
 	}
 }

@@ -122,9 +122,10 @@ func (r *record) members() []rawjson.Member {
 // someMembers is how many members of a session's data there is room for at once.
 const someMembers = 16
 
-// parseAnswer reads an answer, for a route where that is not nil. Whatever is not exactly
-// what the service says is no answer: a proxy's error page must neither admit nor log out.
-func parseAnswer(a Answer, route *Route) *record {
+// parseAnswer reads an answer, for a route where that is not nil, into a stream's own room
+// where that is not nil. Whatever is not exactly what the service says is no answer: a
+// proxy's error page must neither admit nor log out.
+func parseAnswer(a Answer, route *Route, own *room) *record {
 	if a.Status != "200" {
 		return unknown
 	}
@@ -140,12 +141,12 @@ func parseAnswer(a Answer, route *Route) *record {
 	case `"ended"`:
 		return ended
 	case `"live"`:
-		return answeredRecord(members, data, route)
+		return answeredRecord(members, data, route, own)
 	}
 	return unknown
 }
 
-func answeredRecord(members, data []rawjson.Member, route *Route) *record {
+func answeredRecord(members, data []rawjson.Member, route *Route, own *room) *record {
 	seconds, err := strconv.ParseInt(value(members, "expires"), 10, 64)
 	if err != nil {
 		return unknown
@@ -155,7 +156,7 @@ func answeredRecord(members, data []rawjson.Member, route *Route) *record {
 	if (ok && !validKey(key)) || text == "" || text[0] != '{' {
 		return unknown
 	}
-	r := recordOf(text, data, time.Unix(seconds, 0), route)
+	r := recordOf(text, data, time.Unix(seconds, 0), route, own)
 	r.key = key
 	return r
 }
@@ -168,16 +169,34 @@ func newRecord(text string, expires time.Time, route *Route) *record {
 	if err != nil {
 		return unknown
 	}
-	return recordOf(text, data, expires, route)
+	return recordOf(text, data, expires, route, nil)
 }
 
-// recordOf is newRecord for data that is read already.
-func recordOf(text string, data []rawjson.Member, expires time.Time, route *Route) *record {
-	made := &struct {
-		record
-		judged judged
-	}{record: record{verdict: liveSession, expires: expires, text: text}}
-	r := &made.record
+// found is a record and what the first route makes of it, in one piece of memory.
+type found struct {
+	record record
+	judged judged
+}
+
+// forget drops from the record what lies in the answer's memory.
+func (f *found) forget() {
+	r := &f.record
+	r.text, r.key, r.user, r.signed, r.judged = "", "", "", nil, nil
+}
+
+// recordOf is newRecord for data that is read already, in a stream's own room where that
+// is not nil.
+func recordOf(text string, data []rawjson.Member, expires time.Time, route *Route, own *room) *record {
+	var f *found
+	var line []byte
+	if own != nil {
+		f, line = &own.found, own.line
+		f.judged = judged{}
+	} else {
+		f = &found{}
+	}
+	r := &f.record
+	*r = record{verdict: liveSession, expires: expires, text: text}
 	for i := range data {
 		m := &data[i]
 		switch m.Name {
@@ -203,8 +222,15 @@ func recordOf(text string, data []rawjson.Member, expires time.Time, route *Rout
 	if text := value(data, session.SignedKey); text != "" {
 		r.signed = subjectOf(text, r.user)
 	}
-	if route != nil && made.judged.judge(route, data) == nil {
-		r.judged = &made.judged
+	if route == nil {
+		return r
+	}
+	line, err := f.judged.judge(route, data, line)
+	if err == nil {
+		r.judged = &f.judged
+	}
+	if own != nil {
+		own.line = line
 	}
 	return r
 }

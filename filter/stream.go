@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -29,20 +30,14 @@ type Stream struct {
 	room    room
 }
 
-// room is memory that a stream has for each of its requests.
-type room struct {
-	headers Headers
-	text    []byte
-}
-
 // Reset makes a stream whose request is over ready for another. It keeps what it has of
 // memory, if that is little.
 func (s *Stream) Reset() {
-	room := s.room
-	if cap(room.text) > 4<<10 || cap(room.headers) > 64 {
-		room.text, room.headers = nil, nil
+	headers, text, line := s.room.headers[:0], s.room.text[:0], s.room.line[:0]
+	*s = Stream{}
+	if cap(headers) <= 64 && cap(text)+cap(line) <= 8<<10 {
+		s.room.headers, s.room.text, s.room.line = headers, text, line
 	}
-	*s = Stream{room: room}
 }
 
 // waitFor has the stream wait for the answer to a callout, which is the look-up of a key;
@@ -139,15 +134,22 @@ func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Actio
 	if !validKey(key) {
 		return s.missing()
 	}
-	body := keyBody(key)
+	body := s.room.keyBody(key)
 	s.key = keyOf(body)
 	s.waiting = forLookup
 	return s.waitFor(s.key, route.Service.callout(lookupPath, body))
 }
 
-// Reply decides on the answer to the callout that the stream waits for.
+// Reply decides on the answer to the callout that the stream waits for. The answer's text
+// is the caller's again once what the action says is done.
 func (s *Stream) Reply(a Answer, now time.Time) Action {
-	return s.LookedUp(Known{parseAnswer(a, s.judging())}, now)
+	if s.waiting != forLookup {
+		a.Body = strings.Clone(a.Body)
+		return s.LookedUp(Known{parseAnswer(a, nil, nil)}, now)
+	}
+	action := s.LookedUp(Known{parseAnswer(a, s.route, &s.room)}, now)
+	s.room.found.forget()
+	return action
 }
 
 // judging is the route that the answer is for which the stream waits; nil where it is not
@@ -225,7 +227,7 @@ func (s *Stream) lookedUp(r *record, now time.Time) Action {
 	}
 	s.record = r
 	if r.key != "" && s.key != r.key {
-		s.key, s.moved = r.key, true
+		s.key, s.moved = strings.Clone(r.key), true
 	}
 	if s.edits == nil {
 		s.edits = judged.edits

@@ -128,7 +128,7 @@ func FuzzRequest(f *testing.F) {
 		if asked {
 			action = stream.Reply(Answer{status, body}, now)
 		}
-		live := asked && parseAnswer(Answer{status, body}, nil).verdict == liveSession
+		live := asked && parseAnswer(Answer{status, body}, nil, nil).verdict == liveSession
 		if live && (status != "200" || !strings.Contains(body, `"live"`)) {
 			t.Fatalf("the answer %q %q counts as live", status, body)
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"unsafe"
 
-	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
 	"cloakroom/filter"
@@ -16,14 +15,16 @@ const maxAnswerBytes = 1 << 20
 // dispatch sends a callout; done gets its answer, the zero one included. If it
 // cannot be sent, dispatch returns false and done does not run.
 func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) bool {
-	headers := [][2]string{
+	five := [5][2]string{
 		{":method", "POST"},
 		{":path", c.Path},
 		{":authority", c.To.Authority},
 		{"content-type", c.ContentType()},
+		{"authorization", c.To.Authorization},
 	}
-	if c.To.Authorization != "" {
-		headers = append(headers, [2]string{"authorization", c.To.Authorization})
+	headers := five[:]
+	if c.To.Authorization == "" {
+		headers = five[:4]
 	}
 	p.counters.add(calloutsCounter)
 	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
@@ -53,14 +54,14 @@ func (t told) answered(a filter.Answer) {
 	}
 }
 
-// answer reads the answer at hand.
+// answer reads the answer at hand, whose text holds until another is read.
 func (p *pluginContext) answer(numHeaders, bodySize int) filter.Answer {
 	if numHeaders == 0 || bodySize > maxAnswerBytes {
 		return filter.Answer{}
 	}
 	a := filter.Answer{Status: p.pairs(upstreamgo.CalloutHeaders).Get(":status")}
-	if body, err := proxywasm.GetHttpCallResponseBody(0, bodySize); err == nil {
-		a.Body = unsafe.String(unsafe.SliceData(body), len(body)) // nobody else has it
+	if body, err := upstreamgo.CalloutBody(bodySize, &p.bodyBytes); err == nil {
+		a.Body = unsafe.String(unsafe.SliceData(body), len(body))
 	}
 	return a
 }

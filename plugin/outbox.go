@@ -14,6 +14,7 @@ type outbox struct {
 	// take the effective context from the one at hand.
 	lost    []filter.Parcel[waiter]
 	answers []filter.Answer // those at hand
+	body    []byte          // of the last batch
 }
 
 // waiter waits for the answer to a callout; the zero one says that there is none.
@@ -53,7 +54,7 @@ func (o *outbox) dispatch(batch []filter.Parcel[waiter]) bool {
 	if len(batch) == 0 {
 		return true
 	}
-	sent := o.plugin.dispatch(filter.Join(batch), func(a filter.Answer) {
+	sent := o.plugin.dispatch(filter.Join(batch, &o.body), func(a filter.Answer) {
 		o.answers = filter.Split(o.answers[:0], a, len(batch))
 		o.goOn(o.box.Returned(o.plugin.at))
 		for i := range batch {

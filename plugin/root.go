@@ -24,6 +24,8 @@ type pluginContext struct {
 	// headers is where a callback's header pairs go, and headerBytes where their text.
 	headers     [][2]string
 	headerBytes []byte
+	// bodyBytes is where an answer's body goes.
+	bodyBytes []byte
 	// nameBytes and metadataBytes are where the route's go.
 	nameBytes, metadataBytes []byte
 	warnings                 limiter

@@ -17,6 +17,12 @@ type calloutID struct{ plugin, token uint32 }
 
 var callouts = map[calloutID]CalloutDone{}
 
+// asked is what the last callout was sent with.
+var asked struct {
+	headers []byte
+	token   uint32
+}
+
 // noPairs is the ABI's encoding of an empty list of header pairs.
 var noPairs [4]byte
 
@@ -32,14 +38,14 @@ var noPairs [4]byte
 // The error is one of the SDK's: types.ErrorStatusBadArgument for an unknown cluster or a missing header,
 // types.ErrorInternalFailure where the request failed at once.
 func DispatchHTTPCall(plugin uint32, cluster string, headers [][2]string, body []byte, timeoutMillis uint32, done CalloutDone) error {
-	pairs := internal.SerializeMap(headers)
-	var token uint32
+	asked.headers = serializePairs(asked.headers[:0], headers)
+	pairs, token := asked.headers, &asked.token
 	status := internal.ProxyHttpCall(unsafe.StringData(cluster), len(cluster), unsafe.SliceData(pairs), len(pairs),
-		unsafe.SliceData(body), len(body), &noPairs[0], len(noPairs), timeoutMillis, &token)
+		unsafe.SliceData(body), len(body), &noPairs[0], len(noPairs), timeoutMillis, token)
 	if status != internal.StatusOK {
 		return internal.StatusToError(status)
 	}
-	callouts[calloutID{plugin, token}] = done
+	callouts[calloutID{plugin, *token}] = done
 	return nil
 }
 

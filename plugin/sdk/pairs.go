@@ -68,6 +68,30 @@ func appendPairs(dst [][2]string, text string) ([][2]string, error) {
 	return dst, nil
 }
 
+// serializePairs appends the ABI's form of pairs to dst.
+func serializePairs(dst []byte, pairs [][2]string) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(pairs)))
+	for i := range pairs {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(pairs[i][0])))
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(pairs[i][1])))
+	}
+	for i := range pairs {
+		dst = append(append(dst, pairs[i][0]...), 0)
+		dst = append(append(dst, pairs[i][1]...), 0)
+	}
+	return dst
+}
+
+// CalloutBody is proxywasm.GetHttpCallResponseBody for the whole of it. What it gives holds until memory, where that is
+// not nil, is lent again.
+func CalloutBody(size int, memory *[]byte) ([]byte, error) {
+	handedOut.lend(memory)
+	if status := internal.ProxyGetBufferBytes(internal.BufferTypeHttpCallResponseBody, 0, size, &given.data, &given.size); status != internal.StatusOK {
+		return nil, internal.StatusToError(status)
+	}
+	return unsafe.Slice(given.data, given.size), nil
+}
+
 // Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes. What it gives holds until memory,
 // where that is not nil, is lent again.
 func Property(path string, memory *[]byte) ([]byte, error) {

@@ -21,6 +21,15 @@ func TestAppendPairs(t *testing.T) {
 	}
 }
 
+// TestSerializePairs holds the encoder against the SDK's own.
+func TestSerializePairs(t *testing.T) {
+	for _, pairs := range [][][2]string{{}, {{":path", "/"}}, {{"a", ""}, {"", ""}, {"cookie", "x=\x00y"}}} {
+		if got, want := serializePairs([]byte("before"), pairs), "before"+string(internal.SerializeMap(pairs)); string(got) != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // FuzzAppendPairs lets a host say anything: no panic, and nothing beyond what it wrote.
 func FuzzAppendPairs(f *testing.F) {
 	f.Add(internal.SerializeMap([][2]string{{"a", "b"}, {"cd", ""}}))

@@ -112,7 +112,10 @@ func (p *coreProxy) memory() filter.Memory {
 	feed.Won(feed.Lead("", coreTime) != "")
 	if poll, ok := feed.Poll(); ok {
 		poll.Body = strings.Replace(poll.Body, `"hold":1000`, `"hold":0`, 1)
-		feed.Polled(p.call(poll), coreTime)
+		answer := p.call(poll)
+		borrowed, spoil := lend(filter.Headers{{answer.Status, answer.Body}})
+		feed.Polled(filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime)
+		spoil()
 	}
 	return filter.Memory{Cache: p.lookups.Cache, Trusted: feed.Trusted(coreTime)}
 }
@@ -131,10 +134,16 @@ func (p *coreProxy) decide(stream *filter.Stream, action filter.Action) filter.A
 			return action
 		case action.Lookup != "" && p.lookups != nil:
 			p.lookups.Join(action.Lookup, stream, struct{}{})
-			known, _, _ := p.lookups.Answer(action.Lookup, p.call(*action.Callout), coreTime)
+			answer := p.call(*action.Callout)
+			borrowed, spoil := lend(filter.Headers{{answer.Status, answer.Body}})
+			known, _, _ := p.lookups.Answer(action.Lookup, filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime)
+			spoil()
 			action = stream.LookedUp(known, coreTime)
 		default:
-			action = stream.Reply(p.call(*action.Callout), coreTime)
+			answer := p.call(*action.Callout)
+			borrowed, spoil := lend(filter.Headers{{answer.Status, answer.Body}})
+			action = done(stream.Reply(filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime))
+			spoil()
 		}
 	}
 }
