@@ -287,15 +287,6 @@ func (s *scanner) name() (raw string, err error) {
 	return raw, nil
 }
 
-// plain gives where the next byte is, from at on, that ends a string or is not printable
-// ASCII as it stands.
-func plain(text string, at int) int {
-	for at < len(text) && text[at] >= ' ' && text[at] < 0x7f && text[at] != '"' && text[at] != '\\' {
-		at++
-	}
-	return at
-}
-
 // string passes over a string.
 func (s *scanner) string() error {
 	if s.peek() != '"' {

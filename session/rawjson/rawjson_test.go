@@ -65,6 +65,23 @@ func TestObjectOfManyMembers(t *testing.T) {
 	}
 }
 
+// TestPlain has each byte stand at each place of a long text.
+func TestPlain(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			text := []byte("abcdefghijklmnopqrst")
+			text[at] = byte(c)
+			want := at
+			if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+				want = len(text)
+			}
+			if got := plain(string(text), 0); got != want {
+				t.Fatalf("byte %#x at %d: plain = %d, want %d", c, at, got, want)
+			}
+		}
+	}
+}
+
 func TestAppendASCII(t *testing.T) {
 	got := string(AppendASCII(nil, "{ \"é\" : \"a b\\\" 😀\x7f\",\n \"n\": 1.0 }"))
 	want := `{"\u00e9":"a b\" \ud83d\ude00\u007f","n":1.0}`

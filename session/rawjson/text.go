@@ -13,7 +13,7 @@ func String(raw string) (text string, ok bool) {
 		return "", false
 	}
 	inner := raw[1 : len(raw)-1]
-	if strings.IndexByte(inner, '\\') < 0 {
+	if plain(inner, 0) == len(inner) || strings.IndexByte(inner, '\\') < 0 {
 		return inner, true
 	}
 	out := make([]byte, 0, len(inner))
@@ -108,32 +108,52 @@ func AppendString(dst []byte, text string) []byte {
 // AppendASCII appends raw, a text that Object or Decode has passed, as one
 // line of ASCII: what is not ASCII becomes escapes, space between tokens goes.
 func AppendASCII(dst []byte, raw string) []byte {
-	inString := false
 	for i := 0; i < len(raw); {
-		if end := plain(raw, i); inString && end > i {
-			dst = append(dst, raw[i:end]...)
-			i = end
-			continue
-		}
-		c := raw[i]
+		from := i
 		switch {
+		case raw[i] == '"':
+			i = stringEnd(raw, i)
+			dst = appendASCIIString(dst, raw[from:i])
+		case raw[i] <= ' ':
+			i++
+		default: // other tokens are ASCII
+			for i < len(raw) && raw[i] > ' ' && raw[i] != '"' {
+				i++
+			}
+			dst = append(dst, raw[from:i]...)
+		}
+	}
+	return dst
+}
+
+// stringEnd gives where the string ends that begins at a quote.
+func stringEnd(raw string, at int) int {
+	for at = plain(raw, at+1); at < len(raw) && raw[at] != '"'; at = plain(raw, at+1) {
+		if raw[at] == '\\' {
+			at++
+		}
+	}
+	return at + 1
+}
+
+func appendASCIIString(dst []byte, raw string) []byte {
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; {
 		case c >= utf8.RuneSelf:
 			r, size := utf8.DecodeRuneInString(raw[i:])
 			dst = appendRune(dst, r)
 			i += size
-			continue
 		case c == 0x7f:
 			dst = appendUnit(dst, rune(c))
-		case inString && c == '\\':
-			dst = append(dst, c, raw[i+1])
 			i++
-		case c == '"':
-			inString = !inString
-			dst = append(dst, c)
-		case inString || (c != ' ' && c != '\t' && c != '\n' && c != '\r'):
-			dst = append(dst, c)
+		default:
+			end := i + 1
+			for end < len(raw) && raw[end] < 0x7f {
+				end++
+			}
+			dst = append(dst, raw[i:end]...)
+			i = end
 		}
-		i++
 	}
 	return dst
 }
