@@ -16,7 +16,8 @@ func (r *room) keep(h Headers) Headers {
 	r.headers = r.headers[:0]
 	for i := range h {
 		if field := &h[i]; isKept(field[0]) {
-			r.headers = append(r.headers, [2]string{r.own(field[0]), r.own(field[1])})
+			both := r.own(field[0], field[1])
+			r.headers = append(r.headers, [2]string{both[:len(field[0])], both[len(field[0]):]})
 		}
 	}
 	return r.headers
