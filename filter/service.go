@@ -191,7 +191,6 @@ func recordOf(text string, data []rawjson.Member, expires time.Time, route *Rout
 	var line []byte
 	if own != nil {
 		f, line = &own.found, own.line
-		f.judged = judged{}
 	} else {
 		f = &found{}
 	}

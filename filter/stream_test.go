@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -187,6 +188,43 @@ func FuzzAnswer(f *testing.F) {
 		}
 		stream.Response(Headers{{":status", "200"}}, now)
 	})
+}
+
+// TestAnswersAreLent: a stream keeps nothing of an answer's memory, once it is spoilt.
+func TestAnswersAreLent(t *testing.T) {
+	const newer = "abcdefghijklmnopqrstuvwxyz012345"
+	renewed := strings.Replace(liveAnswer, `{"state"`, `{"key":"`+newer+`","state"`, 1)
+	route := routeOf(t, `{"engine":{"service":{"cluster":"s"}},"accept_updates":true}`)
+	request := Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}
+	whole := func(s *Stream) {
+		t.Helper()
+		if r := s.record; s.key != newer || strings.Contains(r.text+r.user+r.key, "!") {
+			t.Errorf("of an answer that is spoilt the stream keeps the key %q and %+v", s.key, r)
+		}
+	}
+	reply := func(s *Stream, answer string) {
+		t.Helper()
+		memory := []byte(answer)
+		if action := s.Reply(Answer{"200", textOf(memory)}, now); action.Verdict != Continue {
+			t.Fatalf("not admitted: %+v", action)
+		}
+		for i := range memory {
+			memory[i] = '!'
+		}
+	}
+	var s Stream
+	s.Request(request, route, Memory{}, now)
+	reply(&s, renewed)
+	whole(&s)
+	if action := s.Response(Headers{{":status", "200"}}, now); !strings.Contains(fmt.Sprint(action.Edits), newer) {
+		t.Errorf("the client is told %v, want the new key", action.Edits)
+	}
+	s.Reset()
+	s.Request(request, route, Memory{}, now)
+	reply(&s, liveAnswer)
+	s.Response(Headers{{":status", "200"}, {"x-session-login", "7"}}, now)
+	reply(&s, renewed)
+	whole(&s)
 }
 
 // TestForget: what a stream changes is forgotten where it is remembered, once
