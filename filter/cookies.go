@@ -37,7 +37,7 @@ func findCookie(h Headers, name string) (value string, state cookieState) {
 	return value, state
 }
 
-// cut is strings.Cut for one byte.
+// cut is strings.Cut for one byte, which is found without a look at how long the separator is.
 func cut(s string, separator byte) (before, after string, found bool) {
 	if i := strings.IndexByte(s, separator); i >= 0 {
 		return s[:i], s[i+1:], true

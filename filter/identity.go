@@ -128,7 +128,8 @@ func (id *Identity) isUser(data []rawjson.Member) bool {
 	return v != "" && v != "null" && v != `""` && v != "false"
 }
 
-// edits appends the edits that tell the upstream who this is, and the data's text to line.
+// edits appends the edits that tell the upstream who this is. The data's text lies in the
+// memory of line, if that has room.
 func (id *Identity) edits(edits []Edit, line []byte, data []rawjson.Member) ([]Edit, []byte, error) {
 	for _, h := range id.Headers {
 		text, err := headerText(value(data, h.Key))

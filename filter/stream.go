@@ -143,11 +143,12 @@ func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Actio
 // Reply decides on the answer to the callout that the stream waits for. The answer's text
 // is the caller's again once what the action says is done.
 func (s *Stream) Reply(a Answer, now time.Time) Action {
-	if s.waiting != forLookup {
+	route := s.judging()
+	if route == nil {
 		a.Body = strings.Clone(a.Body)
 		return s.LookedUp(Known{parseAnswer(a, nil, nil)}, now)
 	}
-	action := s.LookedUp(Known{parseAnswer(a, s.route, &s.room)}, now)
+	action := s.LookedUp(Known{parseAnswer(a, route, &s.room)}, now)
 	s.room.found.forget()
 	return action
 }

@@ -15,16 +15,15 @@ const maxAnswerBytes = 1 << 20
 // dispatch sends a callout; done gets its answer, the zero one included. If it
 // cannot be sent, dispatch returns false and done does not run.
 func (p *pluginContext) dispatch(c filter.Callout, done func(filter.Answer)) bool {
-	five := [5][2]string{
+	headers := [][2]string{
 		{":method", "POST"},
 		{":path", c.Path},
 		{":authority", c.To.Authority},
 		{"content-type", c.ContentType()},
 		{"authorization", c.To.Authorization},
 	}
-	headers := five[:]
 	if c.To.Authorization == "" {
-		headers = five[:4]
+		headers = headers[:len(headers)-1]
 	}
 	p.counters.add(calloutsCounter)
 	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),

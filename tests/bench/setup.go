@@ -29,27 +29,23 @@ var bootstrap = template.Must(template.New("bootstrap").Funcs(template.FuncMap{"
 
 // bench is a running session service with one session in it.
 type bench struct {
-	root, dir, wasm, token string
-	servicePort            int
-	service                *stack.Process
-	django                 *stack.Process // nil: none
-	djangoPort             int
-	key                    string // of a session in the store
-	noop                   string // the module that does nothing
-	secretKey, signed      string // and a signed cookie
-	check                  *stack.Process
-	checkPort              int
-	stored                 int      // sessions, by the growth of the store
-	some                   []string // keys of some of them
+	dir, wasm, token  string
+	servicePort       int
+	service           *stack.Process
+	django            *stack.Process // nil: none
+	djangoPort        int
+	key               string         // of a session in the store
+	noop              string         // the module that does nothing
+	secretKey, signed string         // and a signed cookie
+	check             *stack.Process // nil: none
+	checkPort         int
+	stored            int      // sessions, by the growth of the store
+	some              []string // keys of some of them
 }
 
-// newBench starts the session service, and, where it is asked for, a Django on the
-// same database.
-func newBench(ctx context.Context, withDjango bool) (*bench, error) {
-	root, err := stack.Root()
-	if err != nil {
-		return nil, err
-	}
+// newBench starts the session service, and, where it is asked for, what ext_authz asks: a
+// server in Go and a Django, on the same database.
+func newBench(ctx context.Context, withRivals bool) (*bench, error) {
 	wasm, err := stack.Wasm()
 	if err != nil {
 		return nil, err
@@ -62,11 +58,11 @@ func newBench(ctx context.Context, withDjango bool) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{djangoPort: ports[1], checkPort: ports[2], root: root, dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
+	b := &bench{djangoPort: ports[1], checkPort: ports[2], dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
 	if b.noop, err = buildNoop(ctx, dir); err != nil {
 		return nil, err
 	}
-	if withDjango {
+	if withRivals {
 		site := stack.Engine{Name: "db, SQLite", Settings: map[string]any{
 			"SECRET_KEY": b.secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.db",
 			"DATABASES": map[string]any{"default": map[string]any{"ENGINE": "django.db.backends.sqlite3", "NAME": b.database(), "CONN_MAX_AGE": nil}},
@@ -86,9 +82,11 @@ func newBench(ctx context.Context, withDjango bool) (*bench, error) {
 		b.stop()
 		return nil, err
 	}
-	if err := b.startCheck(ctx); err != nil {
-		b.stop()
-		return nil, err
+	if withRivals {
+		if err := b.startCheck(ctx); err != nil {
+			b.stop()
+			return nil, err
+		}
 	}
 	cookies, err := django.NewCookieCodec(1<<16, b.secretKey)
 	if err == nil {
@@ -99,17 +97,22 @@ func newBench(ctx context.Context, withDjango bool) (*bench, error) {
 
 // buildNoop compiles the plugin that does nothing.
 func buildNoop(ctx context.Context, dir string) (string, error) {
+	out := filepath.Join(dir, "noop.wasm")
+	return out, goBuild(ctx, "./tests/bench/noop", out, []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-ldflags=-s -w")
+}
+
+// goBuild compiles a package of the project's.
+func goBuild(ctx context.Context, pkg, out string, env []string, flags ...string) error {
 	root, err := stack.Root()
 	if err != nil {
-		return "", err
+		return err
 	}
-	out := filepath.Join(dir, "noop.wasm")
-	build := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "./tests/bench/noop")
-	build.Dir, build.Env = root, append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	build := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", out}, flags...), pkg)...)
+	build.Dir, build.Env = root, append(os.Environ(), env...)
 	if text, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("tests/bench/noop: %w\n%s", err, text)
+		return fmt.Errorf("%s: %w\n%s", pkg, err, text)
 	}
-	return out, nil
+	return nil
 }
 
 func (b *bench) store() string { return "sqlite://" + b.database() }
@@ -118,14 +121,11 @@ func (b *bench) database() string { return filepath.Join(b.dir, "db.sqlite3") }
 
 // startCheck starts the server that ext_authz asks.
 func (b *bench) startCheck(ctx context.Context) error {
-	binary := filepath.Join(b.dir, "check")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./tests/bench/check")
-	build.Dir = b.root
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("tests/bench/check: %w\n%s", err, text)
+	binary, address := filepath.Join(b.dir, "check"), "127.0.0.1:"+strconv.Itoa(b.checkPort)
+	err := goBuild(ctx, "./tests/bench/check", binary, nil)
+	if err != nil {
+		return err
 	}
-	address := "127.0.0.1:" + strconv.Itoa(b.checkPort)
-	var err error
 	b.check, err = stack.Start(ctx, stack.Command{
 		Name: "check", Path: binary, Args: []string{"--listen", address, "--store", b.store()},
 		Env: []string{"CHECK_SECRET_KEY=" + b.secretKey}, Ready: stack.Answers("http://"+address+"/readyz", ""),

@@ -107,6 +107,22 @@ func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(vi
 	return s
 }
 
+// come has a visitor come, and waits until the request waits. What it got is there when
+// coming is over; nothing, if it went away.
+func (s *site) come(ctx context.Context, coming *sync.WaitGroup, visitor int) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	coming.Go(func() {
+		defer func() {
+			if r := recover(); r != nil && (r != http.ErrAbortHandler || ctx.Err() == nil) {
+				panic(r)
+			}
+		}()
+		s.host.ServeHTTP(w, fetch(visitor, s.keys[visitor]).WithContext(ctx))
+	})
+	<-s.paused
+	return w
+}
+
 // visit has all visitors come at once, and gives what each of them got.
 func (s *site) visit() (statuses [visitors]int, bodies [visitors]string) {
 	for i, w := range s.visitBy(fetch) {

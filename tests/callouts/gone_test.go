@@ -14,28 +14,16 @@ import (
 // what the filter had for them serves those who came after.
 func TestGone(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "")
-	var answers [visitors]*httptest.ResponseRecorder
-	come := func(ctx context.Context, coming *sync.WaitGroup, i int) {
-		coming.Go(func() {
-			defer func() {
-				if r := recover(); r != nil && (r != http.ErrAbortHandler || ctx.Err() == nil) {
-					panic(r)
-				}
-			}()
-			answers[i] = httptest.NewRecorder()
-			s.host.ServeHTTP(answers[i], fetch(i, s.keys[i]).WithContext(ctx))
-		})
-		<-s.paused
-	}
 	ctx, leave := context.WithCancel(t.Context())
 	var gone, coming sync.WaitGroup
 	for i := range visitors / 2 {
-		come(ctx, &gone, i)
+		s.come(ctx, &gone, i)
 	}
 	leave()
 	gone.Wait()
+	var answers [visitors]*httptest.ResponseRecorder
 	for i := visitors / 2; i < visitors; i++ {
-		come(t.Context(), &coming, i)
+		answers[i] = s.come(t.Context(), &coming, i)
 	}
 	close(s.open)
 	coming.Wait()

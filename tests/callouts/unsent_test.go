@@ -16,27 +16,16 @@ import (
 // that the one whose request meets with it is not taken for another.
 func TestUnsent(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "")
-	var statuses [visitors]int
-	var bodies [visitors]string
+	var answers [visitors]*httptest.ResponseRecorder
 	var coming sync.WaitGroup
-	come := func(i int) {
-		coming.Go(func() {
-			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
-			r.Header.Set("Cookie", "sessionid="+s.keys[i])
-			r.Header.Set("Sec-Fetch-Mode", "cors")
-			s.host.ServeHTTP(w, r)
-			statuses[i], bodies[i] = w.Code, w.Body.String()
-		})
-		<-s.paused
-	}
 	for i := range visitors - 1 {
-		come(i)
+		answers[i] = s.come(t.Context(), &coming, i)
 	}
 	s.clock.Advance(10 * time.Millisecond) // the callout under way takes long: the next goes beside it
 	if err := s.host.SetFaults(hostsim.Faults{Faults: []hostsim.Fault{{On: "proxy_http_call", Do: "internal_failure"}}}); err != nil {
 		t.Fatal(err)
 	}
-	come(visitors - 1)
+	answers[visitors-1] = s.come(t.Context(), &coming, visitors-1)
 	if err := s.host.SetFaults(hostsim.Faults{}); err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +33,12 @@ func TestUnsent(t *testing.T) {
 	close(s.open)
 	coming.Wait()
 	refused := 0
-	for i := range visitors {
+	for i, w := range answers {
 		switch {
-		case statuses[i] == http.StatusServiceUnavailable:
+		case w.Code == http.StatusServiceUnavailable:
 			refused++
-		case statuses[i] != http.StatusOK || !strings.HasPrefix(bodies[i], fmt.Sprint(i, "{")):
-			t.Errorf("visitor %d: got %d %s", i, statuses[i], bodies[i])
+		case w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), fmt.Sprint(i, "{")):
+			t.Errorf("visitor %d: got %d %s", i, w.Code, w.Body)
 		}
 	}
 	if refused != 32 {

@@ -112,9 +112,8 @@ func (p *coreProxy) memory() filter.Memory {
 	feed.Won(feed.Lead("", coreTime) != "")
 	if poll, ok := feed.Poll(); ok {
 		poll.Body = strings.Replace(poll.Body, `"hold":1000`, `"hold":0`, 1)
-		answer := p.call(poll)
-		borrowed, spoil := lend(filter.Headers{{answer.Status, answer.Body}})
-		feed.Polled(filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime)
+		answer, spoil := p.lent(poll)
+		feed.Polled(answer, coreTime)
 		spoil()
 	}
 	return filter.Memory{Cache: p.lookups.Cache, Trusted: feed.Trusted(coreTime)}
@@ -134,15 +133,13 @@ func (p *coreProxy) decide(stream *filter.Stream, action filter.Action) filter.A
 			return action
 		case action.Lookup != "" && p.lookups != nil:
 			p.lookups.Join(action.Lookup, stream, struct{}{})
-			answer := p.call(*action.Callout)
-			borrowed, spoil := lend(filter.Headers{{answer.Status, answer.Body}})
-			known, _, _ := p.lookups.Answer(action.Lookup, filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime)
+			answer, spoil := p.lent(*action.Callout)
+			known, _, _ := p.lookups.Answer(action.Lookup, answer, coreTime)
 			spoil()
 			action = stream.LookedUp(known, coreTime)
 		default:
-			answer := p.call(*action.Callout)
-			borrowed, spoil := lend(filter.Headers{{answer.Status, answer.Body}})
-			action = done(stream.Reply(filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime))
+			answer, spoil := p.lent(*action.Callout)
+			action = done(stream.Reply(answer, coreTime))
 			spoil()
 		}
 	}
@@ -203,6 +200,13 @@ func lend(h filter.Headers) (borrowed filter.Headers, spoil func()) {
 			memory[i] = '!'
 		}
 	}
+}
+
+// lent gives the answer to a callout, in such memory.
+func (p *coreProxy) lent(c filter.Callout) (a filter.Answer, spoil func()) {
+	a = p.call(c)
+	borrowed, spoil := lend(filter.Headers{{a.Status, a.Body}})
+	return filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, spoil
 }
 
 // done gives an action of which all is done that a host does at once.
