@@ -41,13 +41,16 @@ func TestOutbox(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var o Outbox[int]
 			now := time.Unix(1, 0)
+			var underway [][]Parcel[int]
 			for i, e := range tt.events {
 				now = now.Add(e.after)
 				var got []Parcel[int]
 				switch path, later := strings.CutPrefix(strings.TrimSuffix(e.do, ")"), "("); path {
 				case "returned":
-					// One of those under way: which, does not matter.
+					// One of those under way: which, does not matter. Its memory is then for others.
 					got = o.Returned(now)
+					o.Done(underway[0])
+					underway = underway[1:]
 				case "tick":
 					got = o.Tick(now)
 				default:
@@ -55,6 +58,14 @@ func TestOutbox(t *testing.T) {
 				}
 				if sentPaths(got) != e.sent {
 					t.Fatalf("event %d, %s: sent %q, want %q", i, e.do, sentPaths(got), e.sent)
+				}
+				if got != nil {
+					underway = append(underway, got)
+				}
+				for _, batch := range underway {
+					if slices.ContainsFunc(batch, func(p Parcel[int]) bool { return p.Callout.Path == "" }) {
+						t.Fatalf("event %d, %s: the memory of a batch under way is used again: %v", i, e.do, batch)
+					}
 				}
 			}
 		})
