@@ -15,7 +15,9 @@ const feedPath = "/v1/feed"
 // answer, an empty one too, says that nothing was missed.
 const hold = time.Second
 
-// Trust is how long after the feed was last heard of the cache is believed.
+// Trust is how long the cache is believed after the last request for the feed was sent
+// that has been answered: from then on sessions can have ended unheard, however long
+// the answer was on its way.
 const Trust = 3 * time.Second
 
 // Feed follows the service's feed, for one process of several workers. One of
@@ -28,7 +30,8 @@ type Feed struct {
 
 	cursor  string
 	asked   bool
-	heard   time.Time // when the feed was last known to be complete
+	sent    time.Time // when the last request was
+	heard   time.Time // up to when nothing can have been missed
 	seq     uint64    // of the last event that was applied
 	recent  []string  // the last events; the very last has the number seq
 	leading bool
@@ -73,11 +76,11 @@ func (f *Feed) apply(event string) {
 
 // Poll gives the next request for the feed, if this worker leads and none is
 // under way.
-func (f *Feed) Poll() (Callout, bool) {
+func (f *Feed) Poll(now time.Time) (Callout, bool) {
 	if !f.leading || f.asked {
 		return Callout{}, false
 	}
-	f.asked = true
+	f.asked, f.sent = true, now
 	body := append([]byte(`{"after":`), rawjson.AppendString(nil, f.cursor)...)
 	body = strconv.AppendInt(append(body, `,"hold":`...), hold.Milliseconds(), 10)
 	c := f.service.callout(feedPath, string(append(body, '}')))
@@ -87,7 +90,7 @@ func (f *Feed) Poll() (Callout, bool) {
 
 // Polled takes the answer to Poll. A gap in the feed, or an answer that cannot
 // be read, empties the cache.
-func (f *Feed) Polled(a Answer, now time.Time) {
+func (f *Feed) Polled(a Answer) {
 	f.asked = false
 	if a.Status != "200" {
 		return
@@ -107,7 +110,7 @@ func (f *Feed) Polled(a Answer, now time.Time) {
 		}
 		f.add(event)
 	}
-	f.cursor, f.heard = cursor, now
+	f.cursor, f.heard = cursor, f.sent
 }
 
 // maxRecent is how many events the other workers may be behind.

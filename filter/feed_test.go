@@ -36,12 +36,14 @@ func (w *worker) tick(now time.Time) (polled bool) {
 	if learned, ok := (*w.shared)["feed"]; ok {
 		w.Feed.Learn(learned)
 	}
-	_, polled = w.Feed.Poll()
+	_, polled = w.Feed.Poll(now)
 	return polled
 }
 
-func (w *worker) hear(now time.Time, body string) {
-	w.Feed.Polled(Answer{"200", body}, now)
+// hear takes the answer to a request for the feed.
+func (w *worker) hear(sent time.Time, body string) {
+	w.Feed.sent = sent
+	w.Feed.Polled(Answer{"200", body})
 	(*w.shared)["feed"] = w.Feed.Shared()
 }
 
@@ -91,7 +93,7 @@ func TestOneLeads(t *testing.T) {
 	if !b.tick(later) {
 		t.Fatal("nobody takes over")
 	}
-	if c, _ := b.Feed.Poll(); c.Path != "" {
+	if c, _ := b.Feed.Poll(later); c.Path != "" {
 		t.Error("the new leader asks twice")
 	}
 	b.hear(later, page("8", false, session.SessionEvent("1")))
@@ -109,11 +111,28 @@ func TestPollAsksForWhatIsNext(t *testing.T) {
 	shared := map[string]string{}
 	w := newWorker("a", &shared)
 	w.Feed.Won(true)
-	first, _ := w.Feed.Poll()
+	first, _ := w.Feed.Poll(now)
 	w.hear(now, page(`x\"1`, true))
-	second, _ := w.Feed.Poll()
+	second, _ := w.Feed.Poll(now)
 	if first.Body != `{"after":"","hold":1000}` || second.Body != `{"after":"x\"1","hold":1000}` || second.Timeout <= hold {
 		t.Errorf("asked %s, then %s for %s", first.Body, second.Body, second.Timeout)
+	}
+}
+
+// TestTrustFromTheQuestion: an answer that was long on its way says nothing of what
+// ended meanwhile.
+func TestTrustFromTheQuestion(t *testing.T) {
+	shared := map[string]string{}
+	w := newWorker("a", &shared)
+	if !w.tick(now) {
+		t.Fatal("does not ask")
+	}
+	if w.tick(now.Add(term / 4)) {
+		t.Fatal("asks twice")
+	}
+	w.Feed.Polled(Answer{"200", page("7", true)})
+	if !w.Feed.Trusted(now.Add(Trust-1)) || w.Feed.Trusted(now.Add(Trust)) {
+		t.Error("trust does not last from when the feed was asked for")
 	}
 }
 

@@ -142,12 +142,12 @@ func (f *follower) tick(now time.Time) {
 // poll asks for the feed again and again while this worker leads.
 func (f *follower) poll() {
 	feed := &f.lookups.Feed
-	callout, ok := feed.Poll()
+	callout, ok := feed.Poll(f.plugin.at)
 	if !ok {
 		return
 	}
 	polled := func(answer filter.Answer) {
-		feed.Polled(answer, f.plugin.at)
+		feed.Polled(answer)
 		if answer.Status != "200" {
 			return // the next tick tries again
 		}
@@ -157,6 +157,6 @@ func (f *follower) poll() {
 		f.poll()
 	}
 	if !f.plugin.dispatch(callout, polled) {
-		feed.Polled(filter.Answer{}, f.plugin.at)
+		feed.Polled(filter.Answer{})
 	}
 }

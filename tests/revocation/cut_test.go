@@ -19,7 +19,7 @@ import (
 
 // TestFeedCut cuts the feed, and nothing else, in hostsim, whose clock it moves: a
 // session that ends then is admitted for filter.Trust at most after the feed was last
-// heard of, and what was remembered is not believed when the feed is back.
+// asked, and what was remembered is not believed when the feed is back.
 func TestFeedCut(t *testing.T) {
 	clock := hostsim.NewVirtualClock(time.Now())
 	sessions := memory.New(clock.Now)
@@ -36,17 +36,20 @@ func TestFeedCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	polls := make(chan struct{}, 1000)
+	begun, ended := make(chan struct{}, 1000), make(chan struct{}, 1000) // requests for the feed
 	h, err := hostsim.New(t.Context(), hostsim.Config{
 		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `","cache":{"ttl":"24h"}}}}`)}},
 		Routes:  []hostsim.Route{{Prefix: "/", Cluster: "app"}},
 		Clusters: map[string]hostsim.Cluster{
 			"app": hostsim.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
 			"sessions": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				handler.ServeHTTP(w, r)
-				if r.URL.Path == "/v1/feed" {
-					polls <- struct{}{}
+				if r.URL.Path != "/v1/feed" {
+					handler.ServeHTTP(w, r)
+					return
 				}
+				begun <- struct{}{}
+				handler.ServeHTTP(w, r)
+				ended <- struct{}{}
 			})),
 		},
 		LogLevel: hostsim.Error, Clock: clock,
@@ -66,8 +69,18 @@ func TestFeedCut(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w.Code
 	}
+	await := func(c chan struct{}) {
+		t.Helper()
+		select {
+		case <-c:
+		case <-time.After(patience):
+			t.Fatalf("the feed: nothing in %s", patience)
+		}
+	}
 	clock.Advance(200 * time.Millisecond) // ticks: the worker leads, and asks for the feed
-	<-polls
+	await(ended)
+	await(begun)
+	await(begun) // the first answer is there, and the next request under way
 	for range 3 {
 		if status := ask(); status != 200 {
 			t.Fatalf("a live session: %d", status)
@@ -77,7 +90,7 @@ func TestFeedCut(t *testing.T) {
 	if err := h.SetFaults(hostsim.Faults{Faults: []hostsim.Fault{{On: "callout", Path: "/v1/feed", Do: "refuse"}}}); err != nil {
 		t.Fatal(err)
 	}
-	<-polls // the one that was under way: the last word
+	await(ended) // the one that was under way: the last word
 	if err := sessions.Delete(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
@@ -100,12 +113,10 @@ func TestFeedCut(t *testing.T) {
 	if err := h.SetFaults(hostsim.Faults{}); err != nil {
 		t.Fatal(err)
 	}
-	for back := false; !back; { // a tick later
+	for end := time.Now().Add(patience); len(ended) == 0; time.Sleep(time.Millisecond) { // a tick later, if the last refusal was heard by then
 		clock.Advance(100 * time.Millisecond)
-		select {
-		case <-polls:
-			back = true
-		case <-time.After(time.Millisecond):
+		if time.Now().After(end) {
+			t.Fatal("the feed is not asked for again")
 		}
 	}
 	if status := ask(); status != http.StatusUnauthorized {

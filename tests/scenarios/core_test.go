@@ -110,10 +110,10 @@ func (p *coreProxy) memory() filter.Memory {
 	}
 	feed := &p.lookups.Feed
 	feed.Won(feed.Lead("", coreTime) != "")
-	if poll, ok := feed.Poll(); ok {
+	if poll, ok := feed.Poll(coreTime); ok {
 		poll.Body = strings.Replace(poll.Body, `"hold":1000`, `"hold":0`, 1)
 		answer, spoil := p.lent(poll)
-		feed.Polled(answer, coreTime)
+		feed.Polled(answer)
 		spoil()
 	}
 	return filter.Memory{Cache: p.lookups.Cache, Trusted: feed.Trusted(coreTime)}
