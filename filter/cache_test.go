@@ -120,7 +120,7 @@ func TestLookupsKeepSessionsAlone(t *testing.T) {
 	route := routeOf(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`)
 	l := NewLookups[int](&route.Service)
 	batch := liveAnswer + " and others"
-	l.Join(goodKey, &Stream{route: route, waiting: forLookup}, 1)
+	l.Join(goodKey, &Stream{state: state{route: route, waiting: forLookup}}, 1)
 	l.Answer(goodKey, Answer{"200", batch[:len(liveAnswer)]}, now)
 	e, ok := l.Cache.get(goodKey)
 	if !ok || e.record.judged == nil || e.record.judged.by != route {

@@ -54,10 +54,6 @@ func (s *stripped) add(name string) {
 	s.lengths |= lengthBit(name)
 }
 
-func (s *stripped) has(name string) bool {
-	return s != nil && s.lengths&lengthBit(name) != 0 && s.names[fold(name)]
-}
-
 func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
 
 // names gives the headers that carry identity.
@@ -99,10 +95,14 @@ func isIdentityName(name string) bool {
 // stripIdentity gives the edits that take from a request what only the filter
 // may say.
 func (r *Route) stripIdentity(h Headers) []Edit {
+	if r.strip == nil {
+		return nil
+	}
 	var edits []Edit
+	lengths := r.strip.lengths
 	for i := range h {
 		field := &h[i]
-		if name := field[0]; r.strip.has(name) && name[0] != ':' {
+		if name := field[0]; lengths&lengthBit(name) != 0 && name[0] != ':' && r.strip.names[fold(name)] {
 			edits = append(edits, Edit{Op: Remove, Name: strings.Clone(name)})
 		}
 	}

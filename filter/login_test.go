@@ -20,7 +20,7 @@ func TestLoginLocation(t *testing.T) {
 	for _, tt := range tests {
 		route := defaultRoute()
 		route.Login.URL = tt.login
-		s := Stream{route: &route, headers: Headers{{":path", tt.target}, {":scheme", "https"}, {":authority", "site.test"}}}
+		s := Stream{state: state{route: &route, headers: Headers{{":path", tt.target}, {":scheme", "https"}, {":authority", "site.test"}}}}
 		if got := s.loginLocation(); got != tt.want {
 			t.Errorf("from %q to %q: %q, want %q", tt.target, tt.login, got, tt.want)
 		}

@@ -13,7 +13,7 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	instructed, varies, sets := len(h) == 0, false, false
 	for i := range h {
 		name := h[i][0]
-		instructed = instructed || strings.HasPrefix(name, instructionPrefix)
+		instructed = instructed || mayInstruct(name)
 		varies = varies || name == "vary"
 		sets = sets || name == "set-cookie"
 	}
@@ -72,18 +72,23 @@ func (s *Stream) NeedsTime() bool {
 	if s.route == nil || s.route.Mode == ModeOff {
 		return false
 	}
+	return s.route.AcceptUpdates || s.moved || s.refreshes()
+}
+
+// refreshes reports whether the session may have to be refreshed.
+func (s *Stream) refreshes() bool {
 	e := &s.route.Expiry
-	return s.route.AcceptUpdates || s.moved || (s.live() && (e.SaveEveryRequest || e.limited()))
+	return (e.SaveEveryRequest || e.limited()) && s.live()
 }
 
 // refresh moves the session's end, and notes that it is used, where that is
 // due. The store hears of it without anybody waiting; should it not hear, the
 // session ends there earlier than its cookie, which admits nobody.
 func (s *Stream) refresh(action *Action, now time.Time) {
-	e := &s.route.Expiry
-	if !s.live() {
+	if !s.refreshes() {
 		return
 	}
+	e := &s.route.Expiry
 	if !s.moved && e.cycleDue(s.record, now) {
 		action.tell(&s.route.Service, cyclePath, cycleBody(s.key, e.CycleGrace))
 		touched := *s.record

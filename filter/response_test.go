@@ -59,7 +59,7 @@ func TestRefreshDue(t *testing.T) {
 	for _, tt := range tests {
 		route := defaultRoute()
 		route.Expiry = Expiry{Policy: hour, SaveEveryRequest: true, RefreshEvery: time.Minute}
-		s := &Stream{route: &route, key: goodKey, record: &record{verdict: liveSession, expires: now.Add(time.Minute)}}
+		s := &Stream{state: state{route: &route, key: goodKey, record: &record{verdict: liveSession, expires: now.Add(time.Minute)}}}
 		h := Headers{{":status", "200"}, {"server", "x"}}
 		tt.mutate(s, h)
 		action := s.Response(h, now)

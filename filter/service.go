@@ -191,6 +191,7 @@ func recordOf(text string, data []rawjson.Member, expires time.Time, route *Rout
 	var line []byte
 	if own != nil {
 		f, line = &own.found, own.line
+		*f = found{}
 	} else {
 		f = &found{}
 	}

@@ -10,6 +10,13 @@ import (
 // Stream is one request on its way through the filter. Its zero value is
 // ready. Its methods are called in the order that the proxy's events have.
 type Stream struct {
+	state
+	callout Callout // that it waits for
+	room    room
+}
+
+// state is what a stream has come to.
+type state struct {
 	route   *Route
 	waiting waiting
 	memory  Memory
@@ -25,18 +32,16 @@ type Stream struct {
 	kept    *record
 	subject *subject
 	revoked bool
-
-	callout Callout // that it waits for
-	room    room
 }
 
 // Reset makes a stream whose request is over ready for another. It keeps what it has of
 // memory, if that is little.
 func (s *Stream) Reset() {
-	headers, text, line := s.room.headers[:0], s.room.text[:0], s.room.line[:0]
-	*s = Stream{}
-	if cap(headers) <= 64 && cap(text)+cap(line) <= 8<<10 {
-		s.room.headers, s.room.text, s.room.line = headers, text, line
+	s.state = state{}
+	if r := &s.room; cap(r.headers) > 64 || cap(r.text)+cap(r.line) > 8<<10 {
+		*r = room{}
+	} else {
+		r.headers, r.text, r.line = r.headers[:0], r.text[:0], r.line[:0]
 	}
 }
 
@@ -214,7 +219,7 @@ func (s *Stream) lookedUp(r *record, now time.Time) Action {
 		return s.refuseUnavailable()
 	case r.verdict == noSession || !r.expires.After(now):
 		return s.missing()
-	case !s.route.Expiry.end(r).After(now):
+	case s.route.Expiry.limited() && !s.route.Expiry.end(r).After(now):
 		return s.overLimit()
 	}
 	judged, err := r.judge(s.route)

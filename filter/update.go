@@ -23,6 +23,12 @@ const (
 // instructionPrefix is common to them.
 const instructionPrefix = "x-session-"
 
+// mayInstruct reports whether a header may be an instruction. One letter tells most others,
+// without a call.
+func mayInstruct(name string) bool {
+	return len(name) > len(instructionPrefix) && name[2] == instructionPrefix[2] && strings.HasPrefix(name, instructionPrefix)
+}
+
 var instructions = []string{setHeader, loginHeader, flushHeader, expiryHeader}
 
 // loginKeys are what django.contrib.auth.login writes. A patch must not: a

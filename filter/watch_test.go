@@ -13,7 +13,7 @@ func watching(t *testing.T) (*Lookups[string], *Stream, *Stream) {
 	t.Helper()
 	l := NewLookups[string](testService())
 	stream := func(key string) *Stream {
-		s := &Stream{key: key, route: routeOf(t, `{"engine":{"service":{"cluster":"s"}}}`)}
+		s := &Stream{state: state{key: key, route: routeOf(t, `{"engine":{"service":{"cluster":"s"}}}`)}}
 		s.record = newRecord(`{"_auth_user_id":"`+key+`"}`, now.Add(time.Hour), nil)
 		return s
 	}
@@ -114,7 +114,7 @@ func TestUnwatch(t *testing.T) {
 	if asked := due(l, now); asked != nil || len(l.watched.byHash) != 1 || len(l.watched.due) != 0 {
 		t.Errorf("asked for %q, %d watched", asked, len(l.watched.byHash))
 	}
-	l.Watch(&Stream{route: other.route}, "anonymous")
+	l.Watch(&Stream{state: state{route: other.route}}, "anonymous")
 	if len(l.watched.byHash) != 1 {
 		t.Error("a stream without a session is watched")
 	}

@@ -73,24 +73,13 @@ func (c *httpContext) free() {
 
 // side is the direction of a stream that an action is about.
 type side struct {
-	remove       func(name string) error
-	replace, add func(name, value string) error
-	resume       func() error
+	headers upstreamgo.HeaderMap
+	resume  func() error
 }
 
 var (
-	requestSide = side{
-		remove:  proxywasm.RemoveHttpRequestHeader,
-		replace: proxywasm.ReplaceHttpRequestHeader,
-		add:     proxywasm.AddHttpRequestHeader,
-		resume:  proxywasm.ResumeHttpRequest,
-	}
-	responseSide = side{
-		remove:  proxywasm.RemoveHttpResponseHeader,
-		replace: proxywasm.ReplaceHttpResponseHeader,
-		add:     proxywasm.AddHttpResponseHeader,
-		resume:  proxywasm.ResumeHttpResponse,
-	}
+	requestSide  = side{upstreamgo.RequestHeaders, proxywasm.ResumeHttpRequest}
+	responseSide = side{upstreamgo.ResponseHeaders, proxywasm.ResumeHttpResponse}
 )
 
 // perform does what an action says, with the stream as the effective context.
@@ -183,11 +172,11 @@ func (s *side) edit(edits []filter.Edit) error {
 		var err error
 		switch e.Op {
 		case filter.Remove:
-			err = s.remove(e.Name)
+			err = upstreamgo.RemoveHeader(s.headers, e.Name)
 		case filter.Set:
-			err = s.replace(e.Name, e.Value)
+			err = upstreamgo.ReplaceHeader(s.headers, e.Name, e.Value)
 		case filter.Add:
-			err = s.add(e.Name, e.Value)
+			err = upstreamgo.AddHeader(s.headers, e.Name, e.Value)
 		}
 		if err != nil {
 			return err

@@ -9,7 +9,7 @@
 //
 // Beside that, it offers what the SDK lacks: callouts that outlive the stream which asked for them
 // ([DispatchHTTPCall]), the closing of an HTTP stream ([CloseStream]), and a shorter way for each stream ([SetVMContext],
-// [Pairs], [CalloutBody]).
+// [Pairs], [Property], [ReplaceHeader] and its like, [CalloutBody]).
 //
 // # Plugins of headers
 //

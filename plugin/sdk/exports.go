@@ -68,7 +68,7 @@ func deleteContext(contextID uint32) {
 	}
 	internal.ProxyOnDelete(contextID)
 	if contexts.remove(contextID) {
-		delete(plugins, contextID)
+		forgetPlugin(contextID)
 		forgetCallouts(contextID)
 	}
 }

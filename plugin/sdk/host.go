@@ -30,21 +30,26 @@ func begin() (address, size *uint32) {
 	return &answer.address, &answer.size
 }
 
+// take gives the host's answer, of a call that ended so.
+func take(status internal.Status) ([]byte, internal.Status) {
+	if status != internal.StatusOK {
+		handedOut.drop()
+		return nil, status
+	}
+	data, ok := handedOut.claim(uintptr(answer.address), int(answer.size))
+	if !ok {
+		return nil, internal.StatusInternalFailure
+	}
+	return data, internal.StatusOK
+}
+
 // finish moves the host's answer into the SDK's variables; input is kept alive until here, because the host may still
 // have read it after allocations in the module that could have started a garbage collection.
 func finish(status internal.Status, input *byte, data **byte, size *int) internal.Status {
 	runtime.KeepAlive(input)
-	*data, *size = nil, 0
-	if status != internal.StatusOK {
-		handedOut.drop()
-		return status
-	}
-	returned, ok := handedOut.claim(uintptr(answer.address), int(answer.size))
-	if !ok {
-		return internal.StatusInternalFailure
-	}
-	*data, *size = unsafe.SliceData(returned), len(returned)
-	return internal.StatusOK
+	taken, status := take(status)
+	*data, *size = unsafe.SliceData(taken), len(taken)
+	return status
 }
 
 func (host) ProxyLog(level internal.LogLevel, message *byte, messageSize int) internal.Status {

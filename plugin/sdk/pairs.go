@@ -19,13 +19,6 @@ const (
 	CalloutHeaders  HeaderMap = 6
 )
 
-// given is what the last host call gave. The calls go through an interface: variables of each call's own would be
-// allocated.
-var given struct {
-	data *byte
-	size int
-}
-
 var errPairs = errors.New("the host's header pairs are cut short")
 
 // Pairs appends all pairs of a header map to dst. It is proxywasm.GetHttpRequestHeaders and its like without an
@@ -33,10 +26,11 @@ var errPairs = errors.New("the host's header pairs are cut short")
 // until it is lent again; with a nil memory, they hold for good. A map without pairs is no error.
 func Pairs(m HeaderMap, dst [][2]string, memory *[]byte) ([][2]string, error) {
 	handedOut.lend(memory)
-	if status := internal.ProxyGetHeaderMapPairs(internal.MapType(m), &given.data, &given.size); status != internal.StatusOK {
+	data, status := getHeaderPairs(m)
+	if status != internal.StatusOK {
 		return dst, internal.StatusToError(status)
 	}
-	return appendPairs(dst, unsafe.String(given.data, given.size))
+	return appendPairs(dst, unsafe.String(unsafe.SliceData(data), len(data)))
 }
 
 // appendPairs decodes the ABI's form: the number of pairs, the sizes of all names and values, then each name and value
@@ -82,22 +76,40 @@ func serializePairs(dst []byte, pairs [][2]string) []byte {
 	return dst
 }
 
+// ReplaceHeader has a header map have one field of a name, with this value: proxywasm.ReplaceHttpRequestHeader and its like.
+func ReplaceHeader(m HeaderMap, name, value string) error {
+	return asError(replaceHeader(m, name, value))
+}
+
+// AddHeader adds a field to a header map: proxywasm.AddHttpRequestHeader and its like.
+func AddHeader(m HeaderMap, name, value string) error {
+	return asError(addHeader(m, name, value))
+}
+
+// RemoveHeader removes all fields of a name from a header map: proxywasm.RemoveHttpRequestHeader and its like.
+func RemoveHeader(m HeaderMap, name string) error {
+	return asError(removeHeader(m, name))
+}
+
+func asError(status internal.Status) error {
+	if status == internal.StatusOK {
+		return nil
+	}
+	return internal.StatusToError(status)
+}
+
 // CalloutBody is proxywasm.GetHttpCallResponseBody for the whole of it. What it gives holds until memory, where that is
 // not nil, is lent again.
 func CalloutBody(size int, memory *[]byte) ([]byte, error) {
 	handedOut.lend(memory)
-	if status := internal.ProxyGetBufferBytes(internal.BufferTypeHttpCallResponseBody, 0, size, &given.data, &given.size); status != internal.StatusOK {
-		return nil, internal.StatusToError(status)
-	}
-	return unsafe.Slice(given.data, given.size), nil
+	data, status := getBuffer(internal.BufferTypeHttpCallResponseBody, size)
+	return data, asError(status)
 }
 
 // Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes. What it gives holds until memory,
 // where that is not nil, is lent again.
 func Property(path string, memory *[]byte) ([]byte, error) {
 	handedOut.lend(memory)
-	if status := internal.ProxyGetProperty(unsafe.StringData(path), len(path), &given.data, &given.size); status != internal.StatusOK {
-		return nil, internal.StatusToError(status)
-	}
-	return unsafe.Slice(given.data, given.size), nil
+	data, status := getProperty(path)
+	return data, asError(status)
 }

@@ -1,6 +1,8 @@
 package upstreamgo
 
 import (
+	"slices"
+
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
@@ -16,30 +18,42 @@ type vmContext struct{ types.VMContext }
 
 func (c vmContext) NewPluginContext(id uint32) types.PluginContext {
 	p := c.VMContext.NewPluginContext(id)
-	plugins[id] = p
+	plugins = append(plugins, plugin{id, p})
 	return p
 }
 
-// plugins are the plugin contexts of SetVMContext.
-var plugins = map[uint32]types.PluginContext{}
+// plugin is a plugin context.
+type plugin struct {
+	id      uint32
+	context types.PluginContext
+}
+
+// plugins are those of SetVMContext, in a VM one or a few.
+var plugins []plugin
+
+// forgetPlugin forgets a plugin context, if it is one of SetVMContext.
+func forgetPlugin(id uint32) {
+	plugins = slices.DeleteFunc(plugins, func(p plugin) bool { return p.id == id })
+}
 
 var streams streamTable
 
 // createStream makes and keeps the HTTP context of a plugin of SetVMContext; false if it is no such plugin, or one of TCP.
-func createStream(id, plugin uint32) bool {
-	p := plugins[plugin]
-	if p == nil {
-		return false
+func createStream(id, parent uint32) bool {
+	for i := range plugins {
+		if plugins[i].id != parent {
+			continue
+		}
+		if streams.get(id) != nil {
+			panic("context id duplicated")
+		}
+		c := plugins[i].context.NewHttpContext(id)
+		if c != nil {
+			streams.put(id, c)
+		}
+		return c != nil
 	}
-	if streams.get(id) != nil {
-		panic("context id duplicated")
-	}
-	c := p.NewHttpContext(id)
-	if c == nil {
-		return false
-	}
-	streams.put(id, c)
-	return true
+	return false
 }
 
 // httpContext gives an HTTP context.

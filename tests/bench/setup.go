@@ -35,7 +35,7 @@ type bench struct {
 	django            *stack.Process // nil: none
 	djangoPort        int
 	key               string         // of a session in the store
-	noop              string         // the module that does nothing
+	noop, calls       string         // the modules that do nothing, and that make the filter's host calls
 	secretKey, signed string         // and a signed cookie
 	check             *stack.Process // nil: none
 	checkPort         int
@@ -59,7 +59,10 @@ func newBench(ctx context.Context, withRivals bool) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{djangoPort: ports[1], checkPort: ports[2], dir: dir, wasm: wasm, token: rand.Text(), secretKey: rand.Text(), servicePort: ports[0]}
-	if b.noop, err = buildNoop(ctx, dir); err != nil {
+	if b.noop, err = buildPlugin(ctx, "noop", dir); err != nil {
+		return nil, err
+	}
+	if b.calls, err = buildPlugin(ctx, "calls", dir, "-tags=upstreamgo.headersonly"); err != nil {
 		return nil, err
 	}
 	if withRivals {
@@ -95,10 +98,10 @@ func newBench(ctx context.Context, withRivals bool) (*bench, error) {
 	return b, err
 }
 
-// buildNoop compiles the plugin that does nothing.
-func buildNoop(ctx context.Context, dir string) (string, error) {
-	out := filepath.Join(dir, "noop.wasm")
-	return out, goBuild(ctx, "./tests/bench/noop", out, []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-ldflags=-s -w")
+// buildPlugin compiles one of the bench's own plugins.
+func buildPlugin(ctx context.Context, name, dir string, flags ...string) (string, error) {
+	out := filepath.Join(dir, name+".wasm")
+	return out, goBuild(ctx, "./tests/bench/"+name, out, []string{"GOOS=wasip1", "GOARCH=wasm"}, append(flags, "-buildmode=c-shared", "-ldflags=-s -w")...)
 }
 
 // goBuild compiles a package of the project's.

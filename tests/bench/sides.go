@@ -45,6 +45,7 @@ func sides(b *bench) []side {
 	return []side{
 		{Name: "none", what: "no filter", cookie: serviceKey},
 		{Name: "noop", what: "wasm that does nothing", wasm: b.noop, cookie: serviceKey},
+		{Name: "calls", what: "wasm that makes our host calls", wasm: b.calls, cookie: serviceKey},
 		{Name: "lua", what: "Lua, a look-up", filters: []any{b.lua()}, cookie: serviceKey},
 		{Name: "ext_authz", what: "ext_authz (HTTP)", filters: []any{b.extAuthz("check", "")}, cookie: serviceKey},
 		{Name: "ext_authz_grpc", what: "ext_authz (gRPC)", filters: []any{b.extAuthzGRPC()}, cookie: serviceKey},

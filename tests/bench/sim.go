@@ -23,7 +23,7 @@ func (c *cli) sim(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	noop, err := buildNoop(ctx, dir)
+	noop, err := buildPlugin(ctx, "noop", dir)
 	if err != nil {
 		return "", err
 	}

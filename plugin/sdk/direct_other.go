@@ -1,0 +1,44 @@
+//go:build !wasip1
+
+package upstreamgo
+
+import (
+	"unsafe"
+
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
+)
+
+// Natively, the host is the one that the SDK has, such as proxytest's.
+
+func getHeaderPairs(m HeaderMap) ([]byte, internal.Status) {
+	var data *byte
+	var size int
+	status := internal.ProxyGetHeaderMapPairs(internal.MapType(m), &data, &size)
+	return unsafe.Slice(data, size), status
+}
+
+func getProperty(path string) ([]byte, internal.Status) {
+	var data *byte
+	var size int
+	status := internal.ProxyGetProperty(unsafe.StringData(path), len(path), &data, &size)
+	return unsafe.Slice(data, size), status
+}
+
+func getBuffer(b internal.BufferType, length int) ([]byte, internal.Status) {
+	var data *byte
+	var size int
+	status := internal.ProxyGetBufferBytes(b, 0, length, &data, &size)
+	return unsafe.Slice(data, size), status
+}
+
+func replaceHeader(m HeaderMap, name, value string) internal.Status {
+	return internal.ProxyReplaceHeaderMapValue(internal.MapType(m), unsafe.StringData(name), len(name), unsafe.StringData(value), len(value))
+}
+
+func addHeader(m HeaderMap, name, value string) internal.Status {
+	return internal.ProxyAddHeaderMapValue(internal.MapType(m), unsafe.StringData(name), len(name), unsafe.StringData(value), len(value))
+}
+
+func removeHeader(m HeaderMap, name string) internal.Status {
+	return internal.ProxyRemoveHeaderMapValue(internal.MapType(m), unsafe.StringData(name), len(name))
+}
