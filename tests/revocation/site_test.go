@@ -101,7 +101,12 @@ func newSite(t *testing.T, c shape) *site {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { envoy.Stop() })
+		t.Cleanup(func() {
+			envoy.Stop()
+			if t.Failed() {
+				t.Logf("the log of Envoy %d:\n%s", i, envoy.LogTail(2000))
+			}
+		})
 		s.envoys = append(s.envoys, envoy)
 		s.bases = append(s.bases, "http://127.0.0.1:"+strconv.Itoa(port))
 	}
