@@ -78,6 +78,19 @@ func (c *Cache) put(key string, r *record, now time.Time) {
 	c.bytes += e.bytes
 }
 
+// grow notes that what is remembered of a key takes more bytes than it did.
+func (c *Cache) grow(key string, by int) {
+	e, ok := c.get(key)
+	if !ok {
+		return
+	}
+	e.bytes += by
+	c.bytes += by
+	for c.bytes > c.maxBytes {
+		c.evict()
+	}
+}
+
 // evict drops the next entry that nobody asked for since the hand last passed
 // (the CLOCK algorithm): what is asked for often stays.
 func (c *Cache) evict() {

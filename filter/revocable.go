@@ -45,7 +45,7 @@ func newSubject(cookie string, r *record) *subject {
 }
 
 // withSubject signs a session again with its subject in it, and with the time that it
-// was signed at.
+// was signed at: what comes of it follows from the cookie alone.
 func (s *Stream) withSubject(r *record, of *subject) (*record, error) {
 	patch := rawjson.AppendString(appendName([]byte{'{'}, session.SignedKey), of.text)
 	data := rawjson.MergePatch(r.text, string(append(patch, '}')))
@@ -65,14 +65,18 @@ func (s *Stream) withSubject(r *record, of *subject) (*record, error) {
 func (s *Stream) verify(r *record, now time.Time) Action {
 	warning := ""
 	if r.signed == nil {
-		of := newSubject(s.key, r)
-		stamped, err := s.withSubject(r, of)
-		if err != nil {
-			warning = "a session can be revoked by the cookie that it has now and by no later one: " + err.Error()
+		if r.stamped == nil {
+			of := newSubject(s.key, r)
+			stamped, err := s.withSubject(r, of)
+			if err != nil {
+				warning = "a session can be revoked by the cookie that it has now and by no later one: " + err.Error()
+			}
+			kept := *stamped
+			kept.signed = of
+			r.stamped = &kept
+			s.route.Signed.verified.grow(s.key, sizeOf(kept.key, &kept))
 		}
-		kept := *stamped
-		kept.signed = of
-		r = &kept
+		r = r.stamped
 	}
 	s.kept, s.subject = r, r.signed
 	var action Action

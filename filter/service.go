@@ -101,6 +101,7 @@ type record struct {
 	user          string    // the id of its user; empty: nobody's
 	signed        *subject  // of a session in its cookie; nil: none stands in it
 	judged        *judged   // what the route makes of it that last asked; nil: none has
+	stamped       *record   // signed again with what it can be revoked by; nil: it was not
 }
 
 var (

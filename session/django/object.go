@@ -65,11 +65,21 @@ func (s *Signer) Loads(signed string, limit int) (data []byte, at time.Time, err
 // overhead is more than a dot, a timestamp and a signature take.
 const overhead = 128
 
+// deflaters are writers to be used again: a new one takes 800 KiB.
+var deflaters sync.Pool
+
 func compress(data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w := zlib.NewWriter(&out)
+	w, _ := deflaters.Get().(*zlib.Writer)
+	if w == nil {
+		w = zlib.NewWriter(&out)
+	} else {
+		w.Reset(&out)
+	}
 	_, err := w.Write(data)
 	err = errors.Join(err, w.Close())
+	w.Reset(nil) // which would keep the text
+	deflaters.Put(w)
 	return out.Bytes(), err
 }
 
