@@ -12,7 +12,7 @@ import (
 )
 
 // tick is how often this worker looks for what the leading one has learned, sends what
-// waits for company, and tells its counters.
+// waits for company, tells its counters, and looks after the heap.
 const tick = 100 * time.Millisecond
 
 // follower is what this worker remembers of one session service's sessions,
@@ -116,6 +116,7 @@ func (f *follower) recheck(now time.Time) {
 
 // OnTick hears what the leading worker has learned, and leads if none does.
 func (p *pluginContext) OnTick() {
+	collect()
 	p.counters.flush()
 	p.at = now()
 	for _, o := range p.outboxes {

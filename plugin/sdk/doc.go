@@ -28,6 +28,7 @@
 // A callback must end with all of its goroutines ended, and must not sleep: the module has one thread, which the host
 // lends it for the time of the call. Nor may it yield (runtime.Gosched): the runtime's scavenger would have its turn and
 // set a timer, and the next garbage collection ask the host's poll_oneoff for it, which ends the VM where the host has none
-// (Envoy 1.36; golang/go#78513). On any other GOOS the package compiles, exports nothing and registers no host, so that
+// (Envoy 1.36; golang/go#78513). A plugin that makes much garbage on a crowded machine may have to, though: see collect in
+// this repository's plugin. On any other GOOS the package compiles, exports nothing and registers no host, so that
 // plugins can be vetted and tested natively.
 package upstreamgo
