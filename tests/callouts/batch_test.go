@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -51,11 +50,7 @@ func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(vi
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := stack.Wasm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := stack.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,11 +29,7 @@ func (c *slowClock) Now() time.Time {
 // large answer, while collections seem to take most of the time.
 func TestHeapOnABusyMachine(t *testing.T) {
 	const requests, kilobytes = 450, 1000
-	path, err := stack.Wasm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := stack.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

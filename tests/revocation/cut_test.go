@@ -3,7 +3,6 @@ package revocation
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -28,11 +27,7 @@ func TestFeedCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := stack.Wasm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := stack.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

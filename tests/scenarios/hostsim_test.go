@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -11,11 +10,7 @@ import (
 )
 
 func TestHostsim(t *testing.T) {
-	path, err := stack.Wasm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := stack.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

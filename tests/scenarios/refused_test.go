@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -45,11 +44,7 @@ func TestRefusedByCore(t *testing.T) {
 }
 
 func TestRefusedByHostsim(t *testing.T) {
-	path, err := stack.Wasm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := stack.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

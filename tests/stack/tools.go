@@ -38,6 +38,15 @@ func Root() (string, error) {
 // Wasm is the path of the built filter.
 func Wasm() (string, error) { return built("make build", "build", "cloakroom.wasm") }
 
+// Module is the built filter itself.
+func Module() ([]byte, error) {
+	path, err := Wasm()
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
 // Cloakroom is the path of the built command.
 func Cloakroom() (string, error) { return built("make build", "build", "cloakroom") }
 
