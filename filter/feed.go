@@ -51,7 +51,7 @@ func (f *Feed) Identify(id string) { f.id = id }
 
 // Trusted reports whether the cache may be believed.
 func (f *Feed) Trusted(now time.Time) bool {
-	return !f.heard.IsZero() && now.Sub(f.heard) < Trust
+	return within(Trust, f.heard, now)
 }
 
 // The events, as texts:
@@ -148,7 +148,7 @@ func (f *Feed) Learn(shared string) {
 	}
 	millis, err1 := strconv.ParseInt(words[0], 10, 64)
 	seq, err2 := strconv.ParseUint(words[1], 10, 64)
-	if err1 != nil || err2 != nil || (seq == f.seq && !f.heard.Before(time.UnixMilli(millis))) {
+	if err1 != nil || err2 != nil || (seq == f.seq && millis == f.heard.UnixMilli()) {
 		return
 	}
 	var events []string
@@ -176,12 +176,13 @@ const term = time.Second
 func (f *Feed) Lead(current string, now time.Time) (next string) {
 	name, until, _ := strings.Cut(current, " ")
 	millis, err := strconv.ParseInt(until, 10, 64)
-	expired := err != nil || now.UnixMilli() >= millis
-	if name != f.id && !expired {
+	left := millis - now.UnixMilli()
+	holds := err == nil && left > 0 && left <= term.Milliseconds() // longer is a clock that was set back
+	if name != f.id && holds {
 		f.leading = false
 		return ""
 	}
-	if name == f.id && millis-now.UnixMilli() > term.Milliseconds()/2 {
+	if name == f.id && holds && left > term.Milliseconds()/2 {
 		f.leading = true
 		return ""
 	}

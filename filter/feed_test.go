@@ -136,6 +136,33 @@ func TestTrustFromTheQuestion(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: nothing is believed for longer because the clock was set back, nor does
+// anybody wait for it to come again.
+func TestClockSetBack(t *testing.T) {
+	shared := map[string]string{}
+	a, b := newWorker("a", &shared), newWorker("b", &shared)
+	a.tick(now)
+	a.hear(now, page("7", true))
+	b.tick(now)
+	before := now.Add(-time.Hour)
+	if a.Feed.Trusted(before) || b.Feed.Trusted(before) {
+		t.Error("trusted at a time before anything was heard")
+	}
+	if !b.tick(before) {
+		t.Fatal("the feed is not asked for again")
+	}
+	if a.tick(before) {
+		t.Error("two lead")
+	}
+	b.hear(before, page("8", false))
+	a.tick(before)
+	for _, w := range []*worker{a, b} {
+		if !w.Feed.Trusted(before) || w.Feed.Trusted(before.Add(Trust)) {
+			t.Error("trust does not begin and end as stated")
+		}
+	}
+}
+
 // TestEvents sees what each answer leaves of three sessions: of users 1, 2, 3.
 func TestEvents(t *testing.T) {
 	for _, tt := range []struct {
@@ -252,6 +279,8 @@ func TestMemory(t *testing.T) {
 		{"live", true, time.Minute, false, false},
 		{"none", true, time.Second - 1, true, false},
 		{"none", true, time.Second, false, false},
+		{"live", true, -1, false, false}, // the clock was set back
+		{"none", true, -1, false, false},
 		{"strange", true, 0, false, false},
 	} {
 		m := Memory{c, tt.trusted}

@@ -39,16 +39,23 @@ func (m Memory) fresh(key string, p *CachePolicy, now time.Time) (*entry, bool) 
 	if e.record.verdict == noSession {
 		ttl = min(ttl, p.NegativeTTL)
 	}
-	return e, now.Sub(e.at) < ttl
+	return e, within(ttl, e.at, now)
 }
 
 // stale gives a live session that is known, for while there is no answer.
 func (m Memory) stale(key string, p *CachePolicy, now time.Time) (*record, bool) {
 	e, ok := m.Cache.get(key)
-	if !ok || e.record.verdict != liveSession || now.Sub(e.at) >= p.Stale {
+	if !ok || e.record.verdict != liveSession || !within(p.Stale, e.at, now) {
 		return nil, false
 	}
 	return e.record, true
+}
+
+// within reports whether it is less than d since then. A clock that was set back says
+// nothing of how long it is.
+func within(d time.Duration, then, now time.Time) bool {
+	since := now.Sub(then)
+	return since >= 0 && since < d
 }
 
 // touched notes what has just been asked of the store, so that the next request does

@@ -107,7 +107,7 @@ type limiter struct {
 }
 
 func (l *limiter) pass(now time.Time) (suppressed int, ok bool) {
-	if now.Before(l.next) {
+	if wait := l.next.Sub(now); wait > 0 && wait <= time.Second { // longer is a clock that was set back
 		l.suppressed++
 		return 0, false
 	}
