@@ -143,6 +143,11 @@ func TestWatchMoves(t *testing.T) {
 		t.Errorf("the old key is still asked for: %q", asked)
 	}
 	l.Unwatch("b")
+	l.dropUser("7")
+	if asked := due(l, now); !slices.Equal(asked, []string{newKey}) {
+		t.Fatalf("after an event of the user asked for %q, want the new key", asked)
+	}
+	l.Answer(newKey, liveWith("", nil), now)
 	l.Drop(newKey)
 	if asked := due(l, now); !slices.Equal(asked, []string{newKey}) {
 		t.Fatalf("asked for %q, want the new key", asked)

@@ -87,9 +87,10 @@ func (l *Lookups[W]) dropHash(hash uint64) {
 // known yet: none is remembered.
 func (l *Lookups[W]) dropUser(id string) {
 	l.Cache.dropUser(id)
-	l.watched.allChanged()
-	for _, f := range l.flights {
+	l.watched.userChanged(id)
+	for key, f := range l.flights {
 		f.outdated = true
+		l.watched.changed(session.KeyHash(key))
 	}
 }
 

@@ -20,6 +20,7 @@ type watches[W comparable] struct {
 type watch[W comparable] struct {
 	key     string
 	hash    uint64  // of key
+	user    string  // whose it was when it was last looked up
 	ask     Callout // by which it is looked up
 	expires time.Time
 	streams map[W]bool
@@ -40,7 +41,7 @@ func (l *Lookups[W]) Watch(s *Stream, w W) {
 		key, ask = s.subject.ID, s.verifyCallout()
 	}
 	at := l.watched.at(key)
-	at.expires, at.ask = s.route.Expiry.end(s.record), ask
+	at.expires, at.user, at.ask = s.route.Expiry.end(s.record), s.record.user, ask
 	l.watched.add(key, w)
 }
 
@@ -87,20 +88,32 @@ func (w *watches[W]) changed(hash uint64) {
 	}
 }
 
+func (w *watches[W]) userChanged(id string) {
+	for hash, at := range w.byHash {
+		if at.user == id {
+			w.due[hash] = true
+		}
+	}
+}
+
 func (w *watches[W]) allChanged() {
 	for hash := range w.byHash {
 		w.due[hash] = true
 	}
 }
 
-// Due gives a session that has open streams and has to be looked up again: send
-// the callout, and give its answer to Answer. Ask until there is none.
-func (l *Lookups[W]) Due(now time.Time) (Callout, string, bool) {
+// Tick has the sessions with open streams looked up again whose end has come.
+func (l *Lookups[W]) Tick(now time.Time) {
 	for hash, at := range l.watched.byHash {
 		if !at.expires.After(now) && l.flights[at.key] == nil {
 			l.watched.due[hash] = true
 		}
 	}
+}
+
+// Due gives a session that has open streams and has to be looked up again: send
+// the callout, and give its answer to Answer. Ask until there is none.
+func (l *Lookups[W]) Due() (Callout, string, bool) {
 	for hash := range l.watched.due {
 		at := l.watched.byHash[hash]
 		if l.flights[at.key] != nil {
@@ -125,11 +138,11 @@ func (l *Lookups[W]) ended(key string, r *record, now time.Time) (ending []W) {
 	case r.verdict == noAnswer:
 		l.watched.due[hash] = true
 	case r.verdict == liveSession && r.expires.After(now):
-		at.expires = r.expires
+		at.expires, at.user = r.expires, r.user
 		if r.key != "" && r.key != key { // the session has a newer key: that is the one to watch
 			l.watched.forget(at)
 			newer := l.watched.at(r.key)
-			newer.expires, newer.ask = r.expires, l.Feed.service.callout(lookupPath, keyBody(r.key))
+			newer.expires, newer.user, newer.ask = r.expires, r.user, l.Feed.service.callout(lookupPath, keyBody(r.key))
 			for w := range at.streams {
 				l.watched.add(r.key, w)
 			}

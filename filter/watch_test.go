@@ -26,8 +26,9 @@ func watching(t *testing.T) (*Lookups[string], *Stream, *Stream) {
 
 // due gives the keys that have to be looked up.
 func due(l *Lookups[string], at time.Time) (keys []string) {
+	l.Tick(at)
 	for {
-		c, key, ok := l.Due(at)
+		c, key, ok := l.Due()
 		if !ok {
 			slices.Sort(keys)
 			return keys
@@ -58,7 +59,8 @@ func TestWatch(t *testing.T) {
 		{"the session changes", func(l *Lookups[string]) { l.Drop("one") }, 0, "200", answerLive, []string{"one"}, nil, nil},
 		{"an outage", func(l *Lookups[string]) { l.Drop("one") }, 0, "503", "", []string{"one"}, nil, []string{"one"}},
 		{"nonsense", func(l *Lookups[string]) { l.Drop("one") }, 0, "200", "<html>", []string{"one"}, nil, []string{"one"}},
-		{"some user's sessions end", func(l *Lookups[string]) { l.dropUser("7") }, 0, "200", answerLive, []string{"one", "other"}, nil, nil},
+		{"a user's sessions end", func(l *Lookups[string]) { l.dropUser("one") }, 0, "200", answerNone, []string{"one"}, []string{"a", "b"}, nil},
+		{"another user's do", func(l *Lookups[string]) { l.dropUser("7") }, 0, "", "", nil, nil, nil},
 		{"a gap", func(l *Lookups[string]) { l.clear() }, 0, "200", answerNone, []string{"one", "other"}, []string{"a", "b", "c"}, nil},
 		{"the end has come", func(*Lookups[string]) {}, time.Hour, "200", answerNone, []string{"one", "other"}, []string{"a", "b", "c"}, nil},
 		{"the end was moved", func(*Lookups[string]) {}, time.Hour, "200", answerLive, []string{"one", "other"}, nil, nil},
@@ -90,17 +92,38 @@ func TestWatch(t *testing.T) {
 // TestWatchOutrun has an event come while the session is being looked up: the
 // answer may be older, and does not count.
 func TestWatchOutrun(t *testing.T) {
+	for name, event := range map[string]func(l *Lookups[string]){
+		"its own":   func(l *Lookups[string]) { l.Drop("one") },
+		"some user": func(l *Lookups[string]) { l.dropUser("7") }, // whose it may be by now
+		"a gap":     func(l *Lookups[string]) { l.clear() },
+	} {
+		l, _, _ := watching(t)
+		l.Join("one", &Stream{}, "a request")
+		event(l)
+		if asked := due(l, now); slices.Contains(asked, "one") {
+			t.Errorf("%s: asked for %q while it is being asked for", name, asked)
+		}
+		if _, waiting, ending := l.Answer("one", Answer{"200", answerLive}, now); len(waiting) != 1 || ending != nil {
+			t.Errorf("%s: %q wait, %q end", name, waiting, ending)
+		}
+		if asked := due(l, now); !slices.Equal(asked, []string{"one"}) {
+			t.Errorf("%s: afterwards asked for %q", name, asked)
+		}
+	}
+}
+
+// TestWatchBecomesAnothers: a session whose user has changed ends with those of the new one.
+func TestWatchBecomesAnothers(t *testing.T) {
 	l, _, _ := watching(t)
-	l.Join("one", &Stream{}, "a request")
 	l.Drop("one")
-	if asked := due(l, now); asked != nil {
-		t.Errorf("asked for %q while it is being asked for", asked)
-	}
-	if _, waiting, ending := l.Answer("one", Answer{"200", answerLive}, now); len(waiting) != 1 || ending != nil {
-		t.Errorf("%q wait, %q end", waiting, ending)
-	}
-	if asked := due(l, now); !slices.Equal(asked, []string{"one"}) {
-		t.Errorf("afterwards asked for %q", asked)
+	due(l, now)
+	l.Answer("one", Answer{"200", `{"state":"live","expires":2000000000,"data":{"_auth_user_id":"8"}}`}, now)
+	for user, want := range map[string][]string{"one": nil, "8": {"one"}} {
+		l.dropUser(user)
+		if asked := due(l, now); !slices.Equal(asked, want) {
+			t.Errorf("after an event of %s asked for %q, want %q", user, asked, want)
+		}
+		l.Answer("one", Answer{"200", `{"state":"live","expires":2000000000,"data":{"_auth_user_id":"8"}}`}, now)
 	}
 }
 

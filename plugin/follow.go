@@ -100,10 +100,12 @@ func end(streams []*httpContext) {
 	}
 }
 
-// recheck looks up the sessions of open streams of which something was heard.
+// recheck looks up the sessions of open streams whose end has come, or of which something
+// was heard.
 func (f *follower) recheck(now time.Time) {
+	f.lookups.Tick(now)
 	for {
-		callout, key, ok := f.lookups.Due(now)
+		callout, key, ok := f.lookups.Due()
 		if !ok {
 			return
 		}
