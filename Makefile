@@ -91,7 +91,8 @@ bench: setup build ## what the filter costs in Envoy, in one run
 	@$(GO) run ./tests/bench
 
 .PHONY: check
-check: tools ## format, vet, lint, modules, import rules
+check: tools ## format, vet, lint, modules, import rules, file sizes
+	@large=$$(git ls-files -z | xargs -0 du -k --apparent-size 2>/dev/null | awk '$$1 > 1024 {print $$2}'); [ -z "$$large" ] || { echo "tracked files over 1 MiB (a binary that slipped in?): $$large" >&2; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted" >&2; exit 1; }
 	@$(GO) vet ./...
 	@$(WASM_GO) vet ./plugin ./filter/... ./session/... ./hostsim/testdata/probe
