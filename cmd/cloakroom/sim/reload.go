@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,26 +77,26 @@ func (p *proxy) close() error {
 // stayed the same from one look to the next.
 const pollEvery = 250 * time.Millisecond
 
-// watch loads anew whenever one of the files changes, until ctx ends. Where the
-// change is no good it says so, and the proxy goes on as it was.
-func (p *proxy) watch(ctx context.Context, files func() []string) {
+// watch loads again whenever one of the files that were read has changed, until ctx
+// ends. seen returns the state in which the last load read them. Where the change is
+// in error watch logs that, and the proxy keeps what it had.
+func (p *proxy) watch(ctx context.Context, seen func() state) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
-	loaded := stamp(files())
-	last := loaded
+	last := seen().stamp
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		now := stamp(files())
+		loaded := seen()
+		now := stateOf(loaded.files).stamp
 		settled := now == last
 		last = now
-		if !settled || now == loaded {
+		if !settled || now == loaded.stamp {
 			continue
 		}
-		loaded = now
 		if err := p.load(ctx); err != nil {
 			fmt.Fprintf(p.log, "not reloaded: %v\n", err)
 			continue
@@ -104,13 +105,25 @@ func (p *proxy) watch(ctx context.Context, files func() []string) {
 	}
 }
 
-// stamp tells one state of the files from another.
-func stamp(files []string) string {
-	var all string
+// state is what files were like at a time.
+type state struct {
+	files []string
+	stamp string // sizes and times
+}
+
+// stateOf returns the state of files now.
+func stateOf(files []string) (s state) {
 	for _, file := range files {
-		if info, err := os.Stat(file); err == nil {
-			all += fmt.Sprintln(file, info.Size(), info.ModTime().UnixNano())
-		}
+		s = s.with(file)
 	}
-	return all
+	return s
+}
+
+// with returns the state with one more file, as that is now.
+func (s state) with(file string) state {
+	stamp := s.stamp + file
+	if info, err := os.Stat(file); err == nil {
+		stamp += fmt.Sprint(" ", info.Size(), info.ModTime().UnixNano())
+	}
+	return state{append(slices.Clip(s.files), file), stamp + "\n"}
 }

@@ -40,15 +40,15 @@ const (
 // Run proxies until ctx ends.
 func Run(ctx context.Context, o Options) error {
 	log := &lines{w: o.Log}
-	var files []string
+	var seen state
 	p := &proxy{log: log, make: func(ctx context.Context) (*hostsim.Host, error) {
+		seen = stateOf(o.Files) // before they are read: a change while they are is seen later
 		setup, err := o.Setup()
 		if err != nil {
 			return nil, err
 		}
-		files = append([]string(nil), o.Files...)
 		for _, path := range setup.paths() {
-			files = append(files, *path)
+			seen = seen.with(*path)
 		}
 		config, err := setup.config(o.Env)
 		if err != nil {
@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 	defer cancel()
 	var background sync.WaitGroup
 	if !o.NoReload {
-		background.Go(func() { p.watch(ctx, func() []string { return files }) })
+		background.Go(func() { p.watch(ctx, func() state { return seen }) })
 	}
 	err := serve(ctx, servers, log)
 	cancel()

@@ -167,14 +167,27 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestReload changes the files of a running proxy: what is good is taken, what is
-// not is named, and the proxy goes on.
+// writerFunc is an io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// TestReload changes the files of a running proxy: a good change is loaded, a bad one is
+// named and the proxy keeps what it had. The first change comes while the first load is
+// under way, after it has read the file.
 func TestReload(t *testing.T) {
+	var changed sync.Once
 	r := start(t, "plugins: [{wasm: probe.wasm, configuration_file: c.txt}]\nclusters: {upstream: UPSTREAM}\n", func(o *Options) {
-		write(t, filepath.Join(filepath.Dir(o.Files[0]), "c.txt"), "configure: say first")
+		file := filepath.Join(filepath.Dir(o.Files[0]), "c.txt")
+		write(t, file, "configure: say first")
+		log := o.Log
+		o.Log = writerFunc(func(b []byte) (int, error) {
+			if bytes.Contains(b, []byte("first -> first")) {
+				changed.Do(func() { write(t, file, "configure: say second configuration") })
+			}
+			return log.Write(b)
+		})
 	})
-	r.waitFor(t, "first -> first")
-	write(t, filepath.Join(r.dir, "c.txt"), "configure: say second configuration")
 	r.waitFor(t, "second configuration\n(.*\n)*reloaded")
 	wasm := filepath.Join(r.dir, "probe.wasm")
 	write(t, wasm, "no wasm any more")
