@@ -19,9 +19,13 @@ var policies = map[string]hostsim.FailurePolicy{
 	"FAIL_RELOAD": hostsim.FailReload,
 }
 
-// oldEnough is how old a VM is for certain when Envoy replaces it: a second, and
-// up to a half more.
-const oldEnough = 2 * time.Second
+// Envoy replaces a VM that has failed when a stream comes and the VM is older than the
+// back-off: a second, and up to a half more at random.
+const (
+	minBackoff = time.Second
+	maxBackoff = 3 * time.Second / 2
+	oldEnough  = 2 * time.Second
+)
 
 // TestFailurePolicies has VMs fail in every callback, again and again, in both
 // hosts: the clients get the same.
@@ -63,16 +67,34 @@ func TestFailurePolicies(t *testing.T) {
 	}
 }
 
-// failures plays the traps and gives what the client got of each request.
+// failures plays the traps and returns what the client got of each request. With
+// FailReload a request right after a trap is answered by a new VM or by none, as the age
+// of the failed one and the back-off's random part have it: either counts as the same.
 func failures(t *testing.T, h host, policy hostsim.FailurePolicy) string {
 	var seen strings.Builder
+	loaded, failed := age{to: time.Now()}, false // of the VM
 	get := func(what string, headers ...string) {
+		start := time.Now()
 		answer := send(t, h.address(false), probeCase{Request: "POST /", Body: "hello", Headers: headers})
 		status, rest, _ := strings.Cut(answer, "\n")
 		if strings.Contains(rest, "len=5") {
 			rest = "from the upstream"
 		}
-		fmt.Fprintf(&seen, "%s: %s %s\n", what, status, strings.Join(strings.Fields(hide(rest)), " "))
+		got := fmt.Sprintf("%s %s", status, strings.Join(strings.Fields(hide(rest)), " "))
+		served := status == "200"
+		if what == "afterwards" && policy == hostsim.FailReload {
+			if early, late := loaded.at(start, time.Now()); (served && late < minBackoff) || (!served && early > maxBackoff) {
+				got = fmt.Sprintf("%s from a VM that is %s to %s old", got, early, late)
+			} else {
+				got = "replaced or not, as the back-off has it"
+			}
+		}
+		if len(headers) > 0 {
+			failed = true
+		} else if failed && served {
+			loaded, failed = age{start, time.Now()}, false
+		}
+		fmt.Fprintf(&seen, "%s: %s\n", what, got)
 	}
 	if policy == hostsim.FailReload {
 		time.Sleep(oldEnough)
@@ -92,4 +114,13 @@ func failures(t *testing.T, h host, policy hostsim.FailurePolicy) string {
 		}
 	}
 	return seen.String()
+}
+
+// age is that of a VM, which was loaded at some time between two.
+type age struct{ from, to time.Time }
+
+// at returns the least and the greatest age that the VM may have had at some time between
+// two others.
+func (a age) at(from, to time.Time) (least, greatest time.Duration) {
+	return from.Sub(a.to), to.Sub(a.from)
 }
