@@ -2,12 +2,12 @@ package filter
 
 import "time"
 
-// Headers are header fields in their order, names in lower case, pseudo
-// headers (:path, :status) included, as proxy-wasm hosts give them. Loops over them take
-// pointers: in V8, to copy a field is a call that leaves the wasm.
+// Headers are header fields in their order, names in lower case, pseudo headers (:path,
+// :status) included, as proxy-wasm hosts return them. Loops over them take pointers: in V8,
+// to copy a field is a call that leaves the wasm.
 type Headers [][2]string
 
-// Get gives the first value of a field, or "".
+// Get returns the first value of a field, or "".
 func (h Headers) Get(name string) string {
 	for i := range h {
 		field := &h[i]
@@ -24,35 +24,57 @@ type Verdict uint8
 const (
 	// Deny answers the client with Action.Reply. It is the zero value.
 	Deny Verdict = iota
-	// Continue lets the headers go on, edited.
+	// Continue lets the headers pass, edited.
 	Continue
-	// Wait pauses the stream until Stream.Reply has the callout's answer.
+	// Wait pauses the stream until Stream.LookedUp has the result of Stream.CoalesceKey or
+	// of Stream.Callout.
 	Wait
+	// ReadHeaders asks for the request's headers, which the host still holds: take
+	// Stream.Complete's action instead. It follows on a Wait of the request's only.
+	ReadHeaders
 )
 
-// Action is what the core wants done. Its zero value denies.
+// Action is what is to be done. Its zero value denies.
 type Action struct {
 	Verdict Verdict
-	// Edits change the headers at hand, in this order: the request's after
-	// Request and its replies, the response's after Response and its replies.
+	// Edits change the headers at hand, in this order: the request's after Request and
+	// its results, the response's after Response and its results.
 	Edits []Edit
-	// Callout, where Verdict is Wait, is sent to the session service; its
-	// answer goes to Stream.Reply. Nil else.
-	Callout *Callout
-	// Lookup is the session key that Callout asks for and nothing else: streams
-	// that ask for one key may share one callout. Empty: they may not.
-	Lookup string
-	// Tell is sent to the session service, and nobody waits for the answers.
-	Tell []Callout
-	// Forget is the key of a session that was changed: what is remembered of
-	// it is outdated. Empty: none.
-	Forget string
 	// Reply is the answer to the client where Verdict is Deny; nil is sent as 503.
 	Reply *LocalReply
 	// Outcome is counted.
 	Outcome Outcome
+	// Effects is what is to be done besides; nil: nothing, as for most.
+	Effects *Effects
+}
+
+// Effects is what an action asks for besides what becomes of the stream.
+type Effects struct {
+	// Notify is sent to the session service, and nothing waits for the responses.
+	Notify []Callout
+	// Invalidate is the key of a session that was changed: what is cached of it is
+	// outdated. Empty: none.
+	Invalidate string
+	// Touched is the session as a Notify leaves it, for the cache; nil: as it was. It is
+	// cached under Stream.Key.
+	Touched *LookupResult
 	// Warning, unless empty, is for the operator. It names no key and no data.
 	Warning string
+}
+
+// effects returns the action's effects, to be set.
+func (a *Action) effects() *Effects {
+	if a.Effects == nil {
+		a.Effects = &Effects{}
+	}
+	return a.Effects
+}
+
+// warn adds a warning.
+func (a *Action) warn(message string) {
+	if message != "" {
+		a.effects().Warning += message
+	}
 }
 
 // Edit is one change of a header map.
@@ -65,7 +87,7 @@ type Edit struct {
 type EditOp uint8
 
 const (
-	// Remove takes every field of the name away.
+	// Remove removes every field of the name.
 	Remove EditOp = iota
 	// Set replaces every field of the name by one.
 	Set
@@ -78,24 +100,24 @@ type Callout struct {
 	To         *Destination
 	Path, Body string
 	Timeout    time.Duration
-	// Later says that the callout may wait a moment, for others to go with it.
-	Later bool
+	// Deferrable says that the callout may wait a moment, for others to be batched with.
+	Deferrable bool
 }
 
-// Destination is where callouts go, and what they bear.
+// Destination is where callouts are sent, and what they carry.
 type Destination struct {
 	Cluster, Authority string
 	Authorization      string // empty: none
 }
 
-// Answer is the session service's answer to a callout. Its zero value means
-// that there was none: a timeout, a reset, a callout that could not be sent.
+// Answer is the session service's response to a callout. Its zero value means that there
+// was none: a timeout, a reset, a callout that could not be sent.
 type Answer struct {
 	Status string // :status
 	Body   string
 }
 
-// LocalReply is an answer to the client that the filter gives itself.
+// LocalReply is an answer to the client that the filter sends itself.
 type LocalReply struct {
 	Status  int // 0 counts as 503
 	Headers Headers
@@ -107,8 +129,8 @@ type LocalReply struct {
 // NoGRPC is the LocalReply.GRPCStatus of a request that is not gRPC.
 const NoGRPC = -1
 
-// Outcome is the end of one decision, for counters. The zero value is counted
-// by nobody: it belongs to decisions that are not final.
+// Outcome is the end of one decision, for counters and for Envoy's response code details.
+// The zero value belongs to decisions that are not final, and is not counted.
 type Outcome uint8
 
 // The outcomes, each the name of a counter.
@@ -120,19 +142,23 @@ const (
 	Missing               // refused: no live session
 	Forbidden             // refused: a session that is not allowed here
 	Malformed             // refused: a request that no browser in good order sends
-	Unavailable           // refused: the session service gave no answer
-	Unchecked             // let through as anonymous: no answer, on_unavailable: allow
+	Unavailable           // refused: the session service did not answer
+	Unchecked             // passed as anonymous: no answer, on_unavailable: allow
 	Misconfigured         // refused: the route's configuration is in error
 	LoggedOut             // a session was flushed
 	Refreshed             // a session's expiry was moved
 	Updated               // a session was changed by an upstream
 	Ended                 // a stream was closed: its session had ended
-	Stale                 // admitted by what was known: no answer, on_unavailable: stale
+	Stale                 // admitted by what was cached: no answer, on_unavailable: stale
+	Overloaded            // refused: too much waits for the session service already
 )
 
-// Outcomes names every outcome that is counted.
+// NumOutcomes is how many outcomes there are, Undecided among them.
+const NumOutcomes = int(Overloaded) + 1
+
+// Outcomes holds the name of every outcome that is counted.
 var Outcomes = map[Outcome]string{
 	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
-	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked",
-	Misconfigured: "misconfigured", LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended",
+	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked", Misconfigured: "misconfigured",
+	LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended", Overloaded: "overloaded",
 }

@@ -10,17 +10,24 @@ var (
 	benchResponse = Headers{{":status", "200"}, {"content-length", "2"}, {"content-type", "text/plain"}, {"date", "Tue"}, {"server", "envoy"}}
 )
 
+// must returns the action of a result that is usable.
+func must(action Action, usable bool) Action {
+	if !usable {
+		panic("not usable")
+	}
+	return action
+}
+
 const benchData = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}`
 
 // BenchmarkCached is the core's part of a request with a cached session.
 func BenchmarkCached(b *testing.B) {
 	route := routeOf(b, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`)
-	cache := NewCache(10, 1<<20)
-	cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1), nil), now)
+	result, shared := newResult(benchData, now.AddDate(0, 0, 1), nil), &Shared{}
 	b.ReportAllocs()
 	for b.Loop() {
 		var s Stream
-		if s.Request(benchRequest, route, Memory{cache, true}, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
+		if s.Request(benchRequest, route, shared, now).Verdict != Wait || must(s.Cached(goodKey, result, now)).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
 			b.Fatal("refused")
 		}
 	}
@@ -32,8 +39,8 @@ func TestCachedAllocates(t *testing.T) {
 		"stored": `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`,
 		"signed": `{"engine":{"signed_cookies":{"secret_key":"secret"}}}`,
 	} {
-		route, cache, request := routeOf(t, config), NewCache(10, 1<<20), slices.Clone(benchRequest)
-		cache.put(goodKey, newRecord(benchData, now.AddDate(0, 0, 1), nil), now)
+		route, request := routeOf(t, config), slices.Clone(benchRequest)
+		result, shared := newResult(benchData, now.AddDate(0, 0, 1), nil), &Shared{Cookies: NewCookieCache()}
 		if route.Signed.inUse() {
 			cookie, err := route.Signed.codec.Encode([]byte(benchData), now)
 			if err != nil {
@@ -43,7 +50,11 @@ func TestCachedAllocates(t *testing.T) {
 		}
 		allocated := testing.AllocsPerRun(100, func() {
 			var s Stream
-			if s.Request(request, route, Memory{cache, true}, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
+			action := s.Request(request, route, shared, now)
+			if action.Verdict == Wait {
+				action = must(s.Cached(goodKey, result, now))
+			}
+			if action.Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
 				t.Fatal("refused")
 			}
 		})
@@ -58,8 +69,12 @@ func lookUp(t testing.TB) func() {
 	route := routeOf(t, `{"engine":{"service":{"cluster":"s","token":"t"}}}`)
 	answer := Answer{"200", `{"state":"live","expires":9999999999,"data":` + benchData + "}"}
 	var s Stream
+	shared := &Shared{}
 	return func() {
-		if s.Request(benchRequest, route, Memory{}, now).Verdict != Wait || s.Reply(answer, now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
+		shared.Reset()
+		waits := s.Request(benchRequest, route, shared, now).Verdict == Wait
+		s.Callout()
+		if !waits || s.LookedUp(s.Parse(answer), now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
 			t.Fatal("refused")
 		}
 		s.Reset()

@@ -29,11 +29,18 @@ func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) 
 	}
 	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &stripped{}, metadata: true}
 	layers := map[string]any{}
-	top := append(c.base.fields(env), general(layers, &c.metadata)...)
+	var more []string
+	top := append(c.base.fields(env), general(layers, &c.metadata, &more)...)
 	if err := top.read("", tree); err != nil {
 		return nil, err
 	}
 	errs := []error{c.base.validate("")}
+	for _, name := range more {
+		if name = strings.ToLower(name); !isIdentityName(name) {
+			errs = append(errs, fmt.Errorf("strip_headers: %q is no identity header's name", name))
+		}
+		c.strip.add(name)
+	}
 	for _, name := range sortedKeys(layers) {
 		route := c.base
 		errs = append(errs, route.apply(join("routes", name), layers[name], env))
@@ -42,14 +49,12 @@ func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	// A header that means something to one upstream is taken from clients of
-	// all: whoever reads it must be able to trust it.
-	c.base.addStripped(c.strip)
-	for _, route := range c.routes {
-		route.addStripped(c.strip)
-	}
-	c.base.strip = c.strip
-	for _, route := range c.routes {
+	// A header that means something to one upstream is removed from the requests of all
+	// clients: whoever reads it must be able to trust it.
+	for _, route := range append(sortedRoutes(c.routes), &c.base) {
+		for _, name := range route.Identity.names() {
+			c.strip.add(name)
+		}
 		route.strip = c.strip
 	}
 	return c, nil
@@ -70,8 +75,8 @@ func configTree(text string) (any, error) {
 func Schema() map[string]any {
 	route := defaultRoute()
 	fields := route.fields(nil)
-	metadata := true
-	s := append(fields, general(nil, &metadata)...).schema()
+	metadata, more := true, []string{}
+	s := append(fields, general(nil, &metadata, &more)...).schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "Cloakroom filter configuration"
 	routes := s["properties"].(map[string]any)["routes"].(map[string]any)
@@ -79,8 +84,7 @@ func Schema() map[string]any {
 	return s
 }
 
-// Cached gives the session services whose answers are remembered, one for each
-// cluster.
+// Cached returns the session services whose answers are cached, one for each cluster.
 func (c *Config) Cached() []*Service {
 	var list []*Service
 	seen := map[string]bool{}
@@ -101,7 +105,7 @@ func sortedRoutes(routes map[string]*Route) []*Route {
 	return list
 }
 
-// Named gives the configuration of an Envoy route by its name alone.
+// Named returns the configuration of an Envoy route by its name alone.
 func (c *Config) Named(name string) *Route {
 	if route, ok := c.routes[name]; ok {
 		return route
@@ -109,18 +113,18 @@ func (c *Config) Named(name string) *Route {
 	return &c.base
 }
 
-// withMetadata gives the configuration of a route that carries fields of its
+// withMetadata returns the configuration of a route that carries fields of its
 // own, which come last.
 func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error) {
 	route := *c.Named(name)
 	if err := route.apply("metadata.filter_metadata."+Namespace, fields, c.env); err != nil {
 		return nil, err
 	}
-	route.strip = &stripped{}
-	for name := range c.strip.names {
-		route.strip.add(name)
+	for _, name := range route.Identity.names() {
+		if !c.strip.has(name) {
+			return nil, fmt.Errorf("metadata.filter_metadata.%s: identity: %q is not removed from clients' requests on the other routes; name it under strip_headers in the plugin's configuration", Namespace, name)
+		}
 	}
-	route.addStripped(route.strip)
 	return &route, nil
 }
 
@@ -184,9 +188,10 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		}, "the filter's own logout"},
 		{"identity", object{
 			{"user_key", text(&r.Identity.UserKey), "the session key that makes a session a user's; empty: any session will do"},
+			{"auth_backends", texts(&r.Identity.AuthBackends), "AUTHENTICATION_BACKENDS: a session that was logged in by another is nobody's; empty: any will do"},
 			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key that fills each"},
 			{"data_header", text(&r.Identity.DataHeader), "the request header with the session's data; empty: none"},
-			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it; "*": all that do not begin with an underscore`},
+			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications keep there; without any the header is not sent`},
 			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "a larger value is refused with 500"},
 		}, "what upstreams learn"},
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
@@ -276,9 +281,10 @@ func (r *Route) validate(path string) error {
 	return errors.Join(errs...)
 }
 
-// general are the fields of the general configuration alone.
-func general(routes map[string]any, metadata *bool) []field {
+// general returns the fields of the general configuration alone.
+func general(routes map[string]any, metadata *bool, more *[]string) []field {
 	return []field{
+		{"strip_headers", texts(more), "request headers that are removed from clients' requests on every route, besides those that the configuration of any route sets: those that a route's metadata sets"},
 		{"route_metadata", boolean(metadata), "whether routes may carry configuration in their metadata; false spares each request the question, and what stands there is not read"},
 		{"routes", byName(routes), "by Envoy route name: the same keys, over the above"},
 	}

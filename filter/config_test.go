@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,16 +119,54 @@ func TestZeroesDeny(t *testing.T) {
 	}
 	var stream Stream
 	page := Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}
-	if got := stream.Request(page, nil, Memory{}, now); got.Verdict != Deny {
+	if got := stream.Request(page, nil, &Shared{}, now); got.Verdict != Deny {
 		t.Error("a request without a route is not denied")
 	}
 	var zero Stream
-	if got := zero.Request(page, &Route{}, Memory{}, now); got.Verdict == Continue {
+	if got := zero.Request(page, &Route{}, &Shared{}, now); got.Verdict == Continue {
 		t.Error("a request on the zero Route goes on")
 	}
 	var unasked Stream
-	if got := unasked.Reply(Answer{Status: "200", Body: liveAnswer}, now); got.Verdict != Deny {
+	if got := unasked.LookedUp(ParseAnswer(Answer{Status: "200", Body: liveAnswer}, nil), now); got.Verdict != Deny {
 		t.Error("an answer that nobody waits for admits")
+	}
+}
+
+// TestStripHeaders: what routes set, by name or by metadata, is removed on all of them; a
+// header that a route's metadata sets alone is an error.
+func TestStripHeaders(t *testing.T) {
+	config, err := ParseConfig(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["X-Tenant"],
+		"routes":{"a":{"identity":{"headers":{"x-plan":"plan"}}}}}`, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant := map[string]any{"identity": map[string]any{"headers": map[string]any{"x-tenant": "tenant"}}}
+	byMetadata, err := config.withMetadata("b", tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := Headers{{":method", "GET"}, {":path", "/"}, {"x-tenant", "1"}, {"X_Plan", "1"}, {"x-user.id", "1"}, {"x-session", "1"}, {"x-other", "1"}, {"", "1"}}
+	for name, route := range map[string]*Route{"a": config.Named("a"), "b": byMetadata, "other": config.Named("other")} {
+		var got []string
+		for _, e := range route.strip.edits(h) {
+			got = append(got, e.Name)
+		}
+		if want := []string{"x-tenant", "X_Plan", "x-user.id", "x-session"}; !slices.Equal(got, want) {
+			t.Errorf("%s: removes %q, want %q", name, got, want)
+		}
+	}
+	if got := config.RequestTrailers(append(h, [2]string{"cookie", "a=b"}, [2]string{"x-session-set", "{}"})); len(got) != 6 {
+		t.Errorf("of the trailers %v are removed, want six", got)
+	}
+	if got := config.ResponseTrailers(append(h, [2]string{"x-session-set", "{}"}, [2]string{"grpc-status", "0"})); len(got) != 1 || got[0].Name != "x-session-set" {
+		t.Errorf("of a response's trailers %v are removed, want x-session-set", got)
+	}
+	tenant["identity"] = map[string]any{"data_header": "x-data"}
+	if route, err := config.withMetadata("b", tenant); route != nil || err == nil || !strings.Contains(err.Error(), "strip_headers") {
+		t.Errorf("metadata with a header that is not declared: %v, want an error that names strip_headers", err)
+	}
+	if _, err := ParseConfig(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["cookie"]}`, noEnv); err == nil {
+		t.Error("strip_headers takes cookie")
 	}
 }
 

@@ -63,37 +63,36 @@ func TestCycleDue(t *testing.T) {
 		{"with a new key, come for the first time", map[string]time.Time{session.CreatedKey: old, session.CycledKey: young}, []string{usedPath}, nil},
 	} {
 		route := routeOf(t, cycling)
-		l := NewLookups[string](&route.Service)
-		l.Feed.heard = now
-		m := Memory{Cache: l.Cache, Trusted: true}
+		cached := ParseAnswer(liveWith("", tt.stamps), route)
 		for again := range 2 {
 			s := &Stream{}
-			request := s.Request(cookiePage, route, m, now)
-			if request.Verdict == Wait {
-				l.Join(goodKey, &Stream{}, "w")
-				known, _, _ := l.Answer(goodKey, liveWith("", tt.stamps), now)
-				request = s.LookedUp(known, now)
-			}
+			s.Request(cookiePage, route, &Shared{}, now)
+			request := must(s.Cached(goodKey, cached, now))
 			response := s.Response(Headers{{":status", "200"}}, now)
+			for _, a := range []Action{request, response} {
+				if a.effects().Touched != nil {
+					cached = cached.Touch(a.effects().Touched)
+				}
+			}
 			wantRequest, wantResponse := tt.request, tt.tell
 			if again > 0 { // it was asked already
 				wantRequest, wantResponse = nil, nil
 			}
-			if got := paths(request.Tell); request.Outcome != Admitted || !slices.Equal(got, wantRequest) {
-				t.Errorf("%s, request %d: outcome %d, told %q, want %q", tt.name, again+1, request.Outcome, got, wantRequest)
+			if got := paths(request.effects().Notify); request.Outcome != Admitted || !slices.Equal(got, wantRequest) {
+				t.Errorf("%s, request %d: outcome %d, notified %q, want %q", tt.name, again+1, request.Outcome, got, wantRequest)
 			}
-			if got := paths(response.Tell); !slices.Equal(got, wantResponse) || edit(response.Edits, "set-cookie") != nil {
-				t.Errorf("%s, response %d: told %q, want %q; %q", tt.name, again+1, got, wantResponse, response.Edits)
+			if got := paths(response.effects().Notify); !slices.Equal(got, wantResponse) || edit(response.Edits, "set-cookie") != nil {
+				t.Errorf("%s, response %d: notified %q, want %q; %q", tt.name, again+1, got, wantResponse, response.Edits)
 			}
-			if len(response.Tell) > 0 && response.Tell[0].Path == cyclePath && response.Tell[0].Body != `{"key":"`+goodKey+`","grace":30}` {
-				t.Errorf("%s: %s", tt.name, response.Tell[0].Body)
+			if len(response.effects().Notify) > 0 && response.effects().Notify[0].Path == cyclePath && response.effects().Notify[0].Body != `{"key":"`+goodKey+`","grace":30}` {
+				t.Errorf("%s: %s", tt.name, response.effects().Notify[0].Body)
 			}
 		}
 	}
 }
 
-// TestMoved: who comes with an old key is told the new one, and so is the upstream.
-func TestMoved(t *testing.T) {
+// TestRotated: a client that comes with an old key gets the new one, and so does the upstream.
+func TestRotated(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		config   string
@@ -108,51 +107,16 @@ func TestMoved(t *testing.T) {
 		{"a slide", strings.Replace(cycling, `"expiry":{`, `"expiry":{"save_every_request":true,"age":"999999h",`, 1), Headers{{":status", "200"}}, []string{"sessionid=" + newKey + "; a=b; c=d"}, true},
 	} {
 		route := routeOf(t, tt.config)
-		l := NewLookups[string](&route.Service)
-		m := Memory{Cache: l.Cache, Trusted: true}
 		s := &Stream{}
-		s.Request(cookiePage, route, m, now)
-		l.Join(goodKey, &Stream{}, "w")
-		known, _, _ := l.Answer(goodKey, liveWith(newKey, map[string]time.Time{session.CreatedKey: now.Add(-2 * time.Hour), session.CycledKey: now}), now)
-		request := s.LookedUp(known, now)
-		if got := edit(request.Edits, "cookie"); request.Outcome != Admitted || !slices.Equal(got, tt.cookie) || request.Tell != nil {
-			t.Errorf("%s: outcome %d, the upstream's cookie %q, want %q; told %q", tt.name, request.Outcome, got, tt.cookie, paths(request.Tell))
-		}
-		if l.Cache.Len() != 0 {
-			t.Errorf("%s: where an old key leads is remembered", tt.name)
+		ask(s, cookiePage, route)
+		request := answered(s, liveWith(newKey, map[string]time.Time{session.CreatedKey: now.Add(-2 * time.Hour), session.CycledKey: now}), cookiePage)
+		if got := edit(request.Edits, "cookie"); request.Outcome != Admitted || !slices.Equal(got, tt.cookie) || request.effects().Notify != nil {
+			t.Errorf("%s: outcome %d, the upstream's cookie %q, want %q; notified %q", tt.name, request.Outcome, got, tt.cookie, paths(request.effects().Notify))
 		}
 		response := s.Response(tt.response, now)
 		set := edit(response.Edits, "set-cookie")
-		if (len(set) == 1) != tt.set || tt.set && !strings.HasPrefix(set[0], "sessionid="+newKey+";") || slices.Contains(paths(response.Tell), cyclePath) {
-			t.Errorf("%s: set-cookie %q, want one: %v; told %q", tt.name, set, tt.set, paths(response.Tell))
+		if (len(set) == 1) != tt.set || tt.set && !strings.HasPrefix(set[0], "sessionid="+newKey+";") || slices.Contains(paths(response.effects().Notify), cyclePath) {
+			t.Errorf("%s: set-cookie %q, want one: %v; notified %q", tt.name, set, tt.set, paths(response.effects().Notify))
 		}
-	}
-}
-
-// TestWatchMoves: a stream that was opened with the old key ends with the session,
-// whose end is told by the new one.
-func TestWatchMoves(t *testing.T) {
-	l, _, _ := watching(t)
-	l.Drop("one")
-	due(l, now)
-	if _, _, ending := l.Answer("one", liveWith(newKey, nil), now); ending != nil {
-		t.Fatalf("ended: %q", ending)
-	}
-	l.Drop("one")
-	if asked := due(l, now); asked != nil {
-		t.Errorf("the old key is still asked for: %q", asked)
-	}
-	l.Unwatch("b")
-	l.dropUser("7")
-	if asked := due(l, now); !slices.Equal(asked, []string{newKey}) {
-		t.Fatalf("after an event of the user asked for %q, want the new key", asked)
-	}
-	l.Answer(newKey, liveWith("", nil), now)
-	l.Drop(newKey)
-	if asked := due(l, now); !slices.Equal(asked, []string{newKey}) {
-		t.Fatalf("asked for %q, want the new key", asked)
-	}
-	if _, _, ending := l.Answer(newKey, Answer{Status: "200", Body: answerNone}, now); !slices.Equal(ending, []string{"a"}) {
-		t.Errorf("ended: %q, want a", ending)
 	}
 }

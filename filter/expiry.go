@@ -9,9 +9,9 @@ import (
 // store, or get new keys.
 func (e *Expiry) limited() bool { return e.Idle > 0 || e.Absolute > 0 || e.CycleEvery > 0 }
 
-// end gives when a session ends, by the store and by the limits. One that
+// end returns when a session ends, by the store and by the limits. One that
 // bears no stamp yet is not limited: its next response has it stamped.
-func (e *Expiry) end(r *record) time.Time {
+func (e *Expiry) end(r *LookupResult) time.Time {
 	at := r.expires
 	if e.Idle > 0 && !r.seen.IsZero() {
 		at = earlier(at, r.seen.Add(e.Idle))
@@ -31,12 +31,12 @@ func earlier(a, b time.Time) time.Time {
 
 // stampDue reports whether a session has to be stamped: it is not yet, or was
 // last seen long enough ago.
-func (e *Expiry) stampDue(r *record, now time.Time) bool {
+func (e *Expiry) stampDue(r *LookupResult, now time.Time) bool {
 	return ((e.Absolute > 0 || e.CycleEvery > 0) && r.created.IsZero()) || (e.Idle > 0 && now.Sub(r.seen) >= e.RefreshEvery)
 }
 
 // slideDue reports whether the store's expiry has to be moved.
-func (e *Expiry) slideDue(r *record, now time.Time) bool {
+func (e *Expiry) slideDue(r *LookupResult, now time.Time) bool {
 	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= e.Policy.Life(r.expiry)-e.RefreshEvery
 }
 
@@ -44,7 +44,7 @@ func (e *Expiry) slideDue(r *record, now time.Time) bool {
 const maxGrace = 24 * time.Hour
 
 // cycleDue reports whether the session is to get a new key.
-func (e *Expiry) cycleDue(r *record, now time.Time) bool {
+func (e *Expiry) cycleDue(r *LookupResult, now time.Time) bool {
 	made := r.cycled
 	if made.IsZero() {
 		made = r.created
@@ -52,7 +52,7 @@ func (e *Expiry) cycleDue(r *record, now time.Time) bool {
 	return e.CycleEvery > 0 && !made.IsZero() && now.Sub(made) >= e.CycleEvery
 }
 
-// stamp reads a stamp of the session service's; the zero time where it is none.
+// stamp parses a stamp of the session service's; the zero time where it is none.
 func stamp(text string) time.Time {
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {

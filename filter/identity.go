@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	errIdentityText = errors.New("a session value for an identity header holds control characters")
+	errIdentityText = errors.New("a session value for an identity header holds control characters, or white space at an end, which no header can carry")
 	errDataTooLarge = errors.New("the session's data is larger than identity.data_max_bytes; choose fewer keys with identity.data_keys")
 )
 
@@ -54,9 +54,29 @@ func (s *stripped) add(name string) {
 	s.lengths |= lengthBit(name)
 }
 
+// has reports whether a header is one of them, whatever form of its name it has.
+func (s *stripped) has(name string) bool {
+	return s.lengths&lengthBit(name) != 0 && name[0] != ':' && s.names[fold(name)] // none is empty
+}
+
+// edits returns the edits that remove from a request what only the filter may say.
+func (s *stripped) edits(h Headers) []Edit {
+	if s == nil {
+		return nil
+	}
+	var edits []Edit
+	lengths := s.lengths
+	for i := range h {
+		if name := h[i][0]; lengths&lengthBit(name) != 0 && s.has(name) {
+			edits = append(edits, Edit{Op: Remove, Name: strings.Clone(name)})
+		}
+	}
+	return edits
+}
+
 func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
 
-// names gives the headers that carry identity.
+// names returns the headers that carry identity.
 func (id *Identity) names() []string {
 	names := make([]string, 0, len(id.Headers)+1)
 	for _, h := range id.Headers {
@@ -66,13 +86,6 @@ func (id *Identity) names() []string {
 		names = append(names, id.DataHeader)
 	}
 	return names
-}
-
-// addStripped adds what no client may send where r holds.
-func (r *Route) addStripped(strip *stripped) {
-	for _, name := range r.Identity.names() {
-		strip.add(name)
-	}
 }
 
 // reserved are names that HTTP, Envoy or this filter read themselves.
@@ -92,24 +105,7 @@ func isIdentityName(name string) bool {
 		!strings.HasPrefix(name, "x-envoy-") && !strings.HasPrefix(name, "sec-")
 }
 
-// stripIdentity gives the edits that take from a request what only the filter
-// may say.
-func (r *Route) stripIdentity(h Headers) []Edit {
-	if r.strip == nil {
-		return nil
-	}
-	var edits []Edit
-	lengths := r.strip.lengths
-	for i := range h {
-		field := &h[i]
-		if name := field[0]; lengths&lengthBit(name) != 0 && name[0] != ':' && r.strip.names[fold(name)] {
-			edits = append(edits, Edit{Op: Remove, Name: strings.Clone(name)})
-		}
-	}
-	return edits
-}
-
-// value gives the text of a member of the data, or "" if it is not there.
+// value returns the text of a member of the data, or "" if it is not there.
 func value(data []rawjson.Member, key string) string {
 	for _, m := range data {
 		if m.Name == key {
@@ -119,8 +115,15 @@ func value(data []rawjson.Member, key string) string {
 	return ""
 }
 
-// isUser reports whether the session is one that a user logged in to.
+// isUser reports whether the session is one that a user logged in to, by a backend that
+// counts.
 func (id *Identity) isUser(data []rawjson.Member) bool {
+	if len(id.AuthBackends) > 0 {
+		backend, ok := rawjson.String(value(data, backendKey))
+		if !ok || !slices.Contains(id.AuthBackends, backend) {
+			return false
+		}
+	}
 	if id.UserKey == "" {
 		return true
 	}
@@ -128,30 +131,31 @@ func (id *Identity) isUser(data []rawjson.Member) bool {
 	return v != "" && v != "null" && v != `""` && v != "false"
 }
 
-// edits appends the edits that tell the upstream who this is. The data's text lies in the
-// memory of line, if that has room.
-func (id *Identity) edits(edits []Edit, line []byte, data []rawjson.Member) ([]Edit, []byte, error) {
+// edits appends the edits by which the upstream learns the user and the data. The data's text
+// is appended to lines.
+func (id *Identity) edits(edits []Edit, lines []byte, data []rawjson.Member) ([]Edit, []byte, error) {
 	for _, h := range id.Headers {
 		text, err := headerText(value(data, h.Key))
 		if err != nil {
-			return nil, line, err
+			return nil, lines, err
 		}
 		if text != "" {
 			edits = append(edits, Edit{Set, h.Name, text})
 		}
 	}
-	if id.DataHeader == "" {
-		return edits, line, nil
+	if id.DataHeader == "" || len(id.DataKeys) == 0 {
+		return edits, lines, nil
 	}
-	line = id.dataLine(line, data)
-	if len(line) > id.DataMaxBytes {
-		return nil, line, errDataTooLarge
+	start := len(lines)
+	lines = id.appendData(lines, data)
+	if len(lines)-start > id.DataMaxBytes {
+		return nil, lines, errDataTooLarge
 	}
-	return append(edits, Edit{Set, id.DataHeader, textOf(line)}), line, nil
+	return append(edits, Edit{Set, id.DataHeader, textOf(lines[start:])}), lines, nil
 }
 
-// judged is what a route makes of a session.
-type judged struct {
+// authzResult is what a route makes of a session.
+type authzResult struct {
 	by    *Route
 	user  bool // it is a user's
 	met   bool // it has all that the route requires
@@ -159,47 +163,49 @@ type judged struct {
 	few   [2]Edit // where they lie if there are not more
 }
 
-// judge says what a route makes of a session, found out once for one that is remembered.
+// authorize returns what a route makes of a session, computed once for one that is cached.
 // It has edits, or an error where they cannot be made, where the route admits it.
-func (r *record) judge(route *Route) (*judged, error) {
-	if r.judged == nil || r.judged.by != route {
-		j := &judged{} // a stream may have the other's edits
-		if _, err := j.judge(route, r.members(), nil); err != nil {
+func (r *LookupResult) authorize(route *Route) (*authzResult, error) {
+	if r.authz == nil || r.authz.by != route {
+		a := &authzResult{} // a stream may use the other's edits
+		if _, err := a.authorize(route, r.members(), nil); err != nil {
 			return nil, err
 		}
-		r.judged = j
+		r.authz = a
 	}
-	return r.judged, nil
+	return r.authz, nil
 }
 
-// judge is record.judge for what is zero yet, with memory for a line of data.
-func (j *judged) judge(route *Route, data []rawjson.Member, line []byte) ([]byte, error) {
-	j.by, j.user, j.met = route, route.Identity.isUser(data), true
+// authorize is LookupResult.authorize for what is zero yet. A line of data is appended to
+// lines.
+func (a *authzResult) authorize(route *Route, data []rawjson.Member, lines []byte) ([]byte, error) {
+	a.by, a.user, a.met = route, route.Identity.isUser(data), true
 	for _, q := range route.Require {
-		j.met = j.met && q.met(data)
+		a.met = a.met && q.met(data)
 	}
-	if !j.met || (!j.user && route.Mode == Required) {
-		return line, nil
+	if !a.met || (!a.user && route.Mode == Required) {
+		return lines, nil
 	}
-	edits, line, err := route.Identity.edits(j.few[:0], line, data)
-	j.edits = slices.Clip(edits) // who appends gets a copy
-	return line, err
+	edits, lines, err := route.Identity.edits(a.few[:0], lines, data)
+	a.edits = slices.Clip(edits) // who appends gets a copy
+	return lines, err
 }
 
-// dataLine gives the data as one line of ASCII JSON, in the memory of line, if that has room.
-func (id *Identity) dataLine(line []byte, data []rawjson.Member) []byte {
+// appendData appends the data as one line of ASCII JSON.
+func (id *Identity) appendData(line []byte, data []rawjson.Member) []byte {
 	size := 2
 	for i := range data {
 		m := &data[i]
 		size += len(m.Name) + len(m.Value) + len(`"":,`)
 	}
-	line = append(slices.Grow(line[:0], size), '{')
+	start := len(line)
+	line = append(slices.Grow(line, size), '{')
 	for i := range data {
 		m := &data[i]
 		if !id.carries(m.Name) {
 			continue
 		}
-		if len(line) > 1 {
+		if len(line) > start+1 {
 			line = append(line, ',')
 		}
 		line = rawjson.AppendString(line, m.Name)
@@ -218,8 +224,9 @@ func (id *Identity) carries(key string) bool {
 	return false
 }
 
-// headerText gives a value as a header's text: a string as it is, anything
-// else as compact JSON; nothing and null give "".
+// headerText returns a value as a header's text: a string as it is, anything else as compact
+// JSON; "" for nothing and null. White space at an end, which HTTP removes, is an error: two
+// values must not become one.
 func headerText(raw string) (string, error) {
 	if raw == "" || raw == "null" {
 		return "", nil
@@ -233,7 +240,10 @@ func headerText(raw string) (string, error) {
 			return "", errIdentityText
 		}
 	}
-	return strings.TrimSpace(text), nil
+	if strings.TrimSpace(text) != text {
+		return "", errIdentityText
+	}
+	return text, nil
 }
 
 // met reports whether the data has the required value.

@@ -2,19 +2,19 @@ package filter
 
 import "strings"
 
-// kind is what a request is for, as far as its refusal goes.
-type kind uint8
+// requestKind is what a request is for, as far as its refusal goes.
+type requestKind uint8
 
 const (
-	kindUnknown kind = iota
-	kindProgram      // fetch, XHR, WebSocket, EventSource, an API client: wants a status
-	kindPage         // a person's page load: wants to be led to the login page
-	kindGRPC         // wants a grpc-status
+	kindUnknown requestKind = iota
+	kindProgram             // fetch, XHR, WebSocket, EventSource, an API client: wants a status
+	kindPage                // a person's page load: wants to be led to the login page
+	kindGRPC                // wants a grpc-status
 )
 
 // kindOf tells page loads from programs by what browsers say of themselves
 // (Fetch Metadata, W3C), then by what older ones and tools say.
-func kindOf(h Headers) kind {
+func kindOf(h Headers) requestKind {
 	switch contentType := h.Get("content-type"); {
 	case isGRPC(contentType):
 		return kindGRPC

@@ -6,7 +6,7 @@ func TestKindOf(t *testing.T) {
 	tests := []struct {
 		name, method string
 		fields       Headers
-		want         kind
+		want         requestKind
 	}{
 		{"navigation", "GET", Headers{{"sec-fetch-mode", "navigate"}, {"accept", "*/*"}}, kindPage},
 		{"a form", "POST", Headers{{"sec-fetch-mode", "navigate"}}, kindPage},
@@ -36,9 +36,6 @@ func TestKindOf(t *testing.T) {
 		h := append(Headers{{":method", tt.method}, {":path", "/"}}, tt.fields...)
 		if got := kindOf(h); got != tt.want {
 			t.Errorf("%s: kind %d, want %d", tt.name, got, tt.want)
-		}
-		if got := kindOf(new(room).keep(h)); got != tt.want {
-			t.Errorf("%s, after it waited: kind %d, want %d", tt.name, got, tt.want)
 		}
 	}
 }

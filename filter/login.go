@@ -5,8 +5,8 @@ import "strings"
 // refuseMissing refuses a request that has no live session.
 func (s *Stream) refuseMissing() Action {
 	r := s.route
-	page := s.wants() == kindPage
-	if r.OnMissing == MissingRedirect && s.wants() != kindGRPC {
+	page := s.requestKind() == kindPage
+	if r.OnMissing == MissingRedirect && s.requestKind() != kindGRPC {
 		page = true
 	}
 	if r.OnMissing == MissingDeny {
@@ -15,7 +15,7 @@ func (s *Stream) refuseMissing() Action {
 	if page && s.isLoginPage() {
 		return Action{
 			Outcome: Misconfigured,
-			Warning: "the login page " + r.Login.URL + " is on a route that requires a session; set its mode to optional",
+			Effects: &Effects{Warning: "the login page " + r.Login.URL + " is on a route that requires a session; set its mode to optional"},
 			Reply:   s.refusal(403, "The login page itself requires a session here. The operator has to set its route to mode: optional."),
 		}
 	}

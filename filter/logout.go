@@ -5,52 +5,51 @@ import (
 	"time"
 )
 
-// logout handles the logout path: a POST from this very origin ends the
-// session in the store and then in the browser.
+// logout handles the logout path: a POST from this very origin ends the session in the store
+// and then in the browser.
 func (s *Stream) logout(h Headers, now time.Time) Action {
-	s.wants()
+	s.requestKind()
 	if h.Get(":method") != "POST" {
 		return Action{Outcome: Malformed, Reply: s.refusal(405, "Logging out takes a POST.", [2]string{"allow", "POST"})}
 	}
 	if !sameOrigin(h) {
 		return Action{Outcome: Forbidden, Reply: s.refusal(403, "Logging out is refused to other sites.")}
 	}
-	s.headers = nil
-	key, state := findCookie(h, s.route.Cookie.Name)
+	s.cookie.read(h, s.route.Cookie.Name)
 	switch {
-	case state == cookieAmbiguous:
+	case s.cookie.state == cookieAmbiguous:
 		return s.refuseAmbiguous()
-	case state == cookieAbsent:
+	case s.cookie.state == cookieAbsent, s.cookie.odd:
 		return s.loggedOut()
 	case s.route.Signed.inUse():
-		return s.logoutSigned(key, now)
-	case !validKey(key):
+		return s.logoutSigned(now)
+	case !validKey(s.cookie.value):
 		return s.loggedOut()
 	}
-	s.waiting, s.written = forFlush, strings.Clone(key)
-	return s.waitFor("", s.route.Service.callout(flushPath, keyBody(key)))
+	s.written = strings.Clone(s.cookie.value)
+	return s.waitFor(forFlush, s.route.Service.callout(flushPath, keyBody(s.written)))
 }
 
-// logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked,
-// that is all: a copy lives on, as in Django.
-func (s *Stream) logoutSigned(cookie string, now time.Time) Action {
-	r, _ := s.route.readSigned(cookie, now)
-	if !s.route.Signed.Revocable || r.verdict != liveSession {
+// logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked, that
+// is all: a copy stays valid, as in Django.
+func (s *Stream) logoutSigned(now time.Time) Action {
+	s.readSigned(now)
+	r := s.cookieSession
+	if !s.route.Signed.Revocable || r == nil {
 		return s.loggedOut()
 	}
-	of := r.signed
-	if of == nil {
-		of = newSubject(cookie, r)
+	handle := r.handle
+	if handle == nil {
+		handle = newHandle(s.key, r)
 	}
-	s.waiting, s.written = forFlush, of.ID
-	return s.waitFor("", s.revokeCallout(of))
+	s.written = handle.ID
+	return s.waitFor(forFlush, s.revokeCallout(handle))
 }
 
-// flushed has the service's answer to a flush. A logout that did not reach the
-// store is an error and leaves the cookie: a person who reads "logged out"
-// must be.
-func (s *Stream) flushed(r *record) Action {
-	if r.verdict != noSession {
+// flushed handles the service's answer to a flush. A logout that did not reach the store is
+// an error and leaves the cookie: a person who reads "logged out" must be.
+func (s *Stream) flushed(r *LookupResult) Action {
+	if r.status != noSession {
 		return s.refuseUnavailable()
 	}
 	return s.loggedOut()
@@ -58,7 +57,7 @@ func (s *Stream) flushed(r *record) Action {
 
 func (s *Stream) loggedOut() Action {
 	forget := [2]string{"set-cookie", s.route.Cookie.Delete()}
-	if s.wants() == kindPage {
+	if s.requestKind() == kindPage {
 		return Action{Outcome: LoggedOut, Reply: redirect(303, s.route.Logout.Redirect, forget)}
 	}
 	return Action{Outcome: LoggedOut, Reply: &LocalReply{Status: 204, GRPCStatus: NoGRPC, Headers: Headers{
@@ -66,9 +65,9 @@ func (s *Stream) loggedOut() Action {
 	}}}
 }
 
-// sameOrigin reports whether a state-changing request comes from this site
-// itself, by the rules of Go's net/http.CrossOriginProtection: browsers say so
-// in Sec-Fetch-Site, older ones in Origin; what says neither is no browser.
+// sameOrigin reports whether a state-changing request comes from this site itself, by the
+// rules of Go's net/http.CrossOriginProtection: browsers say so in Sec-Fetch-Site, older ones
+// in Origin; what says neither is no browser.
 func sameOrigin(h Headers) bool {
 	switch h.Get("sec-fetch-site") {
 	case "same-origin", "none":

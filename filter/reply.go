@@ -28,7 +28,7 @@ func (s *Stream) refusal(status int, detail string, more ...[2]string) *LocalRep
 	t := titles[status]
 	reply := &LocalReply{Status: status, GRPCStatus: NoGRPC}
 	contentType := "text/plain; charset=utf-8"
-	switch s.wants() {
+	switch s.requestKind() {
 	case kindPage:
 		reply.Body = detail + "\n"
 	case kindGRPC:

@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// Response decides on the response headers. Their text is the caller's again once
-// what the action says is done. It also sees the filter's own
-// local replies, which it leaves as they are.
+// Response decides on the response headers. Their text is the caller's again once the action
+// was carried out. It also sees the filter's own local replies, which it leaves as they are.
 func (s *Stream) Response(h Headers, now time.Time) Action {
+	if !s.passed {
+		return Action{Verdict: Continue} // a local reply: of the filter's own, or of the host's while it waited
+	}
 	action := Action{Verdict: Continue}
 	instructed, varies, sets := len(h) == 0, false, false
 	for i := range h {
@@ -26,17 +28,25 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 			}
 		}
 	}
-	if s.route == nil || s.route.Mode == ModeOff {
+	if s.route == nil {
+		return action
+	}
+	set, isSet := "", false
+	if sets {
+		if set, isSet = setCookie(h, s.route.Cookie.Name); isSet && s.route.marks() {
+			var warning string
+			action.Edits, warning = s.markCookies(action.Edits, h, now)
+			action.warn(warning)
+		}
+	}
+	if s.route.Mode == ModeOff {
+		s.deleteDropped(&action, isSet)
 		return action
 	}
 	if !varies && action.Edits == nil {
 		action.Edits = varyCookie
 	} else if vary, changed := withCookie(h); changed {
 		action.Edits = append(action.Edits, Edit{Set, "vary", vary})
-	}
-	set, isSet := "", false
-	if sets {
-		set, isSet = setCookie(h, s.route.Cookie.Name)
 	}
 	switch {
 	case instructed && s.route.AcceptUpdates && (has(h, flushHeader) || !isServerError(h)):
@@ -48,14 +58,19 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	default:
 		s.refresh(&action, now)
 	}
-	if s.revoked && !isSet {
-		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.route.Cookie.Delete()})
-	}
-	if s.moved && !isSet && action.Outcome != Refreshed {
-		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
+	s.deleteDropped(&action, isSet)
+	if s.rotated && !isSet && action.Outcome != Refreshed {
+		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookieLine(now)})
 		action.Outcome = Refreshed
 	}
 	return action
+}
+
+// deleteDropped has the browser delete a cookie that the upstream did not get.
+func (s *Stream) deleteDropped(action *Action, isSet bool) {
+	if s.dropped && !isSet {
+		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.route.Cookie.Delete()})
+	}
 }
 
 // varyCookie is what most responses get; who appends gets a copy.
@@ -63,16 +78,15 @@ var varyCookie = []Edit{{Set, "vary", "Cookie"}}
 
 // SkipsResponse reports whether Response has nothing to do, whatever the response.
 func (s *Stream) SkipsResponse() bool {
-	return s.route != nil && s.route.Responses == ResponsesSkip && !s.moved
+	return s.route != nil && s.route.Responses == ResponsesSkip && !s.rotated && !s.dropped
 }
 
-// NeedsTime reports whether Response will ask what time it is: to know it costs
-// a host call.
+// NeedsTime reports whether Response uses the time: reading the clock costs a host call.
 func (s *Stream) NeedsTime() bool {
-	if s.route == nil || s.route.Mode == ModeOff {
+	if s.route == nil {
 		return false
 	}
-	return s.route.AcceptUpdates || s.moved || s.refreshes()
+	return s.route.AcceptUpdates || s.rotated || s.route.marks() || (s.route.Mode != ModeOff && s.refreshes())
 }
 
 // refreshes reports whether the session may have to be refreshed.
@@ -81,27 +95,27 @@ func (s *Stream) refreshes() bool {
 	return (e.SaveEveryRequest || e.limited()) && s.live()
 }
 
-// refresh moves the session's end, and notes that it is used, where that is
-// due. The store hears of it without anybody waiting; should it not hear, the
-// session ends there earlier than its cookie, which admits nobody.
+// refresh moves the session's end, and notes that it is used, where that is due. The store
+// is notified without anybody waiting; should that fail, the session ends there earlier than
+// its cookie, which admits nobody.
 func (s *Stream) refresh(action *Action, now time.Time) {
 	if !s.refreshes() {
 		return
 	}
 	e := &s.route.Expiry
-	if !s.moved && e.cycleDue(s.record, now) {
-		action.tell(&s.route.Service, cyclePath, cycleBody(s.key, e.CycleGrace))
-		touched := *s.record
+	if !s.rotated && e.cycleDue(s.result, now) {
+		action.notify(&s.route.Service, cyclePath, cycleBody(s.key, e.CycleGrace))
+		touched := *s.result
 		touched.cycled, touched.used = now, now // not to be asked for again
-		s.touch(&touched)
+		s.touch(action, &touched)
 	}
-	slide := e.slideDue(s.record, now)
+	slide := e.slideDue(s.result, now)
 	switch {
-	case !slide && !e.stampDue(s.record, now):
+	case !slide && !e.stampDue(s.result, now):
 		return
 	case s.route.Signed.inUse():
-		if err := s.sign(s.record.text, now); err != nil {
-			action.Warning = "a session is not refreshed: " + err.Error()
+		if err := s.sign(s.result.text, now); err != nil {
+			action.warn("a session is not refreshed: " + err.Error())
 			return
 		}
 	default:
@@ -109,18 +123,18 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 		if !slide {
 			age = 0
 		}
-		action.tell(&s.route.Service, touchPath, s.route.writeBody(s.key, change{}, age))
-		s.touched(slide, now)
+		action.notify(&s.route.Service, touchPath, s.route.writeBody(s.key, change{}, age))
+		s.touched(action, slide, now)
 	}
-	if slide || s.moved {
-		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookie(now)})
+	if slide || s.rotated {
+		action.Edits = append(action.Edits, Edit{Add, "set-cookie", s.cookieLine(now)})
 	}
 	action.Outcome = Refreshed
 }
 
-// touched is what the store makes of a touch.
-func (s *Stream) touched(slide bool, now time.Time) {
-	r := *s.record
+// touched computes what the store makes of a touch.
+func (s *Stream) touched(action *Action, slide bool, now time.Time) {
+	r := *s.result
 	if slide {
 		r.expires, _ = s.route.Expiry.Policy.End(r.expiry, now)
 	}
@@ -129,64 +143,63 @@ func (s *Stream) touched(slide bool, now time.Time) {
 			r.created = now
 		}
 	}
-	s.touch(&r)
+	s.touch(action, &r)
 }
 
-// touch has the stream's session, and what is remembered of it, be as r says.
-func (s *Stream) touch(r *record) {
-	s.record = r
-	s.memory.touched(s.key, r)
+// touch has the stream's session, and what is cached of it, be as r says.
+func (s *Stream) touch(action *Action, r *LookupResult) {
+	s.result, action.effects().Touched = r, r
 }
 
-// cookieSet notes that the upstream, Django most likely, has changed or ended
-// the session, or begun another: key is what the cookie was set to.
+// cookieSet handles that the upstream, Django most likely, has changed or ended the session,
+// or begun another: key is what the cookie was set to.
 func (s *Stream) cookieSet(action *Action, key string) {
 	if s.route.Signed.inUse() {
-		if key == "" && s.subject != nil && !s.revoked {
-			action.Tell = append(action.Tell, s.revokeCallout(s.subject))
-			action.Forget = s.subject.ID
+		if key == "" && s.handle != nil && !s.dropped {
+			e := action.effects()
+			e.Notify, e.Invalidate = append(e.Notify, s.revokeCallout(s.handle)), s.handle.ID
 		}
 		return
 	}
 	if s.key != "" && s.route.Service.Cache.TTL > 0 {
-		action.tell(&s.route.Service, changedPath, keyBody(s.key))
-		action.Forget = s.key
+		action.notify(&s.route.Service, changedPath, keyBody(s.key))
+		action.Effects.Invalidate = s.key
 	}
 	if s.route.Expiry.limited() && validKey(key) {
-		action.tell(&s.route.Service, touchPath, s.route.writeBody(key, change{}, 0))
+		action.notify(&s.route.Service, touchPath, s.route.writeBody(key, change{}, 0))
 	}
 }
 
-func (a *Action) tell(s *Service, path, body string) {
+func (a *Action) notify(s *Service, path, body string) {
 	c := s.callout(path, body)
-	c.Later = path == touchPath || path == cyclePath || path == usedPath
-	a.Tell = append(a.Tell, c)
+	c.Deferrable = path == touchPath || path == cyclePath || path == usedPath
+	e := a.effects()
+	e.Notify = append(e.Notify, c)
 }
 
-// cookie gives the Set-Cookie of a session that is written now.
-func (s *Stream) cookie(now time.Time) string {
-	at, browserClose := s.route.Expiry.Policy.End(s.record.expiry, now)
+// cookieLine returns the Set-Cookie of a session that is written now.
+func (s *Stream) cookieLine(now time.Time) string {
+	at, browserClose := s.route.Expiry.Policy.End(s.result.expiry, now)
 	if browserClose {
 		return s.route.Cookie.UntilBrowserClose(s.key)
 	}
-	if e := &s.route.Expiry; e.Absolute > 0 && !s.record.created.IsZero() {
-		at = earlier(at, s.record.created.Add(e.Absolute))
+	if e := &s.route.Expiry; e.Absolute > 0 && !s.result.created.IsZero() {
+		at = earlier(at, s.result.created.Add(e.Absolute))
 	}
 	return s.route.Cookie.Until(s.key, at, now)
 }
 
 func has(h Headers, name string) bool {
 	for i := range h {
-		field := &h[i]
-		if field[0] == name {
+		if h[i][0] == name {
 			return true
 		}
 	}
 	return false
 }
 
-// withCookie gives the response's Vary with Cookie in it, unless it is there
-// already. It becomes one field: hosts differ in how they add a second.
+// withCookie returns the response's Vary with Cookie in it, unless it is there already. It
+// becomes one field: hosts differ in how they add a second.
 func withCookie(h Headers) (vary string, changed bool) {
 	for i := range h {
 		field := &h[i]

@@ -43,12 +43,12 @@ func TestRefreshDue(t *testing.T) {
 		want   bool
 	}{
 		{"due", func(*Stream, Headers) {}, true},
-		{"due this very second", func(s *Stream, _ Headers) { s.record.expires = now.Add(59 * time.Minute) }, true},
-		{"not due yet", func(s *Stream, _ Headers) { s.record.expires = now.Add(59*time.Minute + time.Second) }, false},
-		{"just written", func(s *Stream, _ Headers) { s.record.expires = now.Add(time.Hour) }, false},
+		{"due this very second", func(s *Stream, _ Headers) { s.result.expires = now.Add(59 * time.Minute) }, true},
+		{"not due yet", func(s *Stream, _ Headers) { s.result.expires = now.Add(59*time.Minute + time.Second) }, false},
+		{"just written", func(s *Stream, _ Headers) { s.result.expires = now.Add(time.Hour) }, false},
 		{"not sliding", func(s *Stream, _ Headers) { s.route.Expiry.SaveEveryRequest = false }, false},
-		{"a fixed date", func(s *Stream, _ Headers) { s.record.expiry = fixed }, false},
-		{"no session", func(s *Stream, _ Headers) { s.record = none }, false},
+		{"a fixed date", func(s *Stream, _ Headers) { s.result.expiry = fixed }, false},
+		{"no session", func(s *Stream, _ Headers) { s.result = none }, false},
 		{"404", func(_ *Stream, h Headers) { h[0][1] = "404" }, true},
 		{"500", func(_ *Stream, h Headers) { h[0][1] = "500" }, false},
 		{"599", func(_ *Stream, h Headers) { h[0][1] = "599" }, false},
@@ -59,11 +59,11 @@ func TestRefreshDue(t *testing.T) {
 	for _, tt := range tests {
 		route := defaultRoute()
 		route.Expiry = Expiry{Policy: hour, SaveEveryRequest: true, RefreshEvery: time.Minute}
-		s := &Stream{state: state{route: &route, key: goodKey, record: &record{verdict: liveSession, expires: now.Add(time.Minute)}}}
+		s := &Stream{state: state{route: &route, passed: true, key: goodKey, result: &LookupResult{status: liveSession, expires: now.Add(time.Minute)}}}
 		h := Headers{{":status", "200"}, {"server", "x"}}
 		tt.mutate(s, h)
 		action := s.Response(h, now)
-		touched := len(action.Tell) == 1 && action.Tell[0].Path == touchPath
+		touched := len(action.effects().Notify) == 1 && action.effects().Notify[0].Path == touchPath
 		cookie := ""
 		for _, e := range action.Edits {
 			if e.Name == "set-cookie" {

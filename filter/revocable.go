@@ -9,19 +9,33 @@ import (
 )
 
 // verifyPath asks the session service whether a session that is kept in its cookie was
-// revoked.
+// revoked, and whether its account still admits it.
 const verifyPath = "/v1/verify"
 
-// subject is by what a session that is kept in its cookie can be revoked.
-type subject struct {
+// signingSkew is how far ahead of the session service's the clock of a host may be that signs
+// cookies: a session whose beginning the filter did not see counts as so much older than its
+// cookie says, so that "all of a user's until now" includes it.
+const signingSkew = time.Minute
+
+// The keys of the session's data under which Django keeps a hash of the user's password, and
+// the backend of the login (django.contrib.auth.HASH_SESSION_KEY, BACKEND_SESSION_KEY).
+const (
+	hashKey    = "_auth_user_hash"
+	backendKey = "_auth_user_backend"
+)
+
+// revocationHandle is by what a session that is kept in its cookie can be revoked.
+type revocationHandle struct {
 	session.Signed
-	text string
+	text string // as it stands in the data
+	// hash and backend are the login's, as they stand in the data.
+	hash, backend string
 }
 
-// subjectOf reads what stands in the data of a user's session; nil where it is nothing, or
+// handleOf returns what stands in the data of a user's session; nil where it is nothing, or
 // another user's.
-func subjectOf(raw, user string) *subject {
-	text, ok := rawjson.String(raw)
+func handleOf(mark string, data []rawjson.Member, user string) *revocationHandle {
+	text, ok := rawjson.String(mark)
 	if !ok {
 		return nil
 	}
@@ -29,114 +43,108 @@ func subjectOf(raw, user string) *subject {
 	if !ok || of.User != user {
 		return nil
 	}
-	return &subject{of, text}
+	return &revocationHandle{of, text, value(data, hashKey), value(data, backendKey)}
 }
 
-// newSubject is that of a session in whose cookie none stands yet, or that has become
+// newHandle returns that of a session in whose cookie none stands yet, or that has become
 // another user's.
-func newSubject(cookie string, r *record) *subject {
-	text, _ := rawjson.String(value(r.members(), session.SignedKey))
+func newHandle(cookie string, r *LookupResult) *revocationHandle {
+	data := r.members()
+	text, _ := rawjson.String(value(data, session.SignedKey))
 	of, ok := session.ParseSigned(text)
 	if !ok {
 		of.ID = session.SignedID(cookie)
 	}
-	of.Since, of.User = r.seen.Unix(), r.user
-	return &subject{of, of.String()}
+	of.Since, of.User = max(0, r.seen.Add(-signingSkew).Unix()), r.user
+	return &revocationHandle{of, of.String(), value(data, hashKey), value(data, backendKey)}
 }
 
-// withSubject signs a session again with its subject in it, and with the time that it
-// was signed at: what comes of it follows from the cookie alone.
-func (s *Stream) withSubject(r *record, of *subject) (*record, error) {
-	patch := rawjson.AppendString(appendName([]byte{'{'}, session.SignedKey), of.text)
+// withHandle signs a session again with its handle in it, and with the time that it was
+// signed at: the result follows from the cookie alone.
+func (s *Stream) withHandle(r *LookupResult, handle *revocationHandle) (*LookupResult, error) {
+	patch := rawjson.AppendString(appendName([]byte{'{'}, session.SignedKey), handle.text)
 	data := rawjson.MergePatch(r.text, string(append(patch, '}')))
-	cookie, err := s.route.Signed.codec.Encode([]byte(data), r.seen)
+	cookie, err := s.encode(data, r.seen)
 	if err != nil {
 		return r, err
 	}
-	if len(s.route.Cookie.Name)+len(cookie) > maxCookieBytes {
-		return r, errCookieTooLong
-	}
-	signed := signedRecord(data, s.route, r.seen)
+	signed := signedResult(data, s.route, r.seen)
 	signed.key = cookie
 	return signed, nil
 }
 
-// verify has a session that its cookie holds, and asks whether it was revoked.
-func (s *Stream) verify(r *record, now time.Time) Action {
-	warning := ""
-	if r.signed == nil {
-		if r.stamped == nil {
-			of := newSubject(s.key, r)
-			stamped, err := s.withSubject(r, of)
+// encode signs a session's data at a time.
+func (s *Stream) encode(data string, at time.Time) (string, error) {
+	cookie, err := s.route.Signed.codec.Encode([]byte(data), at)
+	if err == nil && len(s.route.Cookie.Name)+len(cookie) > maxCookieBytes {
+		err = errCookieTooLong
+	}
+	return cookie, err
+}
+
+// verify asks whether the session that the request's cookie holds was revoked.
+func (s *Stream) verify(now time.Time) Action {
+	r, warning := s.cookieSession, ""
+	if s.isOver(r, now) {
+		return s.lookedUp(r, now)
+	}
+	if r.handle == nil {
+		if r.marked == nil {
+			handle := newHandle(s.key, r)
+			marked, err := s.withHandle(r, handle)
 			if err != nil {
 				warning = "a session can be revoked by the cookie that it has now and by no later one: " + err.Error()
 			}
-			kept := *stamped
-			kept.signed = of
-			r.stamped = &kept
-			s.route.Signed.verified.grow(s.key, sizeOf(kept.key, &kept))
+			kept := *marked
+			kept.handle = handle
+			r.marked = &kept
+			if cookies := s.shared.Cookies; cookies != nil {
+				cookies.Grow(s.key, len(kept.key)+kept.Size())
+			}
 		}
-		r = r.stamped
+		r = r.marked
 	}
-	s.kept, s.subject = r, r.signed
-	var action Action
-	if known, ok := s.memory.fresh(s.subject.ID, &s.route.Service.Cache, now); ok && known.record.answers(s.subject) {
-		action = s.verified(known.record, now)
-	} else {
-		s.waiting = forVerify
-		action = s.waitFor(s.subject.ID, s.verifyCallout())
-	}
-	action.Warning += warning
+	s.cookieSession, s.handle, s.waiting = r, r.handle, forVerify
+	action := Action{Verdict: Wait}
+	action.warn(warning)
 	return action
 }
 
 func (s *Stream) verifyCallout() Callout {
-	body := rawjson.AppendString([]byte(`{"signed":`), s.subject.text)
-	body = strconv.AppendInt(append(body, `,"expires":`...), s.route.Expiry.end(s.kept).Unix(), 10)
+	body := rawjson.AppendString([]byte(`{"signed":`), s.handle.text)
+	for _, m := range [...]rawjson.Member{{Name: "hash", Value: s.handle.hash}, {Name: "backend", Value: s.handle.backend}} {
+		if _, isText := rawjson.String(m.Value); isText {
+			body = append(append(append(append(body, `,"`...), m.Name...), `":`...), m.Value...)
+		}
+	}
+	body = strconv.AppendInt(append(body, `,"expires":`...), s.route.Expiry.end(s.cookieSession).Unix(), 10)
 	return s.route.Service.callout(verifyPath, string(append(body, '}')))
 }
 
-// answers reports whether what is known was said of this subject, and not of the same
-// session at another time.
-func (r *record) answers(of *subject) bool {
-	return r.verdict == noSession || (r.signed != nil && r.signed.text == of.text)
+// answers reports whether a result is of this handle, and not of the same session at another
+// time or with another password.
+func (r *LookupResult) answers(of *revocationHandle) bool {
+	return r.status == noSession || (r.handle != nil && r.handle.text == of.text && r.handle.hash == of.hash && r.handle.backend == of.backend)
 }
 
-// verified has the service's word on the session that the cookie holds.
-func (s *Stream) verified(r *record, now time.Time) Action {
+// verified handles the service's answer about the session that the cookie holds.
+func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 	switch {
-	case r.verdict == noAnswer:
-		if old, ok := s.memory.stale(s.subject.ID, &s.route.Service.Cache, now); ok && old.answers(s.subject) && s.route.OnUnavailable == UnavailableStale {
-			action := s.lookedUp(s.kept, now)
-			if action.Outcome == Admitted {
-				action.Outcome = Stale
-			}
-			return action
-		}
-		return s.lookedUp(unknown, now)
-	case r.verdict == noSession:
-		return s.revokedBefore()
-	case !r.answers(s.subject):
-		// Another request's answer was shared. Alone, then.
-		s.waiting = forVerify
-		return s.waitFor("", s.verifyCallout())
+	case r.status == noAnswer:
+	case r.status == noSession:
+		// Its cookie is valid to whoever looks at the signature alone.
+		s.dropped = true
+		return s.missing()
+	case r.answers(s.handle):
+		return s.lookedUp(s.cookieSession, now)
+	case shared:
+		return s.waitFor(forVerifyAlone, s.verifyCallout())
 	}
-	return s.lookedUp(s.kept, now)
+	return s.lookedUp(NoAnswer, now)
 }
 
-// revokedBefore handles a session that was revoked. Its cookie is good for whoever looks
-// at the signature alone: the upstream does not get it, and the browser loses it.
-func (s *Stream) revokedBefore() Action {
-	s.revoked = true
-	action := s.missing()
-	if action.Verdict == Deny {
-		action.Reply.Headers = append(action.Reply.Headers, [2]string{"set-cookie", s.route.Cookie.Delete()})
-	}
-	return action
-}
-
-// revokeCallout ends the session of a subject, whatever copies there are of its cookie.
-func (s *Stream) revokeCallout(of *subject) Callout {
+// revokeCallout ends the session of a handle, whatever copies there are of its cookie.
+func (s *Stream) revokeCallout(of *revocationHandle) Callout {
 	body := rawjson.AppendString([]byte(`{"key":`), of.ID)
 	body = strconv.AppendInt(append(body, `,"age":`...), int64(s.route.Expiry.Policy.Age/time.Second)+1, 10)
 	return s.route.Service.callout(flushPath, string(append(body, '}')))

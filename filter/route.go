@@ -76,7 +76,7 @@ type Route struct {
 	Responses     Responses
 	Require       []Requirement
 
-	strip *stripped
+	strip *stripped // of all routes
 }
 
 // Service is where and how the session service is asked.
@@ -87,6 +87,22 @@ type Service struct {
 	Cache              CachePolicy
 
 	to Destination // by these
+}
+
+// CachePolicy is for how long what was looked up of sessions is used.
+type CachePolicy struct {
+	// TTL is for how long a live session is used without another look-up; 0: not at all.
+	// What ends by Django, the filter or the session service is invalidated at once; what
+	// ends otherwise (a row that somebody deletes), after this time.
+	TTL time.Duration
+	// NegativeTTL is for how long a key is taken to be no session's.
+	NegativeTTL time.Duration
+	// Stale is how old a cached session may be while the service does not answer, with
+	// on_unavailable: stale.
+	Stale time.Duration
+	// Entries and Bytes bound the cache of each worker. Those of the general configuration
+	// count.
+	Entries, Bytes int
 }
 
 // Expiry is when sessions end and how their end moves.
@@ -118,11 +134,14 @@ type Identity struct {
 	// UserKey is the key of the session's data that must hold a value for the
 	// session to be a user's. Empty: any live session will do.
 	UserKey string
-	Headers []IdentityHeader
+	// AuthBackends are the values of _auth_user_backend with which a session is a user's
+	// (AUTHENTICATION_BACKENDS); empty: any.
+	AuthBackends []string
+	Headers      []IdentityHeader
 	// DataHeader carries the session's data; empty: none does.
 	DataHeader string
 	// DataKeys are the keys of the data that DataHeader carries; "*" stands
-	// for all that do not begin with an underscore.
+	// for all that do not begin with an underscore. Without any, DataHeader is not set.
 	DataKeys []string
 	// DataMaxBytes bounds DataHeader's value.
 	DataMaxBytes int
@@ -156,7 +175,6 @@ func defaultRoute() Route {
 			UserKey:      "_auth_user_id",
 			Headers:      []IdentityHeader{{"x-user-id", "_auth_user_id"}},
 			DataHeader:   "x-session",
-			DataKeys:     []string{"*"},
 			DataMaxBytes: 16 << 10,
 		},
 		ForwardCookie: true,

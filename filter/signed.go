@@ -6,14 +6,15 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/filter/internal/clockcache"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/rawjson"
 )
 
 // Signed is the engine that keeps a session whole in its cookie
-// (django.contrib.sessions.backends.signed_cookies): it is verified, read and
-// signed again in place, with no callout.
+// (django.contrib.sessions.backends.signed_cookies): it is verified, read and signed again in
+// place, with no callout.
 type Signed struct {
 	SecretKey string   // secret
 	Fallbacks []string // secret
@@ -22,25 +23,38 @@ type Signed struct {
 	Revocable bool
 
 	codec *django.CookieCodec // nil: this is not the route's engine
-	// verified are cookies that were found good, so that the same one is not
-	// verified for each request. It follows from the cookie alone what it
-	// holds: this changes no decision.
-	verified *Cache
 }
 
-// The bounds of Signed.verified.
+// CookieCache caches signed cookies that were verified, so that the same one is not verified
+// for each request. What a cookie holds follows from it alone: this changes no decision.
+type CookieCache struct {
+	*clockcache.Cache[*verifiedCookie]
+}
+
+// verifiedCookie is what a cookie holds, to one route.
+type verifiedCookie struct {
+	route  *Route
+	result *LookupResult
+}
+
+// The bounds of a CookieCache, of which a worker has one.
 const (
 	verifiedEntries = 10_000
 	verifiedBytes   = 8 << 20
 )
 
-// maxSignedBytes bounds a session's JSON. What fits a cookie unpacks to more
-// only if somebody who has the SECRET_KEY wants it to.
+// NewCookieCache returns an empty cache.
+func NewCookieCache() *CookieCache {
+	return &CookieCache{clockcache.New[*verifiedCookie](verifiedEntries, verifiedBytes)}
+}
+
+// maxSignedBytes bounds a session's JSON. What fits a cookie unpacks to more only if somebody
+// who has the SECRET_KEY wants it to.
 const maxSignedBytes = 64 << 10
 
-// maxCookieBytes is the longest name and value that browsers keep (RFC 6265bis
-// section 5.6). A longer cookie is dropped without a word, and the person with
-// it sent to the login page for ever.
+// maxCookieBytes is the longest name and value that browsers keep (RFC 6265bis section 5.6).
+// A longer cookie is dropped without a word, and the person with it sent to the login page
+// for ever.
 const maxCookieBytes = 4096
 
 // errCookieTooLong says what to do about it.
@@ -49,10 +63,9 @@ var errCookieTooLong = errors.New("the session is too large for a cookie: name a
 
 // prepare makes the codec of a configured engine.
 func (e *Signed) prepare() (err error) {
-	e.codec, e.verified = nil, nil
+	e.codec = nil
 	if e.SecretKey != "" || len(e.Fallbacks) > 0 {
 		e.codec, err = django.NewCookieCodec(maxSignedBytes, e.SecretKey, e.Fallbacks...)
-		e.verified = NewCache(verifiedEntries, verifiedBytes)
 	}
 	return err
 }
@@ -60,31 +73,79 @@ func (e *Signed) prepare() (err error) {
 // inUse reports whether the route's sessions are in cookies.
 func (e *Signed) inUse() bool { return e.codec != nil }
 
-// readSigned gives the session that a cookie holds, any doubt being none, and the cookie
-// in memory that is not the caller's.
-func (route *Route) readSigned(cookie string, now time.Time) (r *record, own string) {
-	e := &route.Signed
-	if known, ok := e.verified.get(cookie); ok {
-		return known.record, known.key // its end is looked at as any session's
-	}
-	own = strings.Clone(cookie)
-	data, at, err := e.codec.Decode(own, route.Expiry.Policy.Age, now)
-	if err != nil {
-		return none, own
-	}
-	r = signedRecord(string(data), route, at)
-	if r.verdict == liveSession {
-		e.verified.put(own, r, now)
-	}
-	return r, own
+// marks reports whether the route's signed cookies carry marks: what they can be revoked by,
+// and when their sessions began.
+func (r *Route) marks() bool {
+	return r.Signed.inUse() && (r.Signed.Revocable || r.Expiry.Absolute > 0)
 }
 
-// signedRecord is a session that was signed at a time. Django looks at
-// SESSION_COOKIE_AGE alone; an earlier end of the session's own holds here too.
-func signedRecord(data string, route *Route, at time.Time) *record {
+// readSigned reads the session of the request's cookie into cookieSession; a cookie that does
+// not verify is none.
+func (s *Stream) readSigned(now time.Time) {
+	cookies := s.shared.Cookies
+	if cookies != nil {
+		if e := cookies.Get(s.cookie.value); e != nil && e.Value.route == s.route {
+			s.key, s.cookieSession = e.Key, e.Value.result // its end is looked at as any session's
+			return
+		}
+	}
+	s.key = strings.Clone(s.cookie.value)
+	data, at, err := s.route.Signed.codec.Decode(s.key, s.route.Expiry.Policy.Age, now)
+	if err != nil {
+		return
+	}
+	r := signedResult(string(data), s.route, at)
+	if !r.Live() {
+		return
+	}
+	s.cookieSession = r
+	if cookies != nil {
+		cookies.Put(s.key, &verifiedCookie{s.route, r}, len(s.key)+r.Size())
+	}
+}
+
+// requestSigned decides on a request whose session is in its cookie.
+func (s *Stream) requestSigned(now time.Time) Action {
+	s.readSigned(now)
+	r := s.cookieSession
+	if r == nil {
+		return s.lookedUp(none, now)
+	}
+	if s.route.Signed.Revocable {
+		return s.verify(now)
+	}
+	return s.lookedUp(r, now)
+}
+
+// passOff has a request of a route with mode off pass. Where signed cookies are marked, a
+// session that the upstream signs anew there keeps its marks (see markCookies), and one that
+// has ended does not reach it.
+func (s *Stream) passOff(h Headers, now time.Time) Action {
+	if s.route.marks() {
+		s.cookie.read(h, s.route.Cookie.Name)
+		if s.cookie.state == cookieOne && !s.cookie.odd {
+			s.readSigned(now)
+		}
+		if r := s.cookieSession; r != nil {
+			s.dropped = s.isOver(r, now)
+			if s.handle = r.handle; s.handle == nil {
+				s.handle = newHandle(s.key, r)
+			}
+		}
+		return s.proceed(Off)
+	}
+	s.passed = true
+	edits := s.edits
+	s.edits = nil
+	return Action{Verdict: Continue, Edits: edits, Outcome: Off}
+}
+
+// signedResult is a session that was signed at a time. Django looks at SESSION_COOKIE_AGE
+// alone; an earlier end of the session's own holds here too.
+func signedResult(data string, route *Route, at time.Time) *LookupResult {
 	policy := &route.Expiry.Policy
-	r := newRecord(data, at.Add(policy.Age), route)
-	if r.verdict != liveSession {
+	r := newResult(data, at.Add(policy.Age), route)
+	if !r.Live() {
 		return none
 	}
 	own, _ := policy.End(r.expiry, at)
@@ -96,45 +157,25 @@ func signedRecord(data string, route *Route, at time.Time) *record {
 	return r
 }
 
-// sign makes the stream's session data, signed now; its cookie is then
-// Stream.cookie.
+// sign makes data the stream's session, signed now; its cookie is then Stream.cookieLine.
 func (s *Stream) sign(data string, now time.Time) error {
-	if s.route.Expiry.Absolute > 0 {
-		data = s.withCreated(data, now)
-	}
-	value, err := s.route.Signed.codec.Encode([]byte(data), now)
+	cookie, text, err := s.marked(data, now, now)
 	if err != nil {
 		return err
 	}
-	if len(s.route.Cookie.Name)+len(value) > maxCookieBytes {
-		return errCookieTooLong
-	}
-	s.key, s.record = value, signedRecord(data, s.route, now)
+	s.key, s.result = cookie, signedResult(text, s.route, now)
 	return nil
-}
-
-// withCreated keeps when the session began in its data.
-func (s *Stream) withCreated(data string, now time.Time) string {
-	members, err := rawjson.Object(data, nil)
-	if err != nil || !stamp(value(members, session.CreatedKey)).IsZero() {
-		return data
-	}
-	if s.record != nil && !s.record.created.IsZero() {
-		now = s.record.created
-	}
-	patch := strconv.AppendInt(appendName([]byte{'{'}, session.CreatedKey), now.Unix(), 10)
-	return rawjson.MergePatch(data, string(append(patch, '}')))
 }
 
 // updateSigned performs what the upstream asks for.
 func (s *Stream) updateSigned(u change, now time.Time) Action {
 	data := "{}"
 	if s.live() {
-		data = s.record.text
+		data = s.result.text
 	}
 	if u.login != "" {
 		data = loggedInData(data, u.login)
-		s.record = none // the session begins anew
+		s.result, s.cookieSession, s.handle = none, nil, nil // the session begins anew
 	}
 	if u.patch != "" {
 		data = rawjson.MergePatch(data, u.patch)
@@ -142,20 +183,20 @@ func (s *Stream) updateSigned(u change, now time.Time) Action {
 	if err := s.sign(data, now); err != nil {
 		return s.refuseUpdate(err)
 	}
-	return Action{Verdict: Continue, Outcome: Updated, Edits: append(s.edits, Edit{Add, "set-cookie", s.cookie(now)})}
+	return Action{Verdict: Continue, Outcome: Updated, Edits: append(s.edits, Edit{Add, "set-cookie", s.cookieLine(now)})}
 }
 
-// loggedInData is the data after a login: another user's data goes. The hash
-// that Django wants besides needs the user's account, which a proxy has not.
+// loggedInData returns the data after a login: another user's data is dropped. The hash that
+// Django wants besides needs the user's account, which a proxy has not.
 func loggedInData(data, user string) string {
 	members, err := rawjson.Object(data, nil)
-	before, isText := rawjson.String(value(members, loginKeys[0]))
+	before, isText := rawjson.String(value(members, session.UserKey))
 	if err != nil || (isText && before != user) {
 		data = "{}"
 	}
-	patch := append(appendName([]byte{'{'}, loginKeys[0]), rawjson.AppendString(nil, user)...)
-	patch = append(appendName(append(patch, ','), loginKeys[2]), "null"...)
-	patch = append(appendName(append(patch, ','), session.SignedKey), "null"...)
-	patch = append(appendName(append(patch, ','), session.CreatedKey), "null}"...)
-	return rawjson.MergePatch(data, string(patch))
+	patch := append(appendName([]byte{'{'}, session.UserKey), rawjson.AppendString(nil, user)...)
+	for _, name := range []string{hashKey, session.SignedKey, session.CreatedKey} {
+		patch = append(appendName(append(patch, ','), name), "null"...)
+	}
+	return rawjson.MergePatch(data, string(append(patch, '}')))
 }

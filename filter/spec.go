@@ -134,7 +134,7 @@ func count(into *int) spec {
 }
 
 func texts(into *[]string) spec {
-	json := map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "default": *into}
+	json := map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "default": append([]string{}, *into...)}
 	return reader{json, func(v any) string {
 		list, ok := v.([]any)
 		out := make([]string, len(list))

@@ -7,103 +7,126 @@ import (
 	"cloakroom/session"
 )
 
-// Stream is one request on its way through the filter. Its zero value is
-// ready. Its methods are called in the order that the proxy's events have.
+// Stream is one request on its way through the filter. Its zero value is ready. Its methods
+// are called in the order that the proxy's events have.
 type Stream struct {
 	state
 	callout Callout // that it waits for
-	room    room
+	buffers streamBuffers
 }
 
 // state is what a stream has come to.
 type state struct {
-	route   *Route
-	waiting waiting
-	memory  Memory
-	headers Headers // the request's, until it goes on; the stream's own while it waits
-	kind    kind    // wants, once it is asked
-	edits   []Edit
-	key     string
-	written string  // the key that a callout of the stream's changes
-	record  *record // nil: none was asked for
-	moved   bool    // the client is to be told that key is new
+	route    *Route
+	shared   *Shared
+	waiting  waitingFor
+	unfinish unfinished    // what Complete has to finish
+	passed   bool          // the request has passed: it was not refused
+	headers  Headers       // the request's, while they can be read
+	kind     requestKind   // once it was asked for
+	cookie   requestCookie // how the upstream would read the request's cookies
+	edits    []Edit
+	key      string
+	written  string        // the key that a callout of the stream's changes
+	result   *LookupResult // nil: no session was looked up
+	rotated  bool          // the client is to get key as its new one
 
-	// Of a session that is kept in its cookie and can be revoked:
-	kept    *record
-	subject *subject
-	revoked bool
+	// Of a session that is kept in its cookie:
+	cookieSession *LookupResult     // nil: there is none
+	handle        *revocationHandle // nil: it cannot be revoked
+	// dropped says that the upstream, which could believe the cookie, does not get it, and
+	// that the browser is to delete it.
+	dropped bool
 }
 
-// Reset makes a stream whose request is over ready for another. It keeps what it has of
-// memory, if that is little.
+// Reset makes a stream whose request is over ready for another. It keeps its memory, if that
+// is little.
 func (s *Stream) Reset() {
 	s.state = state{}
-	if r := &s.room; cap(r.headers) > 64 || cap(r.text)+cap(r.line) > 8<<10 {
-		*r = room{}
+	if b := &s.buffers; cap(b.text) > 1<<10 {
+		*b = streamBuffers{}
 	} else {
-		r.headers, r.text, r.line = r.headers[:0], r.text[:0], r.line[:0]
+		b.text = b.text[:0]
 	}
 }
 
-// waitFor has the stream wait for the answer to a callout, which is the look-up of a key;
-// of none where it is empty.
-func (s *Stream) waitFor(lookup string, c Callout) Action {
-	s.callout = c
-	return Action{Verdict: Wait, Lookup: lookup, Callout: &s.callout}
-}
+// Route returns the stream's configuration; nil before Request and where it is in error.
+func (s *Stream) Route() *Route { return s.route }
 
-// waiting says which answer a paused stream waits for.
-type waiting uint8
+// SessionEnd returns when a session ends on a route, by the store and by the limits.
+func (r *Route) SessionEnd(of *LookupResult) time.Time { return r.Expiry.end(of) }
+
+// Key returns the session key of the stream as it is now, or the signed cookie.
+func (s *Stream) Key() string { return s.key }
+
+// waitingFor says which answer a paused stream waits for.
+type waitingFor uint8
 
 const (
-	forNothing waiting = iota
+	forNothing waitingFor = iota
 	forLookup
 	forVerify
-	forFlush   // the client's logout
-	forFlushBy // the upstream's
+	forVerifyAlone   // by a callout of the stream's own
+	forFlush         // the client's logout
+	forUpstreamFlush // the upstream's
 	forLogin
 	forUpdate
 )
 
-// wants is what the request is for. It is asked before the request's headers are gone,
-// and only where it matters: for most requests it does not.
-func (s *Stream) wants() kind {
+// waitFor has the stream wait for the answer to a callout of its own.
+func (s *Stream) waitFor(what waitingFor, c Callout) Action {
+	s.waiting, s.callout = what, c
+	return Action{Verdict: Wait}
+}
+
+// Callout returns the callout that the stream waits for. It lasts until the stream is
+// resumed.
+func (s *Stream) Callout() *Callout {
+	switch s.waiting {
+	case forLookup:
+		body := s.buffers.keyBody(s.key)
+		s.key, s.cookie.value = keyOf(body), ""
+		s.callout = s.route.Service.callout(lookupPath, body)
+	case forVerify:
+		s.callout = s.verifyCallout()
+	}
+	return &s.callout
+}
+
+// requestKind returns what the request is for. Where it matters after the request's headers
+// have passed, it is asked for before.
+func (s *Stream) requestKind() requestKind {
 	if s.kind == kindUnknown {
 		s.kind = kindOf(s.headers)
 	}
 	return s.kind
 }
 
-// verdict is what is known of the stream's session.
-func (s *Stream) verdict() verdictOnKey {
-	if s.record == nil {
+// status returns the state of the stream's session.
+func (s *Stream) status() lookupStatus {
+	if s.result == nil {
 		return noAnswer
 	}
-	return s.record.verdict
+	return s.result.status
 }
 
-func (s *Stream) live() bool { return s.verdict() == liveSession }
+func (s *Stream) live() bool { return s.status() == liveSession }
 
 func validKey(key string) bool { return session.ValidKey(key) }
 
-// Request decides on the request headers. Their text is the caller's again once what
-// the action says is done. A nil route, which stands for a configuration in error, is
-// refused.
-func (s *Stream) Request(h Headers, route *Route, m Memory, now time.Time) Action {
-	action := s.request(h, route, m, now)
-	if action.Verdict == Wait {
-		s.headers = s.room.keep(s.headers)
-	} else {
-		s.headers = nil
-	}
+// Request decides on the request headers. Their text is the caller's again once the action
+// was carried out. A nil route, which stands for a configuration in error, is refused.
+func (s *Stream) Request(h Headers, route *Route, shared *Shared, now time.Time) Action {
+	s.shared = shared
+	action := s.request(h, route, now)
+	s.headers = nil
 	return action
 }
 
-func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Action {
-	s.memory = m
+func (s *Stream) request(h Headers, route *Route, now time.Time) Action {
 	if len(h) == 0 {
-		// Envoy hands out no headers at all where there are too many: nothing
-		// could be stripped.
+		// Envoy returns no headers at all where there are too many: nothing could be
+		// stripped.
 		return Action{Outcome: Malformed, Reply: s.refusal(431, "Too many request headers.")}
 	}
 	s.headers = h
@@ -111,86 +134,130 @@ func (s *Stream) request(h Headers, route *Route, m Memory, now time.Time) Actio
 		return Action{Outcome: Misconfigured, Reply: s.refusal(500, "The configuration of this route is in error; the proxy's log says where.")}
 	}
 	s.route = route
-	s.edits = route.stripIdentity(h)
+	s.edits = route.strip.edits(h)
 	if route.Logout.Path != "" && pathOf(h.Get(":path")) == route.Logout.Path {
 		return s.logout(h, now)
 	}
 	if route.Mode == ModeOff {
-		return Action{Verdict: Continue, Edits: s.edits, Outcome: Off}
+		return s.passOff(h, now)
 	}
-	key, state := findCookie(h, route.Cookie.Name)
+	if route.AcceptUpdates {
+		s.requestKind() // a refusal in the response's direction has that form
+	}
+	s.cookie.read(h, route.Cookie.Name)
 	switch {
-	case state == cookieAmbiguous:
+	case s.cookie.state == cookieAmbiguous:
 		return s.refuseAmbiguous()
-	case state == cookieAbsent:
+	case s.cookie.state == cookieAbsent, s.cookie.odd:
 		return s.missing()
 	case route.Signed.inUse():
-		r, cookie := route.readSigned(key, now)
-		s.key = cookie
-		if r.verdict == liveSession && route.Signed.Revocable {
-			return s.verify(r, now)
-		}
-		return s.lookedUp(r, now)
-	}
-	if e, ok := m.fresh(key, &route.Service.Cache, now); ok {
-		s.key = e.key
-		return s.lookedUp(e.record, now)
-	}
-	if !validKey(key) {
+		return s.requestSigned(now)
+	case !validKey(s.cookie.value):
 		return s.missing()
 	}
-	body := s.room.keyBody(key)
-	s.key = keyOf(body)
-	s.waiting = forLookup
-	return s.waitFor(s.key, route.Service.callout(lookupPath, body))
+	s.key, s.waiting = s.cookie.value, forLookup
+	return Action{Verdict: Wait}
 }
 
-// Reply decides on the answer to the callout that the stream waits for. The answer's text
-// is the caller's again once what the action says is done.
-func (s *Stream) Reply(a Answer, now time.Time) Action {
-	route := s.judging()
-	if route == nil {
-		a.Body = strings.Clone(a.Body)
-		return s.LookedUp(Known{parseAnswer(a, nil, nil)}, now)
+// CoalesceKey returns the key of the session whose look-up the stream waits for: a cached
+// result will do (see Cached), and streams that wait for one session may share one callout.
+// Empty: the callout is this stream's own.
+func (s *Stream) CoalesceKey() string {
+	switch s.waiting {
+	case forLookup:
+		return s.key
+	case forVerify:
+		return s.handle.ID
 	}
-	action := s.LookedUp(Known{parseAnswer(a, route, &s.room)}, now)
-	s.room.found.forget()
-	return action
+	return ""
 }
 
-// judging is the route that the answer is for which the stream waits; nil where it is not
-// of the session that the request is to have.
-func (s *Stream) judging() *Route {
+// Cached is LookedUp with a result of the cache, whose key is CoalesceKey in memory that
+// lasts. It does nothing, and usable is false, where the result does not answer what the
+// stream waits for, or its session has come to its end: somebody else may have extended it
+// meanwhile.
+func (s *Stream) Cached(key string, r *LookupResult, now time.Time) (action Action, usable bool) {
+	switch {
+	case r.status == liveSession && !s.route.Expiry.end(r).After(now):
+		return Action{}, false
+	case s.waiting == forLookup:
+		s.key, s.waiting = key, forNothing
+		return s.lookedUp(r, now), true
+	case s.waiting == forVerify && r.answers(s.handle):
+		s.waiting = forNothing
+		return s.verified(r, true, now), true
+	}
+	return Action{}, false
+}
+
+// Stale is Cached with an old result, while the service does not answer.
+func (s *Stream) Stale(r *LookupResult, now time.Time) (action Action, usable bool) {
+	if s.waiting == forLookup || ((s.waiting == forVerify || s.waiting == forVerifyAlone) && r.answers(s.handle)) {
+		if action = s.LookedUp(r, now); action.Outcome == Admitted {
+			action.Outcome = Stale
+		}
+		return action, true
+	}
+	return Action{}, false
+}
+
+// Coalesced has the stream share the look-up of CoalesceKey, of which key is a copy that
+// lasts.
+func (s *Stream) Coalesced(key string) {
+	if s.waiting == forLookup {
+		s.key, s.cookie.value = key, ""
+	}
+}
+
+// Parse parses the answer to the callout that the stream waits for. The answer's text is the
+// caller's again once the action that LookedUp makes of the result was carried out.
+func (s *Stream) Parse(a Answer) *LookupResult {
+	if s.waiting != forLookup {
+		a.Body = strings.Clone(a.Body)
+		return parseAnswer(a, nil, nil)
+	}
+	return parseAnswer(a, s.route, s)
+}
+
+// Resumed drops what was needed until the stream was resumed: the memory of the answer to
+// its look-up, and what the request's headers were edited by.
+func (s *Stream) Resumed() {
+	if s.result == &s.buffers.result.result {
+		s.buffers.result.release()
+	}
+	s.edits = nil
+}
+
+// Judging returns the route that is to judge the result of the look-up that the stream waits
+// for; nil where it waits for something else.
+func (s *Stream) Judging() *Route {
 	if s.waiting == forLookup {
 		return s.route
 	}
 	return nil
 }
 
-// LookedUp is Reply for an answer that is read already.
-func (s *Stream) LookedUp(k Known, now time.Time) Action {
-	waiting, r := s.waiting, k.record
-	if r == nil {
-		r = unknown
-	}
+// LookedUp decides on the result of what the stream waits for.
+func (s *Stream) LookedUp(r *LookupResult, now time.Time) Action {
+	waiting := s.waiting
 	s.waiting = forNothing
 	action := s.answered(waiting, r, now)
-	if waiting != forLookup && waiting != forVerify {
-		action.Forget = s.written // what is remembered of it may be older
+	if waiting > forVerifyAlone {
+		action.effects().Invalidate = s.written // what is cached of it may be older
 	}
 	return action
 }
 
-func (s *Stream) answered(waiting waiting, r *record, now time.Time) Action {
+func (s *Stream) answered(waiting waitingFor, r *LookupResult, now time.Time) Action {
 	switch waiting {
 	case forLookup:
 		return s.lookedUp(r, now)
-	case forVerify:
-		return s.verified(r, now)
+	case forVerify, forVerifyAlone:
+		return s.verified(r, waiting == forVerify, now)
 	case forFlush:
 		return s.flushed(r)
-	case forFlushBy:
-		return s.flushedBy(r)
+	case forUpstreamFlush:
+		return s.flushedByUpstream(r)
 	case forLogin:
 		return s.loggedIn(r, now)
 	case forUpdate:
@@ -199,104 +266,183 @@ func (s *Stream) answered(waiting waiting, r *record, now time.Time) Action {
 	return Action{Outcome: Malformed}
 }
 
-func (s *Stream) lookedUp(r *record, now time.Time) Action {
-	if r.verdict == endedSession {
-		r = unknown // no answer to a look-up
-	}
-	if r.verdict == noAnswer && s.route.OnUnavailable == UnavailableStale {
-		if old, ok := s.memory.stale(s.key, &s.route.Service.Cache, now); ok {
-			action := s.lookedUp(old, now)
-			if action.Outcome == Admitted {
-				action.Outcome = Stale
-			}
-			return action
-		}
+func (s *Stream) lookedUp(r *LookupResult, now time.Time) Action {
+	if r.status == endedSession {
+		r = NoAnswer // no answer to a look-up
 	}
 	switch {
-	case r.verdict == noAnswer && s.route.OnUnavailable == UnavailableAllow:
+	case r.status == noAnswer && s.route.OnUnavailable == UnavailableAllow:
 		return s.proceed(Unchecked)
-	case r.verdict == noAnswer:
-		return s.refuseUnavailable()
-	case r.verdict == noSession || !r.expires.After(now):
+	case r.status == noAnswer:
+		return s.deny(denyUnavailable)
+	case r.status == noSession:
 		return s.missing()
-	case s.route.Expiry.limited() && !s.route.Expiry.end(r).After(now):
-		return s.overLimit()
+	case s.isOver(r, now):
+		return s.over(r, now)
 	}
-	judged, err := r.judge(s.route)
+	authz, err := r.authorize(s.route)
 	switch {
 	case err != nil:
-		return Action{Outcome: Misconfigured, Warning: err.Error(), Reply: s.refusal(500, "The session cannot be handed on; the proxy's log says why.")}
-	case s.route.Mode == Required && !judged.user:
-		return s.refuseMissing()
-	case !judged.met:
-		return Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here.")}
+		action := s.deny(denyUnfit)
+		action.warn(err.Error())
+		return action
+	case s.route.Mode == Required && !authz.user:
+		return s.deny(denyMissing)
+	case !authz.met:
+		return s.deny(denyForbidden)
 	}
-	s.record = r
+	s.result = r
 	if r.key != "" && s.key != r.key {
-		s.key, s.moved = strings.Clone(r.key), true
+		s.key, s.rotated = strings.Clone(r.key), true
 	}
 	if s.edits == nil {
-		s.edits = judged.edits
+		s.edits = authz.edits
 	} else {
-		s.edits = append(s.edits, judged.edits...)
+		s.edits = append(s.edits, authz.edits...)
 	}
 	outcome := Admitted
-	if !judged.user {
+	if !authz.user {
 		outcome = Anonymous
 	}
 	action := s.proceed(outcome)
-	if !s.moved && !r.cycled.IsZero() && r.used.IsZero() {
-		action.tell(&s.route.Service, usedPath, keyBody(s.key))
+	if !s.rotated && !r.cycled.IsZero() && r.used.IsZero() {
+		action.notify(&s.route.Service, usedPath, keyBody(s.key))
 		used := *r
 		used.used = now
-		s.touch(&used)
+		s.touch(&action, &used)
 	}
 	return action
 }
 
-// overLimit handles a session that the store has and the limits have ended:
-// it ends in the store too, so that whoever asks there finds none.
-func (s *Stream) overLimit() Action {
+// isOver reports whether a live session has come to its end, by the store or by the limits.
+func (s *Stream) isOver(r *LookupResult, now time.Time) bool {
+	return !s.route.Expiry.end(r).After(now)
+}
+
+// over handles a session that has come to its end. Where the limits have ended it before
+// the store, it ends in the store too, so that a look-up there finds none. An upstream that
+// knows neither the limits nor a signed session's own end does not get its cookie.
+func (s *Stream) over(r *LookupResult, now time.Time) Action {
+	switch {
+	case s.route.Signed.inUse():
+		s.dropped = true
+		return s.missing()
+	case !r.expires.After(now):
+		return s.missing()
+	}
+	s.dropped = true
 	action := s.missing()
-	if !s.route.Signed.inUse() {
-		action.tell(&s.route.Service, flushPath, keyBody(s.key))
-		action.Forget = s.key
-	}
+	action.notify(&s.route.Service, flushPath, keyBody(s.key))
+	action.Effects.Invalidate = s.key
 	return action
 }
 
-// EndsWithSession reports whether the stream is to be closed when its session
-// ends.
+// EndsWithSession reports whether the stream is to be closed when its session ends.
 func (s *Stream) EndsWithSession() bool { return s.route != nil && s.route.EndStreams }
+
+// Watched returns the session whose end ends the stream: the key of its cached result and
+// events, and the callout by which it is looked up again. ok is false where there is none.
+func (s *Stream) Watched() (key string, ask Callout, r *LookupResult, ok bool) {
+	switch {
+	case !s.live() || s.key == "":
+		return "", Callout{}, nil, false
+	case s.handle != nil:
+		return s.handle.ID, s.verifyCallout(), s.result, true
+	}
+	return s.key, s.route.Service.Lookup(s.key), s.result, true
+}
 
 // missing handles a request without a live session of a user.
 func (s *Stream) missing() Action {
-	s.record = none
+	s.result = none
 	if s.route.Mode == Optional {
 		return s.proceed(Anonymous)
 	}
-	return s.refuseMissing()
+	return s.deny(denyMissing)
 }
 
-// proceed lets the request go on with the edits made so far.
+// unfinished is what is left to do where an action needs the request's headers.
+type unfinished uint8
+
+const (
+	nothingLeft unfinished = iota
+	passRequest
+	denyMissing
+	denyForbidden
+	denyUnavailable
+	denyUnfit
+)
+
+// Complete returns the action in place of one whose Verdict was ReadHeaders. Without headers
+// it is a refusal.
+func (s *Stream) Complete(h Headers) Action {
+	what := s.unfinish
+	s.unfinish = nothingLeft
+	if len(h) == 0 || what == nothingLeft {
+		return Action{}
+	}
+	s.headers = h
+	defer func() { s.headers = nil }()
+	if what == passRequest {
+		return s.proceed(Undecided)
+	}
+	return s.deny(what)
+}
+
+// proceed has the request pass with the edits made so far.
 func (s *Stream) proceed(outcome Outcome) Action {
-	switch {
-	case !s.route.ForwardCookie, s.revoked:
-		s.edits = append(s.edits, withoutCookie(s.headers, s.route.Cookie.Name)...)
-	case s.moved:
-		s.edits = append(s.edits, replacedCookie(s.headers, s.route.Cookie.Name, s.key))
+	if edit, needed := s.cookieEdit(); needed {
+		if s.headers == nil {
+			s.unfinish = passRequest
+			return Action{Verdict: ReadHeaders, Outcome: outcome}
+		}
+		s.edits = append(s.edits, rewritten(s.headers, s.route.Cookie.Name, edit))
 	}
-	if s.route.AcceptUpdates {
-		s.wants() // what is refused yet is refused in its words
-	}
+	s.passed = true
 	edits := s.edits
-	s.headers, s.edits = nil, nil
+	s.edits = nil
 	return Action{Verdict: Continue, Edits: edits, Outcome: outcome}
 }
 
-// refuseAmbiguous refuses two different cookies of the session's name: the
-// filter could take one and an upstream the other. Both are deleted as far as
-// their attributes are known, so that the next try is not refused again.
+// cookieEdit returns the session cookie that the upstream gets, empty for none, and whether
+// the request has to be edited for that.
+func (s *Stream) cookieEdit() (value string, needed bool) {
+	c := &s.cookie
+	switch {
+	case !s.route.ForwardCookie, s.dropped, c.odd, c.state != cookieOne:
+		return "", c.state != cookieAbsent || c.disguised
+	case s.key != "":
+		return s.key, c.disguised || s.rotated
+	}
+	return c.value, c.disguised
+}
+
+// deny refuses the request in the words that its kind understands.
+func (s *Stream) deny(what unfinished) Action {
+	if s.headers == nil && !s.passed {
+		s.unfinish = what
+		return Action{Verdict: ReadHeaders}
+	}
+	var action Action
+	switch what {
+	case denyMissing:
+		action = s.refuseMissing()
+	case denyForbidden:
+		action = Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here.")}
+	case denyUnavailable:
+		action = s.refuseUnavailable()
+	case denyUnfit:
+		action = Action{Outcome: Misconfigured, Reply: s.refusal(500, "The session cannot be handed on; the proxy's log says why.")}
+	}
+	if s.dropped && action.Reply != nil {
+		action.Reply.Headers = append(action.Reply.Headers, [2]string{"set-cookie", s.route.Cookie.Delete()})
+	}
+	return action
+}
+
+// refuseAmbiguous refuses two different cookies of the session's name: the filter could read
+// one and an upstream the other. Both are deleted as far as their attributes are known, so
+// that the next try is not refused again.
 func (s *Stream) refuseAmbiguous() Action {
 	c := s.route.Cookie
 	more := [][2]string{{"set-cookie", c.Delete()}}
@@ -311,7 +457,7 @@ func (s *Stream) refuseAmbiguous() Action {
 func (s *Stream) refuseUnavailable() Action {
 	return Action{
 		Outcome: Unavailable,
-		Warning: "the session service at cluster " + s.route.Service.Cluster + " gave no usable answer",
+		Effects: &Effects{Warning: "the session service at cluster " + s.route.Service.Cluster + " gave no usable answer"},
 		Reply:   s.refusal(503, "Sessions cannot be checked at the moment. You are still logged in; try again.", [2]string{"retry-after", "1"}),
 	}
 }

@@ -24,41 +24,30 @@ func routeOf(t testing.TB, text string) *Route {
 	return config.Named("")
 }
 
-func TestFindCookie(t *testing.T) {
-	tests := []struct {
-		fields []string
-		value  string
-		state  cookieState
-	}{
-		{nil, "", cookieAbsent},
-		{[]string{""}, "", cookieAbsent},
-		{[]string{"s"}, "", cookieAbsent},
-		{[]string{"s="}, "", cookieOne},
-		{[]string{"s=a"}, "a", cookieOne},
-		{[]string{" s = a "}, "a", cookieOne},
-		{[]string{`s="a"`}, "a", cookieOne},
-		{[]string{`s="a`}, `"a`, cookieOne},
-		{[]string{"x=1;s=a;y=2"}, "a", cookieOne},
-		{[]string{"s=a=b"}, "a=b", cookieOne},
-		{[]string{"S=a", "xs=a", "s2=a", "x=s=a"}, "", cookieAbsent},
-		{[]string{"s=a; s=a"}, "a", cookieOne},
-		{[]string{`s=a; s="a"`}, "a", cookieOne},
-		{[]string{"s=a", "s=a"}, "a", cookieOne},
-		{[]string{"s=a; s=b"}, "", cookieAmbiguous},
-		{[]string{"s=a", "s=b"}, "", cookieAmbiguous},
-		{[]string{"s=a; s="}, "", cookieAmbiguous},
-		{[]string{"s=a; s=b; s=a"}, "", cookieAmbiguous},
+// ask has a stream decide on a request, as a worker without a cache does.
+func ask(s *Stream, h Headers, route *Route) Action {
+	action := s.Request(h, route, &Shared{Cookies: NewCookieCache()}, now)
+	if action.Verdict == Wait {
+		s.Callout()
 	}
-	for _, tt := range tests {
-		var h Headers
-		for _, field := range tt.fields {
-			h = append(h, [2]string{"cookie", field})
-		}
-		value, state := findCookie(h, "s")
-		if value != tt.value || state != tt.state {
-			t.Errorf("findCookie(%q) = %q, %d; want %q, %d", tt.fields, value, state, tt.value, tt.state)
-		}
+	return action
+}
+
+// answered gives a stream that waits the answer to its callout; h are the request's headers,
+// should they be wanted again.
+func answered(s *Stream, a Answer, h Headers) Action {
+	action := s.LookedUp(s.Parse(a), now)
+	if action.Verdict != ReadHeaders {
+		return action
 	}
+	completed := s.Complete(h)
+	if action.Effects != nil {
+		*completed.effects() = *action.Effects
+	}
+	if completed.Outcome == Undecided {
+		completed.Outcome = action.Outcome
+	}
+	return completed
 }
 
 func TestFold(t *testing.T) {
@@ -67,27 +56,6 @@ func TestFold(t *testing.T) {
 			t.Errorf("fold(%q) = %q, want x-user-id", name, got)
 		}
 	}
-}
-
-// FuzzCookies holds that what withoutCookie leaves holds no session cookie and
-// every other one.
-func FuzzCookies(f *testing.F) {
-	f.Add("a=b; s=1;s=2; c", "s=3")
-	f.Add(`s="a;b"; =; ;;`, "")
-	f.Fuzz(func(t *testing.T, first, second string) {
-		h := Headers{{"cookie", first}, {"cookie", second}}
-		_, state := findCookie(h, "s")
-		edits := withoutCookie(h, "s")
-		if (state == cookieAbsent) != (len(edits) == 0) {
-			t.Fatalf("state %d and edits %v for %q", state, edits, h)
-		}
-		if len(edits) == 0 || edits[0].Op == Remove {
-			return
-		}
-		if _, state := findCookie(Headers{{"cookie", edits[0].Value}}, "s"); state != cookieAbsent {
-			t.Fatalf("%q still holds the cookie, from %q", edits[0].Value, h)
-		}
-	})
 }
 
 // applied gives headers with the edits made, as a host makes them.
@@ -124,12 +92,12 @@ func FuzzRequest(f *testing.F) {
 		route := routes[mode%4]
 		h := Headers{{":method", "GET"}, {":path", "/"}, {":authority", "site.test"}, {name1, value1}, {name2, value2}}
 		var stream Stream
-		action := stream.Request(h, route, Memory{}, now)
+		action := ask(&stream, h, route)
 		asked := action.Verdict == Wait
 		if asked {
-			action = stream.Reply(Answer{status, body}, now)
+			action = answered(&stream, Answer{status, body}, h)
 		}
-		live := asked && parseAnswer(Answer{status, body}, nil, nil).verdict == liveSession
+		live := asked && ParseAnswer(Answer{status, body}, nil).Live()
 		if live && (status != "200" || !strings.Contains(body, `"live"`)) {
 			t.Fatalf("the answer %q %q counts as live", status, body)
 		}
@@ -169,8 +137,9 @@ func FuzzAnswer(f *testing.F) {
 	route := routeOf(f, `{"engine":{"service":{"cluster":"sessions"}},"expiry":{"save_every_request":true}}`)
 	f.Fuzz(func(t *testing.T, status, body string) {
 		var stream Stream
-		stream.Request(Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}, route, Memory{}, now)
-		action := stream.Reply(Answer{status, body}, now)
+		request := Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}
+		ask(&stream, request, route)
+		action := answered(&stream, Answer{status, body}, request)
 		if action.Verdict != Continue {
 			return
 		}
@@ -198,38 +167,39 @@ func TestAnswersAreLent(t *testing.T) {
 	request := Headers{{":method", "GET"}, {":path", "/"}, {"cookie", "sessionid=" + goodKey}}
 	whole := func(s *Stream) {
 		t.Helper()
-		if r := s.record; s.key != newer || strings.Contains(r.text+r.user+r.key, "!") {
+		if r := s.result; s.key != newer || strings.Contains(r.text+r.user+r.key, "!") {
 			t.Errorf("of an answer that is spoilt the stream keeps the key %q and %+v", s.key, r)
 		}
 	}
 	reply := func(s *Stream, answer string) {
 		t.Helper()
 		memory := []byte(answer)
-		if action := s.Reply(Answer{"200", textOf(memory)}, now); action.Verdict != Continue {
+		if action := answered(s, Answer{"200", textOf(memory)}, request); action.Verdict != Continue {
 			t.Fatalf("not admitted: %+v", action)
 		}
+		s.Resumed()
 		for i := range memory {
 			memory[i] = '!'
 		}
 	}
 	var s Stream
-	s.Request(request, route, Memory{}, now)
+	ask(&s, request, route)
 	reply(&s, renewed)
 	whole(&s)
 	if action := s.Response(Headers{{":status", "200"}}, now); !strings.Contains(fmt.Sprint(action.Edits), newer) {
 		t.Errorf("the client is told %v, want the new key", action.Edits)
 	}
 	s.Reset()
-	s.Request(request, route, Memory{}, now)
+	ask(&s, request, route)
 	reply(&s, liveAnswer)
 	s.Response(Headers{{":status", "200"}, {"x-session-login", "7"}}, now)
 	reply(&s, renewed)
 	whole(&s)
 }
 
-// TestForget: what a stream changes is forgotten where it is remembered, once
-// the store has it, whatever came of it.
-func TestForget(t *testing.T) {
+// TestInvalidate: what is cached of a session is invalidated once a stream has changed it,
+// whatever came of it.
+func TestInvalidate(t *testing.T) {
 	route := routeOf(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}},"accept_updates":true,"logout":{"path":"/out"}}`)
 	cookie := [2]string{"cookie", "sessionid=" + goodKey}
 	live := Answer{"200", liveAnswer}
@@ -241,24 +211,26 @@ func TestForget(t *testing.T) {
 		"Django ends":     {{":status", "302"}, {"set-cookie", `sessionid=""; Max-Age=0`}},
 		"Django, failing": {{":status", "500"}, {"set-cookie", `sessionid=""; Max-Age=0`}},
 	} {
-		for _, answer := range []Answer{live, {}, {"200", `{"state":"none"}`}} {
+		for _, response := range []Answer{live, {}, {"200", `{"state":"none"}`}} {
 			var s Stream
-			s.Request(Headers{{":method", "GET"}, {":path", "/"}, cookie}, route, Memory{}, now)
-			s.Reply(live, now)
+			request := Headers{{":method", "GET"}, {":path", "/"}, cookie}
+			ask(&s, request, route)
+			answered(&s, live, request)
 			action := s.Response(upstream, now)
 			if action.Verdict == Wait {
-				action = s.Reply(answer, now)
+				action = answered(&s, response, nil)
 			}
-			if action.Forget != goodKey {
-				t.Errorf("%s, answered %+v: forgets %q", name, answer, action.Forget)
+			if action.effects().Invalidate != goodKey {
+				t.Errorf("%s, answered %+v: invalidates %q", name, response, action.effects().Invalidate)
 			}
 		}
 	}
-	for _, answer := range []Answer{{}, {"200", `{"state":"none"}`}} {
+	for _, response := range []Answer{{}, {"200", `{"state":"none"}`}} {
 		var s Stream
-		s.Request(Headers{{":method", "POST"}, {":path", "/out"}, {"sec-fetch-site", "same-origin"}, cookie}, route, Memory{}, now)
-		if action := s.Reply(answer, now); action.Forget != goodKey {
-			t.Errorf("logout, answered %+v: forgets %q", answer, action.Forget)
+		request := Headers{{":method", "POST"}, {":path", "/out"}, {"sec-fetch-site", "same-origin"}, cookie}
+		ask(&s, request, route)
+		if action := answered(&s, response, request); action.effects().Invalidate != goodKey {
+			t.Errorf("logout, answered %+v: invalidates %q", response, action.effects().Invalidate)
 		}
 	}
 }

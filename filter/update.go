@@ -31,9 +31,19 @@ func mayInstruct(name string) bool {
 
 var instructions = []string{setHeader, loginHeader, flushHeader, expiryHeader}
 
-// loginKeys are what django.contrib.auth.login writes. A patch must not: a
-// user without a new session key is a fixed session.
-var loginKeys = []string{"_auth_user_id", "_auth_user_backend", "_auth_user_hash"}
+// reservedKey reports whether a patch must not name a key: those that
+// django.contrib.auth.login writes (a user without a new session key is a fixed session), and
+// the filter's and the session service's own.
+func reservedKey(name string) bool {
+	switch name {
+	case session.UserKey, backendKey, hashKey:
+		return true
+	}
+	return strings.HasPrefix(name, ownPrefix)
+}
+
+// ownPrefix begins the keys of the session's data that are Cloakroom's.
+const ownPrefix = "_cloakroom_"
 
 // change is what an upstream wants of the session.
 type change struct {
@@ -47,12 +57,12 @@ var (
 	errRepeated   = errors.New("it stands more than once")
 	errFlush      = errors.New(flushHeader + " must be 1 and stand alone")
 	errLogin      = errors.New(loginHeader + " must be a user's id of 1 to 255 printable characters")
-	errLoginKeys  = errors.New(setHeader + " must not name _auth_user_id, _auth_user_backend or _auth_user_hash: use " + loginHeader + " and " + flushHeader)
+	errReserved   = errors.New(setHeader + " must not name _auth_user_id, _auth_user_backend, _auth_user_hash (use " + loginHeader + " and " + flushHeader + ") or a key that begins with " + ownPrefix)
 	errExpiry     = errors.New(expiryHeader + " must be seconds, 0 (until the browser closes), a date such as 2026-12-31T23:59:59Z, or empty (the policy)")
 	errTwoExpires = errors.New(setHeader + " and " + expiryHeader + " both say when the session ends")
 )
 
-// parseUpdate reads the instructions of a response. Its error is for the
+// parseUpdate parses the instructions of a response. Its error is for the
 // operator; it shows no value.
 func parseUpdate(h Headers) (u change, err error) {
 	values := make([]string, len(instructions))
@@ -89,7 +99,7 @@ func isUserID(id string) bool {
 	return id != "" && len(id) <= 255
 }
 
-// patchOf makes one merge patch of what is to be set and when it is to end.
+// patchOf returns one merge patch of what is to be set and when it is to end.
 func patchOf(set string, hasSet bool, end string, hasEnd bool) (patch string, empty bool, err error) {
 	empty = !hasEnd || end == ""
 	var members []rawjson.Member
@@ -100,8 +110,8 @@ func patchOf(set string, hasSet bool, end string, hasEnd bool) (patch string, em
 	}
 	for _, m := range members {
 		switch {
-		case slices.Contains(loginKeys, m.Name):
-			return "", false, errLoginKeys
+		case reservedKey(m.Name):
+			return "", false, errReserved
 		case hasEnd && m.Name == session.ExpiryKey:
 			return "", false, errTwoExpires
 		}
@@ -127,7 +137,7 @@ func appendName(dst []byte, name string) []byte {
 	return append(rawjson.AppendString(dst, name), ':')
 }
 
-// expiryValue gives the JSON that Django keeps under _session_expiry
+// expiryValue returns the JSON that Django keeps under _session_expiry
 // (SessionBase.set_expiry).
 func expiryValue(end string) (string, error) {
 	if end == "" {
@@ -151,7 +161,7 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	}
 	s.edits = edits
 	key := ""
-	switch s.verdict() {
+	switch s.status() {
 	case noAnswer:
 		return s.refuseUnavailable()
 	case liveSession:
@@ -166,67 +176,62 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	s.written = key
 	service, age := &s.route.Service, s.route.Expiry.Policy.Age
 	switch {
-	case u.flush && key != "" && s.subject != nil:
-		s.waiting, s.written = forFlushBy, s.subject.ID
-		return s.waitFor("", s.revokeCallout(s.subject))
+	case u.flush && key != "" && s.handle != nil:
+		s.written = s.handle.ID
+		return s.waitFor(forUpstreamFlush, s.revokeCallout(s.handle))
 	case u.flush && (key == "" || s.route.Signed.inUse()):
-		return s.flushedBy(none)
+		return s.flushedByUpstream(none)
 	case u.flush:
-		s.waiting = forFlushBy
-		return s.waitFor("", service.callout(flushPath, keyBody(key)))
+		return s.waitFor(forUpstreamFlush, service.callout(flushPath, keyBody(key)))
 	case u.login != "":
-		s.waiting = forLogin
-		return s.waitFor("", service.callout(loginPath, s.route.writeBody(key, u, age)))
+		return s.waitFor(forLogin, service.callout(loginPath, s.route.writeBody(key, u, age)))
 	case key != "":
-		s.waiting = forUpdate
-		return s.waitFor("", service.callout(updatePath, s.route.writeBody(key, u, age)))
+		return s.waitFor(forUpdate, service.callout(updatePath, s.route.writeBody(key, u, age)))
 	case u.empty:
 		return Action{Verdict: Continue, Edits: edits}
 	}
-	s.waiting = forUpdate
-	return s.waitFor("", service.callout(createPath, s.route.writeBody("", u, age)))
+	return s.waitFor(forUpdate, service.callout(createPath, s.route.writeBody("", u, age)))
 }
 
-// updated has the service's answer to a change. What an upstream believes to
-// be stored must be, so the response does not go on without it.
-func (s *Stream) updated(r *record, now time.Time) Action {
-	switch r.verdict {
+// updated handles the service's answer to a change. What an upstream believes to be stored
+// must be, so the response does not pass without it.
+func (s *Stream) updated(r *LookupResult, now time.Time) Action {
+	switch r.status {
 	case noAnswer:
 		return s.refuseUnavailable()
 	case noSession:
 		// SessionMiddleware raises SessionInterrupted, which answers 400.
 		return Action{Outcome: Missing, Reply: s.refusal(400,
 			"The session ended while the request was under way, perhaps by a logout elsewhere. Nothing was stored.")}
-	}
-	if r.verdict == endedSession {
-		return s.flushedBy(none)
+	case endedSession:
+		return s.flushedByUpstream(none)
 	}
 	if r.key != "" {
 		s.key = r.key
 	}
-	s.record = r
+	s.result = r
 	return Action{Verdict: Continue, Outcome: Updated,
-		Edits: append(s.edits, Edit{Add, "set-cookie", s.cookie(now)})}
+		Edits: append(s.edits, Edit{Add, "set-cookie", s.cookieLine(now)})}
 }
 
-// loggedIn has the service's answer to a login.
-func (s *Stream) loggedIn(r *record, now time.Time) Action {
-	if r.verdict == liveSession && r.key == "" {
-		r = unknown // a login without a new key is none
+// loggedIn handles the service's answer to a login.
+func (s *Stream) loggedIn(r *LookupResult, now time.Time) Action {
+	if r.Live() && r.key == "" {
+		r = NoAnswer // a login without a new key is none
 	}
-	if r.verdict == noSession {
+	if r.status == noSession {
 		return Action{Outcome: Forbidden, Reply: s.refusal(403, "This account cannot log in: it does not exist or is not active.")}
 	}
 	return s.updated(r, now)
 }
 
-// flushedBy has the service's answer to a flush that the upstream asked for,
-// in words or by an expiry that has passed.
-func (s *Stream) flushedBy(r *record) Action {
-	if r.verdict != noSession {
+// flushedByUpstream handles the service's answer to a flush that the upstream asked for, in
+// words or by an expiry that has passed.
+func (s *Stream) flushedByUpstream(r *LookupResult) Action {
+	if r.status != noSession {
 		return s.refuseUnavailable()
 	}
-	s.record = none
+	s.result = none
 	return Action{Verdict: Continue, Outcome: LoggedOut,
 		Edits: append(s.edits, Edit{Add, "set-cookie", s.route.Cookie.Delete()})}
 }
@@ -236,7 +241,7 @@ func (s *Stream) flushedBy(r *record) Action {
 func (s *Stream) refuseUpdate(err error) Action {
 	return Action{
 		Outcome: Misconfigured,
-		Warning: "the upstream's session instruction is refused: " + err.Error(),
+		Effects: &Effects{Warning: "the upstream's session instruction is refused: " + err.Error()},
 		Reply:   s.refusal(502, "The upstream's session instruction cannot be followed; the proxy's log says why."),
 	}
 }

@@ -1,6 +1,5 @@
-// Command plugin is the filter as a proxy-wasm module: it hands the host's
-// events to package filter and does what the answers say. Nothing is decided
-// here.
+// Command plugin is the filter as a proxy-wasm module: it hands the host's events to a
+// worker.Worker and carries out what that returns. Nothing is decided here.
 //
 // Build it with GOOS=wasip1 GOARCH=wasm -buildmode=c-shared; everything is
 // registered in init, and main does not run.

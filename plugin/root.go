@@ -1,47 +1,45 @@
 package main
 
 import (
+	"math/rand/v2"
 	"os"
+	"strconv"
 	"time"
-	"unsafe"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
-	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
 	"cloakroom/filter"
+	"cloakroom/filter/worker"
 )
+
+type route = filter.Route
 
 // pluginContext is one configuration of the filter on one worker.
 type pluginContext struct {
 	types.DefaultPluginContext
-	id       uint32
-	routes   *filter.Routes
-	counters counters
+	id         uint32
+	worker     *worker.Worker
+	sharedKeys []string
+	counters   counters
+	warnings   limiter
 	// at is when the callback at hand, or one shortly before it, began.
 	at    time.Time
+	quick bool           // ticks come every millisecond
 	spare []*httpContext // of streams that are gone
-	// headers is where a callback's header pairs go, and headerBytes where their text.
+	// What the host refused or did of the output at hand.
+	refused []*worker.Call
+	leases  []lease
+	// headers is where a callback's header pairs are put, and headerBytes where their text.
 	headers     [][2]string
 	headerBytes []byte
-	// bodyBytes is where an answer's body goes.
-	bodyBytes []byte
-	// nameBytes and metadataBytes are where the route's go.
-	nameBytes, metadataBytes []byte
-	warnings                 limiter
-	// followers by the cluster of the session service.
-	followers map[string]*follower
-	// lastRoute and lastFollower are those of the request before: most have one route.
-	lastRoute    *filter.Route
-	lastFollower *follower
-	outboxes     map[filter.Destination]*outbox
-	// lastTo and lastOutbox are those of the callout before.
-	lastTo     *filter.Destination
-	lastOutbox *outbox
+	// bodyBytes is where an answer's body is put, nameBytes and metadataBytes where the
+	// route's are.
+	bodyBytes, nameBytes, metadataBytes []byte
 }
 
-// OnPluginStart refuses a configuration that is not right in every field;
-// Envoy then keeps the one it had, or does not start.
+// OnPluginStart refuses a configuration that is not right in every field; Envoy then keeps the
+// one it had, or does not start.
 func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 	text, err := proxywasm.GetPluginConfiguration()
 	if err != nil && err != types.ErrorStatusNotFound {
@@ -53,11 +51,11 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 		proxywasm.LogCriticalf("cloakroom: the plugin configuration is refused:\n%v", err)
 		return types.OnPluginStartStatusFailed
 	}
-	p.routes = filter.NewRoutes(config)
+	p.worker = worker.New(config, worker.Options{ID: strconv.FormatUint(rand.Uint64(), 36)})
+	p.sharedKeys = p.worker.SharedKeys()
 	p.counters = newCounters()
-	p.outboxes = map[filter.Destination]*outbox{}
-	if err := p.follow(config); err != nil {
-		proxywasm.LogCriticalf("cloakroom: no ticks can be had, without which nothing can be counted nor remembered: %v", err)
+	if err := proxywasm.SetTickPeriodMilliSeconds(uint32(worker.Housekeeping / time.Millisecond)); err != nil {
+		proxywasm.LogCriticalf("cloakroom: the host refuses ticks, without which nothing can be counted nor cached: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
 	return types.OnPluginStartStatusOK
@@ -67,34 +65,55 @@ func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
 	if n := len(p.spare); n > 0 {
 		c := p.spare[n-1]
 		p.spare = p.spare[:n-1]
-		c.plugin, c.id = p, id
+		c.plugin, c.stream.ID = p, id
 		return c
 	}
-	return &httpContext{plugin: p, id: id}
+	return &httpContext{plugin: p, stream: worker.Stream{ID: id}}
 }
 
-// route gives the configuration of the route that Envoy chose for the stream
-// at hand; nil if it is in error.
-func (p *pluginContext) route() *filter.Route {
-	var name, metadata []byte
-	if p.routes.ByName() {
-		name, _ = upstreamgo.Property("xds\x00route_name", &p.nameBytes)
+// OnTick has the worker do what is due.
+func (p *pluginContext) OnTick() {
+	p.at = now()
+	var shared []worker.SharedData
+	if p.worker.Due(p.at) {
+		collect()
+		p.counters.flush(p.worker)
+		for _, key := range p.sharedKeys {
+			value, cas, _ := proxywasm.GetSharedData(key)
+			shared = append(shared, worker.SharedData{Value: string(value), CAS: cas})
+		}
 	}
-	if p.routes.ByMetadata() {
-		metadata, _ = upstreamgo.Property("xds\x00route_metadata", &p.metadataBytes)
+	o := p.worker.Tick(shared, p.at)
+	if !o.Soon {
+		p.setTicks(false)
 	}
-	route, err := p.routes.Lookup(unsafe.String(unsafe.SliceData(name), len(name)), metadata)
-	if err != nil {
-		proxywasm.LogErrorf("cloakroom: %v", err)
-	}
-	return route
+	p.perform(o, nil, 0)
 }
+
+// soon has the next tick come in a millisecond, if that is wanted.
+func (p *pluginContext) soon(wanted bool) {
+	if wanted {
+		p.setTicks(true)
+	}
+}
+
+func (p *pluginContext) setTicks(quick bool) {
+	if quick == p.quick {
+		return
+	}
+	period := uint32(worker.Housekeeping / time.Millisecond)
+	if quick {
+		period = 1
+	}
+	if err := proxywasm.SetTickPeriodMilliSeconds(period); err == nil {
+		p.quick = quick
+	}
+}
+
+func (p *pluginContext) logError(err error) { proxywasm.LogErrorf("cloakroom: %v", err) }
 
 // warn logs a warning; a storm of them becomes one a second.
 func (p *pluginContext) warn(message string) {
-	if message == "" {
-		return
-	}
 	if suppressed, ok := p.warnings.pass(p.at); ok {
 		proxywasm.LogWarnf("cloakroom: %s (%d more warnings were left out before this)", message, suppressed)
 	}

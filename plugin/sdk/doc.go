@@ -14,7 +14,7 @@
 // # Plugins of headers
 //
 // The host calls whatever is exported, and each call costs. With the build tag upstreamgo.headersonly the callbacks for
-// bodies, trailers, TCP and OnPluginDone are not exported, and OnHttpStreamDone runs when the stream's context is deleted
+// bodies, TCP and OnPluginDone are not exported, and OnHttpStreamDone runs when the stream's context is deleted
 // and not before, in a callback of its own.
 //
 // # The import path

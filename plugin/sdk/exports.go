@@ -61,6 +61,16 @@ func proxyOnResponseHeaders(contextID, numHeaders uint32, endOfStream bool) type
 	return httpContext(contextID).OnHttpResponseHeaders(int(numHeaders), endOfStream)
 }
 
+//go:wasmexport proxy_on_request_trailers
+func proxyOnRequestTrailers(contextID, numTrailers uint32) types.Action {
+	return httpContext(contextID).OnHttpRequestTrailers(int(numTrailers))
+}
+
+//go:wasmexport proxy_on_response_trailers
+func proxyOnResponseTrailers(contextID, numTrailers uint32) types.Action {
+	return httpContext(contextID).OnHttpResponseTrailers(int(numTrailers))
+}
+
 // deleteContext forgets a context.
 func deleteContext(contextID uint32) {
 	if streams.remove(contextID) {

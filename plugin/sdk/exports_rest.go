@@ -14,19 +14,9 @@ func proxyOnRequestBody(contextID, bodySize uint32, endOfStream bool) types.Acti
 	return httpContext(contextID).OnHttpRequestBody(int(bodySize), endOfStream)
 }
 
-//go:wasmexport proxy_on_request_trailers
-func proxyOnRequestTrailers(contextID, numTrailers uint32) types.Action {
-	return httpContext(contextID).OnHttpRequestTrailers(int(numTrailers))
-}
-
 //go:wasmexport proxy_on_response_body
 func proxyOnResponseBody(contextID, bodySize uint32, endOfStream bool) types.Action {
 	return httpContext(contextID).OnHttpResponseBody(int(bodySize), endOfStream)
-}
-
-//go:wasmexport proxy_on_response_trailers
-func proxyOnResponseTrailers(contextID, numTrailers uint32) types.Action {
-	return httpContext(contextID).OnHttpResponseTrailers(int(numTrailers))
 }
 
 //go:wasmexport proxy_on_new_connection

@@ -14,9 +14,11 @@ type HeaderMap uint32
 
 // The header maps of an HTTP stream, and that of a callout's answer.
 const (
-	RequestHeaders  HeaderMap = 0
-	ResponseHeaders HeaderMap = 2
-	CalloutHeaders  HeaderMap = 6
+	RequestHeaders   HeaderMap = 0
+	RequestTrailers  HeaderMap = 1
+	ResponseHeaders  HeaderMap = 2
+	ResponseTrailers HeaderMap = 3
+	CalloutHeaders   HeaderMap = 6
 )
 
 var errPairs = errors.New("the host's header pairs are cut short")
@@ -96,6 +98,13 @@ func asError(status internal.Status) error {
 		return nil
 	}
 	return internal.StatusToError(status)
+}
+
+// SendLocalResponse is proxywasm.SendHttpResponse with details, which Envoy has as %RESPONSE_CODE_DETAILS%.
+func SendLocalResponse(status uint32, details string, headers [][2]string, body string, grpcStatus int32) error {
+	pairs := serializePairs(nil, headers)
+	return asError(internal.ProxySendLocalResponse(status, unsafe.StringData(details), len(details), unsafe.StringData(body), len(body),
+		unsafe.SliceData(pairs), len(pairs), grpcStatus))
 }
 
 // CalloutBody is proxywasm.GetHttpCallResponseBody for the whole of it. What it gives holds until memory, where that is

@@ -31,6 +31,7 @@ type cli struct {
 	Connections int           `default:"16" help:"Connections under load."`
 	Only        string        `default:"" enum:",filter,stores,sim,soak,growth" help:"Measure one part alone."`
 	Sides       []string      `help:"Of the filter's sides, measure these alone, by their names (none, noop, cached, …)."`
+	Against     string        `type:"existingfile" placeholder:"WASM" help:"Another build of the filter, which is measured beside this one."`
 	Soak        uint64        `default:"2000000" help:"How many requests the soak sends."`
 }
 
@@ -84,6 +85,7 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 	}
 	defer b.stop()
 	sides := slices.DeleteFunc(sides(b), func(s side) bool { return c.Sides != nil && !slices.Contains(c.Sides, s.Name) })
+	sides = beside(sides, b.wasm, c.Against)
 	envoy, err := b.envoy(ctx, sides, 1)
 	if err != nil {
 		return "", err

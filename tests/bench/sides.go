@@ -28,13 +28,14 @@ func sides(b *bench) []side {
 	ours := func(name, what string, cookie func(*bench) string, config map[string]any) side {
 		return side{Name: name, what: what, wasm: b.wasm, config: config, cookie: cookie, callouts: true}
 	}
+	data := map[string]any{"data_keys": []string{"*"}}
 	service := func(more map[string]any) map[string]any {
 		s := map[string]any{"cluster": "sessions", "timeout": "5s", "token": b.token}
 		maps.Copy(s, more)
-		return map[string]any{"engine": map[string]any{"service": s}}
+		return map[string]any{"engine": map[string]any{"service": s}, "identity": data}
 	}
 	cached := service(map[string]any{"cache": map[string]any{"ttl": "1h"}})
-	verified := map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": b.secretKey}}}
+	verified := map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": b.secretKey}}, "identity": data}
 	plain := func(config map[string]any) map[string]any {
 		config = maps.Clone(config)
 		config["route_metadata"], config["responses"] = false, "skip" // as ext_authz works
@@ -59,6 +60,19 @@ func sides(b *bench) []side {
 		ours("signed", "ours, signed cookie", signed, verified),
 		ours("signed_plain", "ours, signed cookie, responses: skip, no route_metadata", signed, plain(verified)),
 	}
+}
+
+// beside has each side of the filter followed by the same of another build; an empty one is
+// none.
+func beside(all []side, wasm, other string) (sides []side) {
+	for _, s := range all {
+		sides = append(sides, s)
+		if s.wasm == wasm && other != "" {
+			s.Name, s.what, s.wasm = s.Name+"_other", s.what+" (--against)", other
+			sides = append(sides, s)
+		}
+	}
+	return sides
 }
 
 // HTTPFilters are the side's filters, in Envoy's words.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/filter"
+	"cloakroom/filter/worker"
 	"cloakroom/hostsim"
 	"cloakroom/service"
 	"cloakroom/session"
@@ -17,7 +17,7 @@ import (
 )
 
 // TestFeedCut cuts the feed, and nothing else, in hostsim, whose clock it moves: a
-// session that ends then is admitted for filter.Trust at most after the feed was last
+// session that ends then is admitted for worker.MaxFeedSilence at most after the feed was last
 // asked, and what was remembered is not believed when the feed is back.
 func TestFeedCut(t *testing.T) {
 	clock := hostsim.NewVirtualClock(time.Now())
@@ -100,8 +100,8 @@ func TestFeedCut(t *testing.T) {
 			t.Fatal("a session that has ended is admitted for a minute")
 		}
 	}
-	if admitted < step || admitted > filter.Trust {
-		t.Errorf("admitted for %s after the feed was cut, want up to %s", admitted, filter.Trust)
+	if admitted < step || admitted > worker.MaxFeedSilence {
+		t.Errorf("admitted for %s after the feed was cut, want up to %s", admitted, worker.MaxFeedSilence)
 	}
 	t.Logf("admitted for %s after the feed was cut", admitted)
 

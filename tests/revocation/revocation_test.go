@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/filter"
+	"cloakroom/filter/worker"
 	"cloakroom/tests/stack"
 )
 
@@ -86,8 +86,8 @@ func testRevocation(t *testing.T, name, url string) {
 	s.services[1].Kill()
 	killed := time.Now()
 	s.refusedInTheEnd(rest[1], http.StatusServiceUnavailable)
-	note(t, name+" cut", fmt.Sprintf("revocation on %s: with a replica just killed a revoked session was admitted for %s; with none left, sessions were believed for %s (filter.Trust: %s)",
-		name, cut.Round(time.Millisecond), time.Since(killed).Round(time.Millisecond), filter.Trust))
+	note(t, name+" cut", fmt.Sprintf("revocation on %s: with a replica just killed a revoked session was admitted for %s; with none left, sessions were believed for %s (worker.MaxFeedSilence: %s)",
+		name, cut.Round(time.Millisecond), time.Since(killed).Round(time.Millisecond), worker.MaxFeedSilence))
 }
 
 // prober asks for one session over connections of its own, which several

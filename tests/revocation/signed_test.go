@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/filter"
+	"cloakroom/filter/worker"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/tests/stack"
@@ -75,8 +75,8 @@ func TestRevocationOfSignedCookies(t *testing.T) {
 		}
 	}
 	slices.Sort(lags)
-	if worst := lags[len(lags)-1]; worst > filter.Trust {
-		t.Errorf("a revoked session was admitted for %s, want no more than %s", worst, filter.Trust)
+	if worst := lags[len(lags)-1]; worst > worker.MaxFeedSilence {
+		t.Errorf("a revoked session was admitted for %s, want no more than %s", worst, worker.MaxFeedSilence)
 	}
 	note(t, "signed", fmt.Sprintf("revocation of signed cookies: %d cached, 2 Envoys of 2 workers, 2 replicas on PostgreSQL; %d revoked by id or user, last request admitted after the acknowledgement: p50 %s, worst %s",
 		sessions, ended, lags[len(lags)/2].Round(time.Millisecond), lags[len(lags)-1].Round(time.Millisecond)))

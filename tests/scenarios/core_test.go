@@ -7,22 +7,26 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
 
 	"cloakroom/filter"
+	"cloakroom/filter/worker"
 )
 
 // baseConfig is what every scenario's configuration lies over.
 func baseConfig() map[string]any {
 	return map[string]any{
-		"engine": map[string]any{"service": map[string]any{"timeout": "400ms", "token": serviceToken}},
-		"cookie": map[string]any{"secure": false},
-		"logout": map[string]any{"path": "/logout/", "redirect": "/bye/"},
+		"engine":   map[string]any{"service": map[string]any{"timeout": "400ms", "token": serviceToken}},
+		"cookie":   map[string]any{"secure": false},
+		"logout":   map[string]any{"path": "/logout/", "redirect": "/bye/"},
+		"identity": map[string]any{"data_keys": []string{"*"}},
 	}
 }
 
@@ -82,98 +86,128 @@ func TestCore(t *testing.T) {
 	}
 }
 
-// coreProxy is the least that makes a proxy of the core: it does what actions
-// say, with net/http on both sides.
+// coreProxy is the least that makes a proxy of a worker: it carries outputs out, with net/http
+// on both sides. What waits is answered before the next event.
 type coreProxy struct {
 	t      *testing.T
 	b      *backend
 	s      *scenario
-	routes *filter.Routes
-	// lookups is nil where nothing is remembered.
-	lookups *filter.Lookups[struct{}]
+	mu     sync.Mutex // the worker has one thread
+	worker *worker.Worker
+	shared map[string]string
+	poll   *worker.Call // of the feed, which is sent with the next request
 }
 
 func newCoreProxy(t *testing.T, b *backend, s *scenario, config *filter.Config) *coreProxy {
-	p := &coreProxy{t: t, b: b, s: s, routes: filter.NewRoutes(config)}
 	b.inStep = true
-	for _, service := range config.Cached() {
-		p.lookups = filter.NewLookups[struct{}](service)
-		p.lookups.Feed.Identify("core")
-	}
-	return p
+	return &coreProxy{t: t, b: b, s: s, worker: worker.New(config, worker.Options{ID: "core"}), shared: map[string]string{}}
 }
 
-// memory follows the feed, and gives what may be taken for known.
-func (p *coreProxy) memory() filter.Memory {
-	if p.lookups == nil {
-		return filter.Memory{}
+// tick does what is due, and polls the feed once.
+func (p *coreProxy) tick() {
+	var shared []worker.SharedData
+	for _, key := range p.worker.SharedKeys() {
+		shared = append(shared, worker.SharedData{Value: p.shared[key]})
 	}
-	feed := &p.lookups.Feed
-	feed.Won(feed.Lead("", coreTime) != "")
-	if poll, ok := feed.Poll(coreTime); ok {
-		poll.Body = strings.Replace(poll.Body, `"hold":1000`, `"hold":0`, 1)
-		answer, spoil := p.lent(poll)
-		feed.Polled(answer)
-		spoil()
+	p.perform(p.worker.Tick(shared, coreTime), nil)
+	if c := p.poll; c != nil {
+		p.poll = nil
+		c.Body = regexp.MustCompile(`"hold":[0-9]+`).ReplaceAllString(c.Body, `"hold":0`)
+		p.answer(c, nil)
 	}
-	return filter.Memory{Cache: p.lookups.Cache, Trusted: feed.Trusted(coreTime)}
 }
 
-// decide does what an action asks of the session service until it is final.
-func (p *coreProxy) decide(stream *filter.Stream, action filter.Action) filter.Action {
-	for {
-		for _, c := range action.Tell {
-			p.call(c)
+// coreStream is a stream, and what has become of it.
+type coreStream struct {
+	worker.Stream
+	request filter.Headers
+	action  filter.Action
+	decided bool
+}
+
+// perform carries an output out, and all that follows, for the one stream that there is.
+func (p *coreProxy) perform(o *worker.Output, s *coreStream) {
+	if s != nil && o.Decided {
+		p.decide(s, o.Action)
+	}
+	for _, step := range o.Resumed {
+		p.decide(s, step.Action)
+	}
+	for _, write := range o.Writes {
+		p.shared[write.Key] = write.Value
+		if write.Lease {
+			defer func() { p.perform(p.worker.Written(write, true, coreTime), s) }()
 		}
-		if action.Forget != "" && p.lookups != nil {
-			p.lookups.Drop(action.Forget)
-		}
+	}
+	for _, c := range slices.Clone(o.Calls) {
 		switch {
-		case action.Verdict != filter.Wait:
-			return action
-		case action.Lookup != "" && p.lookups != nil:
-			p.lookups.Join(action.Lookup, stream, struct{}{})
-			answer, spoil := p.lent(*action.Callout)
-			known, _, _ := p.lookups.Answer(action.Lookup, answer, coreTime)
-			spoil()
-			action = stream.LookedUp(known, coreTime)
+		case c.Path == "/v1/feed":
+			p.poll = c
+		case c.To.Cluster != "sessions":
+			p.perform(p.worker.Refused(c, coreTime), s)
 		default:
-			answer, spoil := p.lent(*action.Callout)
-			action = done(stream.Reply(answer, coreTime))
-			spoil()
+			p.answer(c, s)
 		}
 	}
+}
+
+func (p *coreProxy) decide(s *coreStream, action filter.Action) {
+	spoil := func() {}
+	if action.Verdict == filter.ReadHeaders {
+		var borrowed filter.Headers
+		borrowed, spoil = lend(s.request)
+		action = p.worker.Complete(&s.Stream, borrowed)
+	}
+	s.decided, s.action = true, done(action)
+	spoil()
+	if action.Verdict == filter.Continue {
+		s.Resumed()
+	}
+}
+
+// answer sends a callout and gives the worker the answer, in memory that is spoilt afterwards.
+func (p *coreProxy) answer(c *worker.Call, s *coreStream) {
+	a := p.call(c)
+	borrowed, spoil := lend(filter.Headers{{a.Status, a.Body}})
+	p.perform(p.worker.CalloutDone(c, filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime), s)
+	spoil()
 }
 
 func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tick()
 	headers := filter.Headers{{":method", r.Method}, {":path", r.RequestURI}, {":scheme", "http"}, {":authority", r.Host}}
 	for name, values := range r.Header {
 		for _, value := range values {
 			headers = append(headers, [2]string{strings.ToLower(name), value})
 		}
 	}
-	var stream filter.Stream
+	s := &coreStream{request: headers}
+	defer func() {
+		p.worker.StreamDone(&s.Stream)
+		p.tick() // sends what was deferred
+	}()
 	borrowed, spoil := lend(headers)
-	action := done(stream.Request(borrowed, p.route(r.URL.Path), p.memory(), coreTime))
+	p.perform(p.worker.Request(&s.Stream, borrowed, p.route(r.URL.Path), coreTime), s)
 	spoil()
-	action = p.decide(&stream, action)
-	if action.Verdict != filter.Continue {
-		p.reply(w, action.Reply)
+	if !s.decided || s.action.Verdict != filter.Continue {
+		p.reply(w, s.action.Reply)
 		return
 	}
-	status, response, body := p.forward(r, edit(headers, action.Edits))
-	action = filter.Action{Verdict: filter.Continue}
-	if !stream.SkipsResponse() {
+	status, response, body := p.forward(r, edit(headers, s.action.Edits))
+	s.decided, s.action = true, filter.Action{Verdict: filter.Continue}
+	if !s.SkipsResponse() {
+		s.decided = false
 		borrowed, spoil := lend(response)
-		action = done(stream.Response(borrowed, coreTime))
+		p.perform(p.worker.Response(&s.Stream, borrowed, coreTime), s)
 		spoil()
-		action = p.decide(&stream, action)
 	}
-	if action.Verdict != filter.Continue {
-		p.reply(w, action.Reply)
+	if !s.decided || s.action.Verdict != filter.Continue {
+		p.reply(w, s.action.Reply)
 		return
 	}
-	for _, field := range edit(response, action.Edits) {
+	for _, field := range edit(response, s.action.Edits) {
 		if field[0][0] != ':' && field[0] != "content-length" && field[0] != "date" {
 			w.Header().Add(field[0], field[1])
 		}
@@ -202,13 +236,6 @@ func lend(h filter.Headers) (borrowed filter.Headers, spoil func()) {
 	}
 }
 
-// lent gives the answer to a callout, in such memory.
-func (p *coreProxy) lent(c filter.Callout) (a filter.Answer, spoil func()) {
-	a = p.call(c)
-	borrowed, spoil := lend(filter.Headers{{a.Status, a.Body}})
-	return filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, spoil
-}
-
 // done gives an action of which all is done that a host does at once.
 func done(a filter.Action) filter.Action {
 	switch a.Verdict {
@@ -218,7 +245,10 @@ func done(a filter.Action) filter.Action {
 			a.Edits[i].Name, a.Edits[i].Value = strings.Clone(e.Name), strings.Clone(e.Value)
 		}
 	case filter.Deny:
-		r := *a.Reply
+		r := filter.LocalReply{Status: http.StatusServiceUnavailable, GRPCStatus: filter.NoGRPC}
+		if a.Reply != nil {
+			r = *a.Reply
+		}
 		r.Body, r.Headers = strings.Clone(r.Body), slices.Clone(r.Headers)
 		for i, field := range r.Headers {
 			r.Headers[i] = [2]string{strings.Clone(field[0]), strings.Clone(field[1])}
@@ -228,22 +258,19 @@ func done(a filter.Action) filter.Action {
 	return a
 }
 
-// route gives the configuration of the scenario's first route that matches.
+// route returns the configuration of the scenario's first route that matches.
 func (p *coreProxy) route(path string) *filter.Route {
 	for _, r := range p.s.Routes {
 		if path == r.Path || (r.Prefix != "" && strings.HasPrefix(path, r.Prefix)) {
-			route, _ := p.routes.Lookup(r.Name, metadataBytes(p.t, r.Metadata))
+			route, _ := p.worker.Route(r.Name, metadataBytes(p.t, r.Metadata))
 			return route
 		}
 	}
-	route, _ := p.routes.Lookup("", nil)
+	route, _ := p.worker.Route("", nil)
 	return route
 }
 
-func (p *coreProxy) call(c filter.Callout) filter.Answer {
-	if c.To.Cluster != "sessions" {
-		return filter.Answer{}
-	}
+func (p *coreProxy) call(c *worker.Call) filter.Answer {
 	client := http.Client{Timeout: c.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	request, err := http.NewRequest(http.MethodPost, p.b.service+c.Path, strings.NewReader(c.Body))
 	if err != nil {

@@ -27,6 +27,21 @@ type FilterConfig struct {
 	// Config is the plugin's.
 	Config  map[string]any
 	Workers int
+	// Policy is the failure_policy; empty: FAIL_CLOSED.
+	Policy string
+	// Routes are matched in their order; without any, one matches everything.
+	Routes []FilterRoute
+	// UpstreamHTTP2 and ClustersHTTP2 have Envoy speak HTTP/2 to the upstream, and to
+	// Clusters.
+	UpstreamHTTP2, ClustersHTTP2 bool
+}
+
+// FilterRoute is one route to the upstream.
+type FilterRoute struct {
+	Name         string
+	Path, Prefix string // one of them
+	// Metadata is the route's filter_metadata, by namespace.
+	Metadata map[string]any
 }
 
 // StartFilter starts such an Envoy.

@@ -1,0 +1,57 @@
+package filter
+
+import "unsafe"
+
+// streamBuffers is memory that a stream uses again for each of its requests.
+type streamBuffers struct {
+	text   []byte // of the session's key
+	result keptResult
+}
+
+// keptResult is a lookup result and what the first route makes of it, in one piece of memory.
+type keptResult struct {
+	result LookupResult
+	authz  authzResult
+}
+
+// release drops from the result what lies in the answer's memory, and what the request's
+// direction alone needed.
+func (k *keptResult) release() {
+	r := &k.result
+	r.text, r.key, r.user, r.handle, r.authz = "", "", "", nil, nil
+	k.authz = authzResult{}
+}
+
+// keep returns a copy of texts, joined, that lasts as long as the request.
+func (b *streamBuffers) keep(texts ...string) string {
+	from := len(b.text)
+	for _, text := range texts {
+		b.text = append(b.text, text...)
+	}
+	return textOf(b.text[from:])
+}
+
+// keyBody is keyBody for a valid key.
+func (b *streamBuffers) keyBody(key string) string { return b.keep(keyBefore, key, keyBehind) }
+
+// textOf returns bytes that do not change any more as a text.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// Shared is what all streams of a worker use. The zero value is ready; it caches no cookies.
+type Shared struct {
+	// Cookies are signed cookies that were verified.
+	Cookies *CookieCache
+	// lines is where the data headers lie that are made for one event of the host's.
+	lines []byte
+}
+
+// Reset makes the memory of the actions before free for others.
+func (s *Shared) Reset() {
+	if len(s.lines) == 0 {
+		return
+	}
+	if cap(s.lines) > 64<<10 {
+		s.lines = nil
+	}
+	s.lines = s.lines[:0]
+}

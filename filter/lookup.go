@@ -1,0 +1,277 @@
+package filter
+
+import (
+	"strconv"
+	"time"
+
+	"cloakroom/session"
+	"cloakroom/session/rawjson"
+)
+
+// The session service's paths that the filter calls.
+const (
+	lookupPath = "/v1/lookup"
+	createPath = "/v1/create"
+	updatePath = "/v1/update"
+	loginPath  = "/v1/login"
+	touchPath  = "/v1/touch"
+	flushPath  = "/v1/flush"
+	// cyclePath asks for a second key, and usedPath says that it was used.
+	cyclePath = "/v1/cycle"
+	usedPath  = "/v1/used"
+	// changedPath says that somebody else has changed or ended a session.
+	changedPath = "/v1/changed"
+)
+
+// Lookup returns the callout that looks a session up.
+func (s *Service) Lookup(key string) Callout { return s.callout(lookupPath, keyBody(key)) }
+
+// Callout returns a callout to the session service.
+func (s *Service) Callout(path, body string) Callout { return s.callout(path, body) }
+
+func (s *Service) callout(path, body string) Callout {
+	return Callout{To: &s.to, Path: path, Body: body, Timeout: s.Timeout}
+}
+
+// prepare derives where callouts are sent.
+func (s *Service) prepare() {
+	s.to = Destination{Cluster: s.Cluster, Authority: s.Authority}
+	if s.Token != "" {
+		s.to.Authorization = "Bearer " + s.Token
+	}
+}
+
+func keyBody(key string) string {
+	if validKey(key) {
+		return keyBefore + key + keyBehind
+	}
+	body := append(make([]byte, 0, len(keyBefore)+len(key)+len(keyBehind)), `{"key":`...)
+	return string(append(rawjson.AppendString(body, key), '}'))
+}
+
+const keyBefore, keyBehind = `{"key":"`, `"}`
+
+// keyOf returns the valid key that keyBody made a body of, in that body's memory.
+func keyOf(body string) string { return body[len(keyBefore) : len(body)-len(keyBehind)] }
+
+func cycleBody(key string, grace time.Duration) string {
+	body := rawjson.AppendString([]byte(`{"key":`), key)
+	return string(append(strconv.AppendInt(append(body, `,"grace":`...), int64(grace/time.Second), 10), '}'))
+}
+
+// writeBody is the request of a write. Without a key it is one of a session
+// that does not exist yet; with an age of 0 the session's end stays.
+func (r *Route) writeBody(key string, u change, age time.Duration) string {
+	body := []byte{'{'}
+	if key != "" {
+		body = append(rawjson.AppendString(append(body, `"key":`...), key), ',')
+	}
+	if u.login != "" {
+		body = append(rawjson.AppendString(append(body, `"user":`...), u.login), ',')
+	}
+	if u.patch != "" {
+		body = append(append(append(body, `"patch":`...), u.patch...), ',')
+	}
+	if r.Expiry.limited() {
+		body = append(body, `"stamp":true,`...)
+	}
+	if age > 0 {
+		body = strconv.AppendInt(append(body, `"age":`...), int64(age/time.Second), 10)
+		body = append(body, ',')
+	}
+	body[len(body)-1] = '}'
+	return string(body)
+}
+
+// lookupStatus is what the service answers of a session.
+type lookupStatus uint8
+
+const (
+	noAnswer lookupStatus = iota // nothing that can be relied on
+	noSession
+	endedSession // by the write that is answered
+	liveSession
+)
+
+// LookupResult is what a look-up, or another call of the service, returned of a session. It
+// does not change, but for what the route that last used it made of it: streams and caches
+// share it.
+type LookupResult struct {
+	status        lookupStatus
+	key           string // where it is new
+	expires       time.Time
+	expiry        session.Expiry
+	created, seen time.Time         // the limits' stamps; zero: none yet
+	cycled, used  time.Time         // of the key: when it was made by a cycle, and first used; zero: not
+	text          string            // the data, as it came
+	user          string            // the id of its user; empty: nobody's
+	handle        *revocationHandle // of a session in its cookie; nil: none stands in it
+	authz         *authzResult      // of the route that last used it; nil: none has
+	marked        *LookupResult     // signed again with its handle; nil: it was not
+}
+
+// The results without a session.
+var (
+	// NoAnswer stands for a service that did not answer.
+	NoAnswer = &LookupResult{}
+	none     = &LookupResult{status: noSession}
+	ended    = &LookupResult{status: endedSession}
+)
+
+// Answered reports whether the service answered at all.
+func (r *LookupResult) Answered() bool { return r.status != noAnswer }
+
+// Live reports whether there is a session.
+func (r *LookupResult) Live() bool { return r.status == liveSession }
+
+// Key returns the session's key where that is another than was asked for, else "".
+func (r *LookupResult) Key() string { return r.key }
+
+// User returns the id of the session's user, or "".
+func (r *LookupResult) User() string { return r.user }
+
+// Expires returns when the store ends the session.
+func (r *LookupResult) Expires() time.Time { return r.expires }
+
+// Size returns about how many bytes a cached result takes: its text, what upstreams get of
+// that, and what describes them.
+func (r *LookupResult) Size() int {
+	const each = 480
+	return each + 2*len(r.text)
+}
+
+// Touch returns the result with the times of another, which a Notify has just set.
+func (r *LookupResult) Touch(by *LookupResult) *LookupResult {
+	touched := *r
+	touched.expires, touched.created, touched.seen = by.expires, by.created, by.seen
+	touched.cycled, touched.used = by.cycled, by.used
+	return &touched
+}
+
+// members returns the session's data, which is kept as text alone: the garbage collector
+// would look at every name and value.
+func (r *LookupResult) members() []rawjson.Member {
+	data, err := rawjson.Object(r.text, nil)
+	if err != nil {
+		return nil // it was read before, or there is none
+	}
+	return data
+}
+
+// someMembers is how many members of a session's data there is room for at once.
+const someMembers = 16
+
+// ParseAnswer parses an answer for a route, or for none where that is nil. The result shares
+// the answer's memory. Whatever is not exactly what the service answers is NoAnswer: a
+// proxy's error page must neither admit nor log out.
+func ParseAnswer(a Answer, route *Route) *LookupResult { return parseAnswer(a, route, nil) }
+
+// parseAnswer is ParseAnswer into a stream's own memory, where that is not nil.
+func parseAnswer(a Answer, route *Route, own *Stream) *LookupResult {
+	if a.Status != "200" {
+		return NoAnswer
+	}
+	var outer [8]rawjson.Member
+	var inner [someMembers]rawjson.Member
+	members, data, err := rawjson.Nested(a.Body, "data", outer[:0], inner[:0])
+	if err != nil {
+		return NoAnswer
+	}
+	switch value(members, "state") {
+	case `"none"`:
+		return none
+	case `"ended"`:
+		return ended
+	case `"live"`:
+		return liveResult(members, data, route, own)
+	}
+	return NoAnswer
+}
+
+func liveResult(members, data []rawjson.Member, route *Route, own *Stream) *LookupResult {
+	seconds, err := strconv.ParseInt(value(members, "expires"), 10, 64)
+	if err != nil {
+		return NoAnswer
+	}
+	text := value(members, "data")
+	key, ok := rawjson.String(value(members, "key"))
+	if (ok && !validKey(key)) || text == "" || text[0] != '{' {
+		return NoAnswer
+	}
+	r := resultOf(text, data, time.Unix(seconds, 0), route, own)
+	r.key = key
+	return r
+}
+
+// newResult returns a live session with this data, for a route where that is not nil;
+// NoAnswer if it is no JSON object.
+func newResult(text string, expires time.Time, route *Route) *LookupResult {
+	var room [someMembers]rawjson.Member
+	data, err := rawjson.Object(text, room[:0])
+	if err != nil {
+		return NoAnswer
+	}
+	return resultOf(text, data, expires, route, nil)
+}
+
+// resultOf is newResult for data that was parsed already, in a stream's own memory where
+// that is not nil.
+func resultOf(text string, data []rawjson.Member, expires time.Time, route *Route, own *Stream) *LookupResult {
+	var kept *keptResult
+	var lines []byte
+	if own != nil {
+		kept, lines = &own.buffers.result, own.shared.lines
+		*kept = keptResult{}
+	} else {
+		kept = &keptResult{}
+	}
+	r := &kept.result
+	r.status, r.expires, r.text = liveSession, expires, text
+	for i := range data {
+		m := &data[i]
+		switch m.Name {
+		case session.ExpiryKey:
+			var err error
+			if r.expiry, err = session.ParseExpiry(m.Value); err != nil {
+				// The session ends where the store says, and never later: it
+				// counts as a fixed date.
+				r.expiry = session.FixedExpiry(expires)
+			}
+		case session.CreatedKey:
+			r.created = stamp(m.Value)
+		case session.SeenKey:
+			r.seen = stamp(m.Value)
+		case session.CycledKey:
+			r.cycled = stamp(m.Value)
+		case session.UsedKey:
+			r.used = stamp(m.Value)
+		case session.UserKey:
+			r.user = userOf(m.Value)
+		}
+	}
+	if mark := value(data, session.SignedKey); mark != "" {
+		r.handle = handleOf(mark, data, r.user)
+	}
+	if route == nil {
+		return r
+	}
+	lines, err := kept.authz.authorize(route, data, lines)
+	if err == nil {
+		r.authz = &kept.authz
+	}
+	if own != nil {
+		own.shared.lines = lines
+	}
+	return r
+}
+
+// userOf returns the id of a session's user, as session.UserOf, from what stands in its data.
+func userOf(raw string) string {
+	if raw == "null" {
+		return ""
+	}
+	if text, ok := rawjson.String(raw); ok {
+		return text
+	}
+	return raw
+}

@@ -1,0 +1,23 @@
+package filter
+
+// RequestTrailers returns the edits of a request's trailers: no upstream may take for
+// identity, or for a session, what a client sends behind the body.
+func (c *Config) RequestTrailers(h Headers) (edits []Edit) {
+	for i := range h {
+		if name := h[i][0]; c.strip.has(name) || fold(name) == "cookie" || mayInstruct(fold(name)) {
+			edits = append(edits, Edit{Op: Remove, Name: name})
+		}
+	}
+	return edits
+}
+
+// ResponseTrailers returns the edits of a response's trailers: instructions are read in the
+// headers only, and never pass to the client.
+func (c *Config) ResponseTrailers(h Headers) (edits []Edit) {
+	for i := range h {
+		if name := h[i][0]; mayInstruct(name) {
+			edits = append(edits, Edit{Op: Remove, Name: name})
+		}
+	}
+	return edits
+}

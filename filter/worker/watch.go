@@ -1,0 +1,156 @@
+package worker
+
+import (
+	"time"
+
+	"cloakroom/filter"
+	"cloakroom/session"
+)
+
+// watches are the streams that are to end with their sessions.
+type watches struct {
+	byHash map[uint64]*watch
+	// due are the hashes of sessions that have to be looked up again: an event named them,
+	// their end has come, or the last look-up is as old as a cached one may be.
+	due map[uint64]bool
+}
+
+// watch is one session with open streams.
+type watch struct {
+	key     string
+	hash    uint64         // of key
+	user    string         // whose it was when it was last looked up
+	route   *filter.Route  // by whose limits it ends
+	ask     filter.Callout // by which it is looked up
+	expires time.Time
+	checked time.Time // when it was last looked up
+	streams map[*Stream]bool
+}
+
+// maxRechecks bounds the sessions with open streams that one housekeeping looks up again.
+const maxRechecks = 4096
+
+func newWatches() watches {
+	return watches{byHash: map[uint64]*watch{}, due: map[uint64]bool{}}
+}
+
+// watch has a stream end when its session does, from when it is admitted.
+func (w *Worker) watch(s *Stream) {
+	if s.direction != Request || s.watch != nil {
+		return
+	}
+	key, ask, r, ok := s.filter.Watched()
+	if !ok {
+		return
+	}
+	at := s.service.watches.at(key)
+	at.route, at.ask, at.user = s.filter.Route(), ask, r.User()
+	at.expires = at.route.SessionEnd(r)
+	if s.checked.After(at.checked) {
+		at.checked = s.checked
+	}
+	at.streams[s], s.watch = true, at
+}
+
+// remove drops a stream that has ended by itself.
+func (w *watches) remove(s *Stream) {
+	at := s.watch
+	s.watch = nil
+	if delete(at.streams, s); len(at.streams) == 0 {
+		w.forget(at)
+	}
+}
+
+// at returns the watch of a key.
+func (w *watches) at(key string) *watch {
+	hash := session.KeyHash(key)
+	at := w.byHash[hash]
+	if at == nil || at.key != key {
+		at = &watch{key: clone(key), hash: hash, streams: map[*Stream]bool{}}
+		w.byHash[hash] = at
+	}
+	return at
+}
+
+// forget drops a watch, whose streams are others' now, or gone.
+func (w *watches) forget(at *watch) {
+	if w.byHash[at.hash] == at {
+		delete(w.byHash, at.hash)
+		delete(w.due, at.hash)
+	}
+}
+
+func (w *watches) changed(hash uint64) {
+	if w.byHash[hash] != nil {
+		w.due[hash] = true
+	}
+}
+
+func (w *watches) userChanged(id string) {
+	for hash, at := range w.byHash {
+		if at.user == id {
+			w.due[hash] = true
+		}
+	}
+}
+
+func (w *watches) allChanged() {
+	for hash := range w.byHash {
+		w.due[hash] = true
+	}
+}
+
+// tick looks up the sessions with open streams whose turn it is.
+func (w *watches) tick(worker *Worker, v *service) {
+	for hash, at := range w.byHash {
+		if !at.expires.After(worker.now) || !within(at.route.Service.Cache.TTL, at.checked, worker.now) {
+			w.due[hash] = true
+		}
+	}
+	room := maxRechecks
+	for hash := range w.due {
+		at := w.byHash[hash]
+		if v.flights[at.key] != nil {
+			continue // asked before the event, maybe: wait for its end
+		}
+		if room--; room < 0 || worker.batcher(at.ask.To).full() {
+			return // the others with the next housekeeping
+		}
+		delete(w.due, hash)
+		at.checked = worker.now
+		worker.send(pendingCall{callout: at.ask, flight: v.takeOff(at.key, nil)})
+	}
+}
+
+// lookedUp closes the streams that a result ends. An outage ends none: the session is due
+// again.
+func (w *watches) lookedUp(worker *Worker, v *service, key string, r *filter.LookupResult) {
+	hash := session.KeyHash(key)
+	at := w.byHash[hash]
+	if at == nil || at.key != key {
+		return
+	}
+	switch {
+	case !r.Answered():
+		w.due[hash] = true
+	case r.Live() && at.route.SessionEnd(r).After(worker.now):
+		at.expires, at.user, at.checked = at.route.SessionEnd(r), r.User(), worker.now
+		if r.Key() == "" || r.Key() == key {
+			return
+		}
+		// The session has a newer key: that is the one to watch.
+		w.forget(at)
+		newer := w.at(r.Key())
+		newer.expires, newer.user, newer.checked, newer.route = at.expires, at.user, at.checked, at.route
+		newer.ask = v.config.Lookup(newer.key)
+		for s := range at.streams {
+			newer.streams[s], s.watch = true, newer
+		}
+	default:
+		w.forget(at)
+		for s := range at.streams {
+			s.watch = nil
+			worker.closeStream(s)
+		}
+	}
+}

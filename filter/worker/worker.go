@@ -1,0 +1,458 @@
+package worker
+
+import (
+	"time"
+
+	"cloakroom/filter"
+)
+
+// maxFanOut bounds how many streams one callback of the host answers, resumes or closes,
+// besides the stream that it is about. Envoy does what a callback asked for when the callback
+// has returned, and nests it: each local reply or closed stream enters the VM again, on the
+// stack of the one before. Envoy 1.36 and 1.40 end a VM at some 310 local replies from one
+// callback, sooner with more filters in the chain.
+const maxFanOut = 32
+
+// The bounds of what waits for the session service on one worker. Beyond them the service
+// counts as not answering.
+const (
+	maxWaiting      = 8192     // streams
+	maxWaitingBytes = 16 << 20 // of the bodies of their callouts
+)
+
+// Housekeeping is how often a worker wants Tick called where Output.Soon does not ask for it
+// earlier: leases, the feed, batches that wait, open streams.
+const Housekeeping = 100 * time.Millisecond
+
+// Options is what a Worker needs besides its configuration.
+type Options struct {
+	// ID tells the worker from those that share data with it; drawn at random.
+	ID string
+}
+
+// Worker is one Envoy worker's part of the filter. Make it with New. It is not safe for
+// concurrent use.
+type Worker struct {
+	config   *filter.Config
+	routes   *filter.Routes
+	shared   filter.Shared
+	services map[string]*service // those with a cache, by the cluster
+	order    []*service          // the same, in the order of Shared
+	batchers map[filter.Destination]*batcher
+	// The service and batcher of the request and the callout before: most have one.
+	lastRoute   *filter.Route
+	lastService *service
+	lastTo      *filter.Destination
+	lastBatcher *batcher
+
+	now       time.Time
+	swept     time.Time // when the last housekeeping was
+	out       Output
+	current   *Stream // of the callback at hand
+	budget    int     // of streams that the callback at hand may yet resume or close
+	backlog   queue   // of streams that wait for a later callback
+	waiting   int     // streams
+	waitBytes int
+	counts    [filter.NumOutcomes + 1]uint64
+	spare     []*Call
+	answers   []filter.Answer // of the batch at hand
+}
+
+// New returns a worker with a configuration.
+func New(c *filter.Config, o Options) *Worker {
+	w := &Worker{
+		config: c, routes: filter.NewRoutes(c), services: map[string]*service{}, batchers: map[filter.Destination]*batcher{},
+		shared: filter.Shared{Cookies: filter.NewCookieCache()},
+	}
+	for _, s := range c.Cached() {
+		service := newService(s, o.ID)
+		w.services[s.Cluster] = service
+		w.order = append(w.order, service)
+	}
+	return w
+}
+
+// Output is what is to be done, in this order. It is valid until the next call of the
+// worker's methods.
+type Output struct {
+	// Action is what becomes of the stream of Request or Response. It is not set after
+	// other calls, but for Refused of a callout of that very stream (Decided).
+	Action  filter.Action
+	Decided bool
+	// More says that there is anything besides.
+	More bool
+	// Resumed are other streams, and what becomes of them.
+	Resumed []Step
+	// Closed are open streams that end.
+	Closed []*Stream
+	// Writes is for the data that workers share.
+	Writes []Write
+	// Calls are to be sent. The answer to each is given to CalloutDone; one that the host
+	// refused to send, to Refused, when all of the Output was carried out.
+	Calls []*Call
+	// Warnings are for the operator.
+	Warnings []string
+	// Soon asks for the next Tick in a millisecond, and not after Housekeeping.
+	Soon bool
+}
+
+// Step is what becomes of a stream that was paused.
+type Step struct {
+	Stream    *Stream
+	Direction Direction
+	Action    filter.Action
+}
+
+// Direction says whether a stream waits with its request or with its response.
+type Direction uint8
+
+const (
+	Request Direction = iota
+	Response
+)
+
+// begin starts a call about a stream, or none. A callback that is known to have come from the
+// network or a timer, and not out of the end of another callback, is fresh: nothing of the
+// worker's is on the stack.
+func (w *Worker) begin(s *Stream, fresh bool, now time.Time) *Output {
+	o := &w.out
+	if o.More {
+		clear(o.Resumed)
+		clear(o.Closed)
+		o.Resumed, o.Closed, o.Writes, o.Calls, o.Warnings = o.Resumed[:0], o.Closed[:0], o.Writes[:0], o.Calls[:0], o.Warnings[:0]
+		o.More = false
+	}
+	o.Decided = false
+	w.shared.Reset()
+	w.current, w.now = s, now
+	if fresh {
+		w.budget = maxFanOut
+	}
+	return o
+}
+
+func (w *Worker) end() *Output {
+	o := &w.out
+	o.Soon = o.Soon || w.backlog.n > 0
+	o.More = o.Soon || len(o.Resumed)+len(o.Closed)+len(o.Writes)+len(o.Calls)+len(o.Warnings) > 0
+	return o
+}
+
+// Route returns the configuration of an Envoy route by its name and the bytes of its
+// metadata; nil if it is in error, and the first time the error.
+func (w *Worker) Route(name string, metadata []byte) (*filter.Route, error) {
+	return w.routes.Lookup(name, metadata)
+}
+
+// ByName and ByMetadata report whether routes are configured by their names, and by their
+// metadata: else Route needs to be given neither.
+func (w *Worker) ByName() bool { return w.routes.ByName() }
+
+// ByMetadata is described at ByName.
+func (w *Worker) ByMetadata() bool { return w.routes.ByMetadata() }
+
+// Request decides on a stream's request headers. Their text is the caller's again once the
+// Output was carried out. A nil route, whose configuration is in error, is refused.
+func (w *Worker) Request(s *Stream, h filter.Headers, route *filter.Route, now time.Time) *Output {
+	w.begin(s, true, now)
+	s.direction = Request
+	if route != nil {
+		if route != w.lastRoute {
+			w.lastRoute, w.lastService = route, w.services[route.Service.Cluster]
+		}
+		s.service = w.lastService
+	}
+	w.out.Action = s.filter.Request(h, route, &w.shared, now)
+	if w.out.Decided = w.settle(s, &w.out.Action); w.out.Decided && w.out.Action.Verdict == filter.ReadHeaders {
+		w.out.Action = w.Complete(s, h)
+	}
+	return w.end()
+}
+
+// Response decides on a stream's response headers, as Request on the request's.
+func (w *Worker) Response(s *Stream, h filter.Headers, now time.Time) *Output {
+	w.begin(s, false, now)
+	s.direction = Response
+	w.out.Action = s.filter.Response(h, now)
+	w.out.Decided = w.settle(s, &w.out.Action)
+	return w.end()
+}
+
+// RequestTrailers and ResponseTrailers return the edits of a stream's trailers.
+func (w *Worker) RequestTrailers(h filter.Headers) []filter.Edit { return w.config.RequestTrailers(h) }
+
+// ResponseTrailers is described at RequestTrailers.
+func (w *Worker) ResponseTrailers(h filter.Headers) []filter.Edit {
+	return w.config.ResponseTrailers(h)
+}
+
+// Complete returns the action in place of one whose Verdict was ReadHeaders, by the headers
+// of the stream's request, which the host still holds.
+func (w *Worker) Complete(s *Stream, h filter.Headers) filter.Action {
+	action := s.filter.Complete(h)
+	w.Count(action.Outcome)
+	if action.Verdict == filter.Continue {
+		if s.service != nil && s.filter.EndsWithSession() {
+			w.watch(s)
+		}
+	}
+	return action
+}
+
+// CalloutDone handles the answer to a callout that was sent. Its text is the caller's again
+// once the Output was carried out.
+func (w *Worker) CalloutDone(c *Call, a filter.Answer, now time.Time) *Output {
+	// An answer of the host's own making may come before the callback that sent the callout
+	// has unwound; the service's own comes from the network.
+	fresh := a.Status == "200"
+	w.begin(nil, fresh, now)
+	w.drain()
+	c.done(w, a, fresh)
+	return w.end()
+}
+
+// Refused handles that the host refused to send a callout of the last Output.
+func (w *Worker) Refused(c *Call, now time.Time) *Output {
+	w.begin(w.current, false, now)
+	c.done(w, filter.Answer{}, false)
+	return w.end()
+}
+
+// StreamDone drops a stream that has ended.
+func (w *Worker) StreamDone(s *Stream) {
+	if s.paused || s.list != nil {
+		w.stopWaiting(s)
+		w.backlog.remove(s)
+	}
+	if s.watch != nil {
+		s.service.watches.remove(s)
+	}
+	s.service, s.coalesceKey = nil, ""
+	s.serial++
+	s.filter.Reset()
+}
+
+// Tick does what is due. shared is the data that workers share, in the order of SharedKeys;
+// where Housekeeping is not due it is not looked at, and may be nil (see Due).
+func (w *Worker) Tick(shared []SharedData, now time.Time) *Output {
+	w.begin(nil, true, now)
+	w.out.Soon = false
+	w.drain()
+	if due := w.Due(now); due {
+		w.swept = now
+		for i, s := range w.order {
+			s.tick(w, shared[2*i:2*i+2])
+		}
+	}
+	for _, b := range w.batchers {
+		b.tick(w)
+	}
+	return w.end()
+}
+
+// Due reports whether Tick will do its housekeeping.
+func (w *Worker) Due(now time.Time) bool {
+	since := now.Sub(w.swept)
+	return since >= Housekeeping-Housekeeping/10 || since < 0
+}
+
+// settle does what an action of a stream asks for until it is final, or the stream waits:
+// then it is not decided.
+func (w *Worker) settle(s *Stream, a *filter.Action) (decided bool) {
+	for {
+		if a.Outcome != filter.Undecided {
+			w.Count(a.Outcome)
+		}
+		if a.Effects != nil {
+			w.effect(s, a.Effects)
+		}
+		switch a.Verdict {
+		case filter.Continue:
+			if s.service != nil && s.filter.EndsWithSession() {
+				w.watch(s)
+			}
+			return true
+		case filter.Wait:
+			s.checked = w.now
+			key := s.filter.CoalesceKey()
+			if e := s.service.fresh(key, s, w.now); e != nil {
+				if action, usable := s.filter.Cached(e.Key, e.Value.result, w.now); usable {
+					s.checked = e.Value.at
+					*a = action
+					continue
+				}
+			}
+			if w.wait(s, key) {
+				return false
+			}
+			w.warn("too many requests wait for the session service; more are refused until some have their answer")
+			w.Count(filter.Overloaded)
+			*a = w.lookedUp(s, filter.NoAnswer)
+			continue
+		}
+		return true
+	}
+}
+
+// effect does what an action of a stream asks for besides.
+func (w *Worker) effect(s *Stream, e *filter.Effects) {
+	if e.Warning != "" {
+		w.warn(e.Warning)
+	}
+	for i := range e.Notify {
+		w.send(pendingCall{callout: e.Notify[i]})
+	}
+	if s.service == nil {
+		return
+	}
+	if e.Invalidate != "" {
+		s.service.invalidate(e.Invalidate)
+	}
+	if e.Touched != nil {
+		s.service.touch(s.filter.Key(), e.Touched)
+	}
+}
+
+// wait has a stream wait for a look-up that may be shared, or for a callout of its own; false
+// if too much waits already.
+func (w *Worker) wait(s *Stream, key string) bool {
+	s.coalesceKey = ""
+	if key != "" && s.service != nil {
+		if f := s.service.flights[key]; f != nil && w.waiting < maxWaiting {
+			s.coalesceKey = f.key
+			s.filter.Coalesced(f.key)
+			f.waiting.add(s)
+			w.startWaiting(s, 0)
+			return true
+		}
+	}
+	c := s.filter.Callout()
+	if w.waiting >= maxWaiting || w.waitBytes+len(c.Body) > maxWaitingBytes || w.batcher(c.To).full() {
+		return false
+	}
+	w.startWaiting(s, len(c.Body))
+	if key == "" || s.service == nil {
+		w.send(pendingCall{callout: *c, stream: s, serial: s.serial})
+		return true
+	}
+	f := s.service.takeOff(key, s.filter.Judging())
+	s.coalesceKey = f.key
+	f.waiting.add(s)
+	w.send(pendingCall{callout: *c, flight: f})
+	return true
+}
+
+func (w *Worker) startWaiting(s *Stream, bytes int) {
+	s.paused, s.waitBytes = true, bytes
+	w.waiting++
+	w.waitBytes += bytes
+}
+
+func (w *Worker) stopWaiting(s *Stream) {
+	if s.list != nil && !s.queued {
+		s.list.remove(s)
+	}
+	if s.paused {
+		w.waiting--
+		w.waitBytes -= s.waitBytes
+		s.paused, s.waitBytes = false, 0
+	}
+}
+
+// lookedUp gives a stream the result of what it waits for. While the service does not answer
+// it is what was cached, where the route wants that.
+func (w *Worker) lookedUp(s *Stream, r *filter.LookupResult) filter.Action {
+	if !r.Answered() {
+		if old := s.service.stale(s.coalesceKey, s, w.now); old != nil {
+			if action, usable := s.filter.Stale(old, w.now); usable {
+				return action
+			}
+		}
+	}
+	return s.filter.LookedUp(r, w.now)
+}
+
+// resume goes on with a stream that has waited, by an action. The caller has seen that the
+// budget allows it.
+func (w *Worker) resume(s *Stream, a filter.Action) {
+	if !w.settle(s, &a) {
+		return // it waits again
+	}
+	if s == w.current {
+		w.out.Action, w.out.Decided = a, true
+		return
+	}
+	w.budget--
+	w.out.Resumed = append(w.out.Resumed, Step{s, s.direction, a})
+}
+
+// may reports whether the callback at hand may go on with a stream: with its own, always.
+func (w *Worker) may(s *Stream) bool { return s == w.current || (w.budget > 0 && w.current == nil) }
+
+// answered gives a stream the answer to a callout of its own, now or in a later callback.
+func (w *Worker) answered(s *Stream, a filter.Answer) {
+	w.stopWaiting(s)
+	if !w.may(s) {
+		w.backlog.add(s, job{answer: filter.Answer{Status: a.Status, Body: clone(a.Body)}, own: true})
+		return
+	}
+	w.reply(s, a)
+}
+
+func (w *Worker) reply(s *Stream, a filter.Answer) { w.resume(s, w.lookedUp(s, s.filter.Parse(a))) }
+
+// deliver gives a stream the result of a look-up that it shared.
+func (w *Worker) deliver(s *Stream, r *filter.LookupResult) {
+	w.stopWaiting(s)
+	if !w.may(s) {
+		w.backlog.add(s, job{result: r})
+		return
+	}
+	w.resume(s, w.lookedUp(s, r))
+}
+
+// closeStream ends an open stream, now or in a later callback.
+func (w *Worker) closeStream(s *Stream) {
+	if w.budget <= 0 || w.current != nil {
+		w.backlog.add(s, job{close: true})
+		return
+	}
+	w.budget--
+	w.Count(filter.Ended)
+	w.out.Closed = append(w.out.Closed, s)
+}
+
+// drain goes on with what earlier callbacks had no room for.
+func (w *Worker) drain() {
+	for w.budget > 0 && w.backlog.len() > 0 {
+		s, job := w.backlog.take()
+		switch {
+		case job.close:
+			w.closeStream(s)
+		case job.own:
+			w.reply(s, job.answer)
+		default:
+			w.resume(s, w.lookedUp(s, job.result))
+		}
+	}
+}
+
+// Count counts an outcome.
+func (w *Worker) Count(o filter.Outcome) { w.counts[o]++ }
+
+// Counts calls do for each counter that was counted since the last call, by the outcome that
+// it belongs to; CalloutsCounter counts callouts.
+func (w *Worker) Counts(do func(counter filter.Outcome, n uint64)) {
+	w.counts[filter.Undecided] = 0
+	for counter, n := range w.counts {
+		if n > 0 {
+			do(filter.Outcome(counter), n)
+			w.counts[counter] = 0
+		}
+	}
+}
+
+// CalloutsCounter is the counter of callouts.
+const CalloutsCounter = filter.Outcome(filter.NumOutcomes)
+
+func (w *Worker) warn(message string) { w.out.Warnings = append(w.out.Warnings, message) }

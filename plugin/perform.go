@@ -1,0 +1,196 @@
+package main
+
+import (
+	"unsafe"
+
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
+
+	"cloakroom/filter"
+	"cloakroom/filter/worker"
+)
+
+// maxAnswerBytes bounds what is copied of an answer of the session service; a longer one is
+// no answer.
+const maxAnswerBytes = 1 << 20
+
+// lease is a write of a leader's, and whether it was done.
+type lease struct {
+	write worker.Write
+	done  bool
+}
+
+// perform carries an output out, and what follows from what the host refuses. s is the stream
+// of the callback at hand, which goes on as perform returns; nil: there is none.
+func (p *pluginContext) perform(o *worker.Output, s *worker.Stream, d worker.Direction) types.Action {
+	result := types.ActionPause
+	for {
+		if o.Decided && s != nil {
+			result = p.act(s, d, &o.Action)
+		}
+		if !o.More && len(p.refused)+len(p.leases) == 0 {
+			return result
+		}
+		for i := range o.Resumed {
+			p.resume(&o.Resumed[i])
+		}
+		for _, s := range o.Closed {
+			p.close(s)
+		}
+		for _, warning := range o.Warnings {
+			p.warn(warning)
+		}
+		for i := range o.Writes {
+			p.write(&o.Writes[i])
+		}
+		for _, c := range o.Calls {
+			if !p.dispatch(c) {
+				p.refused = append(p.refused, c)
+			}
+		}
+		p.soon(o.Soon)
+		if n := len(p.refused); n > 0 {
+			c := p.refused[n-1]
+			p.refused = p.refused[:n-1]
+			o = p.worker.Refused(c, p.at)
+		} else if n := len(p.leases); n > 0 {
+			l := p.leases[n-1]
+			p.leases = p.leases[:n-1]
+			o = p.worker.Written(l.write, l.done, p.at)
+		} else {
+			return result
+		}
+	}
+}
+
+// directions are the header map and the continuation of each worker.Direction.
+var directions = [...]struct {
+	headers upstreamgo.HeaderMap
+	resume  func() error
+}{
+	worker.Request:  {upstreamgo.RequestHeaders, proxywasm.ResumeHttpRequest},
+	worker.Response: {upstreamgo.ResponseHeaders, proxywasm.ResumeHttpResponse},
+}
+
+// act carries out what becomes of the stream in effect.
+func (p *pluginContext) act(s *worker.Stream, d worker.Direction, a *filter.Action) types.Action {
+	if a.Verdict == filter.ReadHeaders {
+		completed := p.worker.Complete(s, p.pairs(upstreamgo.RequestHeaders))
+		a = &completed
+	}
+	if a.Verdict == filter.Continue {
+		if edit(directions[d].headers, a.Edits) == nil {
+			s.Resumed()
+			return types.ActionContinue
+		}
+		a = &filter.Action{} // headers that could not be set must not pass for the right ones
+	}
+	p.reply(a)
+	return types.ActionPause
+}
+
+// resume goes on with a stream that was paused.
+func (p *pluginContext) resume(step *worker.Step) {
+	if proxywasm.SetEffectiveContext(step.Stream.ID) != nil {
+		return // it is gone
+	}
+	if p.act(step.Stream, step.Direction, &step.Action) == types.ActionContinue {
+		_ = directions[step.Direction].resume() // fails only where the stream is gone
+	}
+}
+
+// close ends an open stream.
+func (p *pluginContext) close(s *worker.Stream) {
+	if proxywasm.SetEffectiveContext(s.ID) != nil {
+		return // it is gone
+	}
+	if err := upstreamgo.CloseStream(upstreamgo.StreamResponse); err != nil {
+		proxywasm.LogErrorf("cloakroom: a stream whose session has ended cannot be closed: %v", err)
+	}
+}
+
+func edit(m upstreamgo.HeaderMap, edits []filter.Edit) error {
+	for i := range edits {
+		e := &edits[i]
+		var err error
+		switch e.Op {
+		case filter.Remove:
+			err = upstreamgo.RemoveHeader(m, e.Name)
+		case filter.Set:
+			err = upstreamgo.ReplaceHeader(m, e.Name, e.Value)
+		case filter.Add:
+			err = upstreamgo.AddHeader(m, e.Name, e.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trailers edits trailers and lets them pass. Those that could not be edited must not.
+func (p *pluginContext) trailers(m upstreamgo.HeaderMap, edits []filter.Edit) types.Action {
+	if edit(m, edits) != nil {
+		p.reply(&filter.Action{})
+		return types.ActionPause
+	}
+	return types.ActionContinue
+}
+
+func (p *pluginContext) reply(a *filter.Action) {
+	r := a.Reply
+	if r == nil || r.Status == 0 {
+		r = &filter.LocalReply{Status: 503, GRPCStatus: filter.NoGRPC}
+	}
+	details := "cloakroom"
+	if name := filter.Outcomes[a.Outcome]; name != "" {
+		details += "_" + name
+	}
+	if err := upstreamgo.SendLocalResponse(uint32(r.Status), details, r.Headers, r.Body, int32(r.GRPCStatus)); err != nil {
+		proxywasm.LogErrorf("cloakroom: a local reply could not be sent: %v", err)
+	}
+}
+
+// dispatch sends a callout; false if the host refuses it.
+func (p *pluginContext) dispatch(c *worker.Call) bool {
+	headers := [][2]string{
+		{":method", "POST"},
+		{":path", c.Path},
+		{":authority", c.To.Authority},
+		{"content-type", c.ContentType()},
+		{"authorization", c.To.Authorization},
+	}
+	if c.To.Authorization == "" {
+		headers = headers[:len(headers)-1]
+	}
+	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
+		func(numHeaders, bodySize, _ int) {
+			p.at = now()
+			p.perform(p.worker.CalloutDone(c, p.answer(numHeaders, bodySize), p.at), nil, 0)
+		})
+	return err == nil
+}
+
+// answer reads the answer at hand, whose text holds until another is read.
+func (p *pluginContext) answer(numHeaders, bodySize int) filter.Answer {
+	if numHeaders == 0 || bodySize > maxAnswerBytes {
+		return filter.Answer{}
+	}
+	a := filter.Answer{Status: filter.Headers(p.pairs(upstreamgo.CalloutHeaders)).Get(":status")}
+	if body, err := upstreamgo.CalloutBody(bodySize, &p.bodyBytes); err == nil {
+		a.Body = unsafe.String(unsafe.SliceData(body), len(body))
+	}
+	return a
+}
+
+// write writes data that the workers share.
+func (p *pluginContext) write(w *worker.Write) {
+	err := proxywasm.SetSharedData(w.Key, []byte(w.Value), w.CAS)
+	switch {
+	case w.Lease:
+		p.leases = append(p.leases, lease{*w, err == nil})
+	case err != nil:
+		proxywasm.LogErrorf("cloakroom: the feed cannot be shared with the other workers: %v", err)
+	}
+}
