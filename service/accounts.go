@@ -4,29 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cloakroom/session"
 	"cloakroom/session/django"
 )
 
 // Accounts checks sessions against the accounts of their users, as
-// django.contrib.auth.get_user does for every request: a changed password ends
-// the user's other sessions, and one who is no longer active is refused.
+// django.contrib.auth.get_user does for every request: after a change of the password the
+// user's other sessions are refused, and so are those of one who is no longer active.
 type Accounts struct {
 	// Users finds accounts.
 	Users session.Users
 	// Hasher makes what stands under _auth_user_hash.
 	Hasher *django.AuthHasher
+	// Backends are AUTHENTICATION_BACKENDS: a session that was logged in by another is
+	// refused, and logins are by the first. Without any, DefaultAuthBackend is the only one.
+	Backends []string
 }
 
-// DefaultAuthBackend is what a login writes under _auth_user_backend; it has
-// to stand in Django's AUTHENTICATION_BACKENDS.
+// DefaultAuthBackend is Django's default for AUTHENTICATION_BACKENDS.
 const DefaultAuthBackend = "django.contrib.auth.backends.ModelBackend"
 
-// marks gives what the login of a user writes. session.ErrNotFound says that
-// the account does not exist or is not active.
+func (a *Accounts) backends() []string {
+	if a == nil || len(a.Backends) == 0 {
+		return []string{DefaultAuthBackend}
+	}
+	return a.Backends
+}
+
+// marks returns what the login of a user writes. session.ErrNotFound says that the account does
+// not exist or is not active.
 func (a *Accounts) marks(ctx context.Context, id string) (loginMarks, error) {
-	m := loginMarks{User: id, Backend: DefaultAuthBackend}
+	m := loginMarks{User: id, Backend: a.backends()[0]}
 	if a == nil {
 		return m, nil
 	}
@@ -38,41 +48,47 @@ func (a *Accounts) marks(ctx context.Context, id string) (loginMarks, error) {
 		return m, session.ErrNotFound
 	}
 	hash := a.Hasher.Hash(user.Password)
-	m.Hash = &hash
+	m.User, m.Hash = user.ID, &hash
 	return m, nil
 }
 
-// verdict is what an account says of a session.
-type verdict uint8
-
-const (
-	// valid: no user's session, or the active user's own.
-	valid verdict = iota
-	// refused: the account is gone or not active; the session stays.
-	refused
-	// outdated: the password has changed since the login; the session ends.
-	outdated
-)
-
-// check looks at the account that a session belongs to.
-func (a *Accounts) check(ctx context.Context, v session.Session) (verdict, error) {
+// canonical returns a user's id as the database writes it; as it is, where there is no account
+// of it.
+func (a *Accounts) canonical(ctx context.Context, id string) (string, error) {
 	if a == nil {
-		return valid, nil
+		return id, nil
 	}
-	marks := marksOf(v.Data)
-	if marks.User == "" {
-		return valid, nil
+	user, err := a.Users.User(ctx, id)
+	if errors.Is(err, session.ErrNotFound) {
+		return id, nil
+	}
+	return user.ID, err
+}
+
+// check looks at the account that a session belongs to: whether it admits the session, and if
+// not, why, where an operator might wonder. A session that is not admitted stays: Django ends
+// those whose password has changed, and knows best.
+func (a *Accounts) check(ctx context.Context, marks loginMarks) (admitted bool, reason string, err error) {
+	if a == nil || marks.User == "" {
+		return true, "", nil
+	}
+	if !slices.Contains(a.backends(), marks.Backend) {
+		return false, fmt.Sprintf("it was logged in by the backend %.100q, which is not among --auth-backends (AUTHENTICATION_BACKENDS)", marks.Backend), nil
 	}
 	user, err := a.Users.User(ctx, marks.User)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
-		return refused, nil
+		return false, "", nil
 	case err != nil:
-		return refused, fmt.Errorf("accounts: %w", err)
+		return false, "", fmt.Errorf("accounts: %w", err)
 	case !user.Active:
-		return refused, nil
+		return false, "", nil
+	case user.ID != marks.User:
+		return false, "its user's id is not written as the database writes it", nil
+	case marks.unhashed:
+		return true, "", nil
 	case marks.Hash == nil || !a.Hasher.Verify(user.Password, *marks.Hash):
-		return outdated, nil
+		return false, "its _auth_user_hash is not of the account's password: the password was changed, or the user model has a get_session_auth_hash of its own (--accounts off), or CLOAKROOM_SECRET_KEY is not Django's SECRET_KEY", nil
 	}
-	return valid, nil
+	return true, "", nil
 }

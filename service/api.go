@@ -1,11 +1,13 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -85,24 +87,28 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 		return none, err
 	}
 	v, err := s.Store.Load(ctx, key)
-	if err != nil || session.IsRevocation(v.Data) {
+	if err != nil {
 		return none, err
 	}
 	if v, err = s.follow(ctx, v); err != nil {
 		return none, err
 	}
-	switch of, err := s.Accounts.check(ctx, v); {
-	case err != nil:
+	if admitted, err := s.admits(ctx, marksOf(v.Data)); err != nil || !admitted {
 		return none, err
-	case of == outdated:
-		return none, s.end(ctx, key)
-	case of == refused:
-		return none, nil
 	}
 	if v.Key != key {
 		return liveNew(v), nil
 	}
 	return live(v), nil
+}
+
+// admits checks a session's account, and logs a refusal that an operator might wonder about.
+func (s *service) admits(ctx context.Context, marks loginMarks) (bool, error) {
+	admitted, reason, err := s.Accounts.check(ctx, marks)
+	if reason != "" {
+		s.throttle.warn("a session is refused", "user", marks.User, "reason", reason)
+	}
+	return admitted, err
 }
 
 func (s *service) create(ctx context.Context, in createRequest) (answer, error) {
@@ -117,12 +123,16 @@ func (s *service) create(ctx context.Context, in createRequest) (answer, error) 
 // empty one.
 func newData(in createRequest) (json.RawMessage, error) {
 	if in.Patch == nil {
-		return object("data", in.Data)
+		data, err := object("data", in.Data)
+		if err == nil {
+			err = checkNames(data)
+		}
+		return data, err
 	}
 	if in.Data != nil {
 		return nil, fmt.Errorf("%w: data and patch exclude each other", errRequest)
 	}
-	patch, err := object("patch", in.Patch)
+	patch, err := patchObject(in.Patch)
 	if err != nil {
 		return nil, err
 	}
@@ -218,17 +228,25 @@ func (s *service) flushUser(ctx context.Context, in flushRequest) error {
 	case in.Before != 0 && in.Age == 0:
 		return fmt.Errorf("%w: before needs age", errRequest)
 	}
+	if err := checkUser(in.User); err != nil {
+		return err
+	}
+	var err error
+	if in.User, err = s.Accounts.canonical(ctx, in.User); err != nil {
+		return err
+	}
 	if in.Age != 0 {
 		if err := s.revokeSigned(ctx, in); err != nil {
 			return err
 		}
 	}
 	if in.Before == 0 {
-		if _, err := session.FlushUser(ctx, s.Store, in.User); err != nil {
-			return err
-		}
+		_, err = session.FlushUser(ctx, s.Store, in.User)
 	}
-	return s.publish(ctx, session.UserEvent(in.User))
+	if err != nil && !errors.Is(err, session.ErrNotEnded) {
+		return err
+	}
+	return errors.Join(s.publish(ctx, session.UserEvent(in.User)), err) // of those that were ended
 }
 
 // ended makes "ended" of a session whose own expiry had passed when it was
@@ -273,9 +291,6 @@ func merging(patch json.RawMessage) edit {
 // keep it), then set the end of a session that is written now.
 func (s *service) change(w writing, edit edit) session.Change {
 	return func(v session.Session) (session.Session, error) {
-		if session.IsRevocation(v.Data) {
-			return v, session.ErrNotFound
-		}
 		if next := session.CycleOf(v.Data).Next; next != nil {
 			return v, cycledError{next.Key}
 		}
@@ -334,7 +349,7 @@ func checkKey(key *string) (string, error) {
 
 func checkPatch(in patchRequest, required bool) (key string, patch json.RawMessage, err error) {
 	if required || in.Patch != nil {
-		if patch, err = object("patch", in.Patch); err != nil {
+		if patch, err = patchObject(in.Patch); err != nil {
 			return "", nil, err
 		}
 	}
@@ -342,7 +357,46 @@ func checkPatch(in patchRequest, required bool) (key string, patch json.RawMessa
 	return key, patch, err
 }
 
-// object checks that field holds a JSON object, and gives it in canonical form.
+// patchObject checks that a patch is a JSON object that names no key of Cloakroom's own, and
+// returns it in canonical form.
+func patchObject(text json.RawMessage) (json.RawMessage, error) {
+	patch, err := object("patch", text)
+	if err == nil {
+		err = checkNames(patch)
+	}
+	return patch, err
+}
+
+// ownPrefix begins the keys of the session's data that are Cloakroom's own.
+const ownPrefix = "_cloakroom_"
+
+func checkNames(data json.RawMessage) error {
+	if !bytes.Contains(data, []byte(ownPrefix)) {
+		return nil
+	}
+	for name := range members(data) {
+		if strings.HasPrefix(name, ownPrefix) {
+			return fmt.Errorf("%w: keys that begin with %s are the service's own", errRequest, ownPrefix)
+		}
+	}
+	return nil
+}
+
+// maxUser is how long a user's id may be, in bytes.
+const maxUser = 255
+
+// checkUser checks a user's id.
+func checkUser(id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("%w: user is missing", errRequest)
+	case len(id) > maxUser || strings.ContainsRune(id, 0):
+		return fmt.Errorf("%w: user must be an id of %d bytes at most, without NUL", errRequest, maxUser)
+	}
+	return nil
+}
+
+// object checks that field holds a JSON object, and returns it in canonical form.
 func object(field string, text json.RawMessage) (json.RawMessage, error) {
 	canonical, err := django.Canonical(text)
 	if err != nil {

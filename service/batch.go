@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -73,17 +74,25 @@ func (s *service) batched(ctx context.Context, calls map[string]call, line []byt
 	return r
 }
 
-// batchLines reads a batch.
-func batchLines(body io.Reader) ([][]byte, error) {
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(body); err != nil {
-		return nil, bodyError(err)
+// batchLines reads a batch. It reads no further than the first line that is too much, or
+// empty.
+func batchLines(body io.Reader) (lines [][]byte, err error) {
+	in := bufio.NewReader(body)
+	for {
+		line, err := in.ReadBytes('\n')
+		switch {
+		case err == io.EOF && len(line) == 0:
+			return lines, nil
+		case err != nil && err != io.EOF:
+			return nil, bodyError(err)
+		case len(lines) == maxCalls:
+			return nil, fmt.Errorf("%w: a batch has up to %d calls", errRequest, maxCalls)
+		}
+		if line = bytes.TrimSuffix(line, []byte("\n")); len(line) == 0 {
+			return nil, fmt.Errorf("%w: a batch has no empty lines", errRequest)
+		}
+		lines = append(lines, line)
 	}
-	lines := bytes.Split(bytes.TrimSuffix(text.Bytes(), []byte("\n")), []byte("\n"))
-	if len(lines) > maxCalls {
-		return nil, fmt.Errorf("%w: a batch has up to %d calls", errRequest, maxCalls)
-	}
-	return lines, nil
 }
 
 func joined(results []result) []byte {

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"cloakroom/session"
 )
@@ -69,6 +71,11 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	}
 	next, err := json.Marshal(map[string]session.Next{session.NextKey: {Key: successor.Key, Grace: grace}})
 	if err == nil {
+		// Django may write the old session back as it was, without the link: this note
+		// leads from the new one to it all the same.
+		err = s.Store.SetNote(ctx, session.PredecessorOf(successor.Key), session.Note{Text: v.Key, Expires: s.Now().Add(lineage)})
+	}
+	if err == nil {
 		_, err = s.Store.Update(ctx, v.Key, func(current session.Session) (session.Session, error) {
 			if !bytes.Equal(current.Data, v.Data) || !current.Expires.Equal(v.Expires) {
 				return current, errOvertaken
@@ -101,12 +108,22 @@ func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
 	return answer{State: "live", Expires: v.Expires.Unix()}, err
 }
 
-// follow gives the session under the newest of its keys. An old key that comes
-// after its grace time has been copied, or kept from a client that forgot it: it
-// cannot be told which of the two clients is the thief, so the session ends.
+// lineage is for how long it is known which key a key replaced. Nobody uses an old key for
+// longer: its session has ended by then, or has been given another.
+const lineage = 400 * 24 * time.Hour
+
+// maxFamily bounds how many keys of one session are followed. A session has two or three: what
+// has more was not made here.
+const maxFamily = 16
+
+var errFamily = fmt.Errorf("%w: its keys lead in a circle, or are too many", session.ErrUnreadable)
+
+// follow returns the session under the newest of its keys. An old key that comes after its
+// grace time has been copied, or kept from a client that forgot it: it cannot be told which of
+// the two clients is the thief, so the session ends.
 func (s *service) follow(ctx context.Context, v session.Session) (session.Session, error) {
 	first, replayed := v.Key, false
-	for {
+	for range maxFamily {
 		next := session.CycleOf(v.Data).Next
 		switch {
 		case next == nil && replayed:
@@ -125,6 +142,7 @@ func (s *service) follow(ctx context.Context, v session.Session) (session.Sessio
 		replayed = replayed || session.CycleOf(successor.Data).Over(next.Grace, s.Now())
 		v = successor
 	}
+	return v, errFamily
 }
 
 func (s *service) endReplayed(ctx context.Context, key, user string) error {
@@ -136,22 +154,54 @@ func (s *service) endReplayed(ctx context.Context, key, user string) error {
 	return session.ErrNotFound
 }
 
-// end deletes a session under a key and under all that came after it.
-func (s *service) end(ctx context.Context, key string) error {
-	for {
-		v, err := s.Store.Load(ctx, key)
-		if err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) {
-			return err
-		}
-		if _, err := s.told(ctx, key, none, s.Store.Delete(ctx, key)); err != nil {
-			return err
-		}
-		next := session.CycleOf(v.Data).Next
-		if next == nil {
-			return nil
-		}
-		key = next.Key
+// end ends a session and publishes that it has ended.
+func (s *service) end(ctx context.Context, keys ...string) error {
+	ended, err := End(ctx, s.Store, keys...)
+	events := make([]string, len(ended))
+	for i, key := range ended {
+		events[i] = session.SessionEvent(key)
 	}
+	return errors.Join(err, s.publish(ctx, events...))
+}
+
+// End deletes a session under a key, or several of its keys, under all that came after it, and
+// under all that came before: whatever was written to one of them meanwhile. It returns the keys
+// under which it ended, after an error too.
+func End(ctx context.Context, store session.Store, keys ...string) (ended []string, err error) {
+	family := slices.Clone(keys)
+	for i := 0; i < len(family); i++ {
+		key := family[i]
+		v, err := store.Load(ctx, key)
+		if err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) && !errors.Is(err, session.ErrTooLarge) {
+			return family[:i], err
+		}
+		before, err := predecessor(ctx, store, key)
+		if err != nil {
+			return family[:i], err
+		}
+		if err := store.Delete(ctx, key); err != nil {
+			return family[:i], err
+		}
+		relatives := []string{before}
+		if next := session.CycleOf(v.Data).Next; next != nil {
+			relatives = append(relatives, next.Key)
+		}
+		for _, relative := range relatives {
+			if relative != "" && !slices.Contains(family, relative) && len(family) < maxFamily {
+				family = append(family, relative)
+			}
+		}
+	}
+	return family, nil
+}
+
+// predecessor returns the key that a key has replaced, or "".
+func predecessor(ctx context.Context, store session.Store, key string) (string, error) {
+	notes, err := store.Notes(ctx, session.PredecessorOf(key))
+	if err != nil || !session.ValidKey(notes[0].Text) {
+		return "", err
+	}
+	return notes[0].Text, nil
 }
 
 // cycledError is a write to a session that has a newer key.
@@ -161,7 +211,7 @@ func (cycledError) Error() string { return "service: the session has a newer key
 
 // current performs a write with the newest of a session's keys.
 func current(key string, write func(key string) error) error {
-	for {
+	for range maxFamily {
 		err := write(key)
 		var cycled cycledError
 		if !errors.As(err, &cycled) {
@@ -169,4 +219,5 @@ func current(key string, write func(key string) error) error {
 		}
 		key = cycled.next
 	}
+	return errFamily
 }

@@ -53,12 +53,28 @@ func feedEndpoint(s *service) http.Handler {
 	})
 }
 
-// changed has the word of a filter that somebody else, Django most likely, has
-// changed or ended a session.
-func (s *service) changed(ctx context.Context, in keyRequest) (answer, error) {
+type changedRequest struct {
+	Key *string `json:"key"`
+	// Ended says that the session has ended under this key: it was deleted, or has
+	// another key now.
+	Ended bool `json:"ended"`
+}
+
+// changed handles that somebody else, Django most likely, has changed or ended a session. Of
+// one that has ended the other keys end too, which Django does not know.
+func (s *service) changed(ctx context.Context, in changedRequest) (answer, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
+	}
+	if in.Ended {
+		before, err := predecessor(ctx, s.Store, key)
+		if err != nil {
+			return none, err
+		}
+		if before != "" {
+			return none, s.end(ctx, before, key)
+		}
 	}
 	return none, s.publish(ctx, session.SessionEvent(key))
 }

@@ -26,6 +26,7 @@ var statuses = []struct {
 	{errRequest, http.StatusBadRequest},
 	{session.ErrTooLarge, http.StatusRequestEntityTooLarge},
 	{session.ErrUnwritable, http.StatusUnprocessableEntity},
+	{session.ErrNotEnded, http.StatusConflict},
 	{session.ErrUnavailable, http.StatusServiceUnavailable},
 }
 
@@ -103,7 +104,7 @@ func (s *service) definite(path string, out answer, err error) (answer, error) {
 		return none, nil
 	case errors.Is(err, session.ErrUnreadable):
 		s.metrics.unreadable.Inc()
-		s.Log.Warn("stored session cannot be read, treated as none; is CLOAKROOM_SECRET_KEY Django's SECRET_KEY?",
+		s.throttle.warn("stored session cannot be read, treated as none; is CLOAKROOM_SECRET_KEY Django's SECRET_KEY?",
 			"path", path, "error", err)
 		return none, nil
 	}
@@ -116,7 +117,7 @@ func (s *service) fail(w http.ResponseWriter, path string, err error) {
 	respond(w, status, problem)
 }
 
-// problem is what a caller hears of an error. What the store said goes to the log
+// problem returns what a caller is answered after an error. What the store said goes to the log
 // alone.
 func (s *service) problem(path string, err error) (int, problem) {
 	status := statusOf(err)
@@ -170,10 +171,14 @@ func (s *service) authorized(next http.Handler) http.Handler {
 		sum := sha256.Sum256([]byte(token))
 		same := subtle.ConstantTimeCompare(sum[:], s.tokenSum[:]) == 1
 		if !s.Open && !(strings.EqualFold(scheme, "Bearer") && same) {
+			s.throttle.warn("a request without the right token is refused: the filter's engine.service.token and CLOAKROOM_TOKEN must be the same",
+				"path", r.URL.Path, "from", r.RemoteAddr, "token", map[bool]string{false: "absent", true: "wrong"}[r.Header.Get("Authorization") != ""])
 			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.Header().Set("Connection", "close")
 			refuse(w, http.StatusUnauthorized, "bad or missing bearer token")
 			return
 		}
+		s.Guard.admit(r.Context())
 		next.ServeHTTP(w, r)
 	})
 }

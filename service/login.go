@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"cloakroom/session"
 )
@@ -12,6 +11,10 @@ import (
 // hashKey is the key of the session's data under which Django keeps a hash of
 // the user's password (django.contrib.auth.HASH_SESSION_KEY).
 const hashKey = "_auth_user_hash"
+
+// backendKey is the one under which it keeps the backend of the login
+// (django.contrib.auth.BACKEND_SESSION_KEY).
+const backendKey = "_auth_user_backend"
 
 type loginRequest struct {
 	Key   *string         `json:"key"`
@@ -25,13 +28,13 @@ type loginRequest struct {
 // visitor's and the user's own stays. "none" says that the account does not
 // exist or is not active.
 func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
-	if in.User == "" {
-		return none, fmt.Errorf("%w: user is missing", errRequest)
+	if err := checkUser(in.User); err != nil {
+		return none, err
 	}
 	var patch json.RawMessage
 	if in.Patch != nil {
 		var err error
-		if patch, err = object("patch", in.Patch); err != nil {
+		if patch, err = patchObject(in.Patch); err != nil {
 			return none, err
 		}
 	}
@@ -51,7 +54,7 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	return s.createWith(ctx, session.Session{Data: emptyObject}, change)
 }
 
-// loggedIn gives the data of a session after a login.
+// loggedIn returns the data of a session after a login.
 func loggedIn(data, patch json.RawMessage, marks loginMarks) (json.RawMessage, error) {
 	if before := marksOf(data); before.User != "" && before.User != marks.User {
 		data = emptyObject
@@ -80,9 +83,12 @@ type loginMarks struct {
 	// Cycled and Used are nil: the key is new.
 	Cycled *int64 `json:"_cloakroom_cycled"`
 	Used   *int64 `json:"_cloakroom_used"`
+
+	// unhashed says that the login has no hash that could be checked.
+	unhashed bool
 }
 
-// marksOf reads the marks of a session; without a login they are empty.
+// marksOf returns the marks of a session; without a login they are empty.
 func marksOf(data json.RawMessage) loginMarks {
 	object := members(data)
 	var hash *string
@@ -92,5 +98,7 @@ func marksOf(data json.RawMessage) loginMarks {
 			hash = &h
 		}
 	}
-	return loginMarks{User: session.UserOf(data), Hash: hash}
+	var backend string
+	_ = json.Unmarshal(object[backendKey], &backend) // empty where it is no text
+	return loginMarks{User: session.UserOf(data), Backend: backend, Hash: hash}
 }

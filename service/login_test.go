@@ -3,6 +3,7 @@ package service_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,9 +37,10 @@ func (a *accounts) User(_ context.Context, id string) (session.User, error) {
 func withAccounts(t *testing.T) (*fixture, *accounts, *django.AuthHasher) {
 	f := start(t)
 	a := &accounts{users: map[string]session.User{
-		"7": {Password: "pbkdf2$seven", Active: true},
-		"8": {Password: "pbkdf2$eight"},
-		"9": {Password: "pbkdf2$nine", Active: true},
+		"7":  {ID: "7", Password: "pbkdf2$seven", Active: true},
+		"07": {ID: "7", Password: "pbkdf2$seven", Active: true}, // as SQLite compares
+		"8":  {ID: "8", Password: "pbkdf2$eight"},
+		"9":  {ID: "9", Password: "pbkdf2$nine", Active: true},
 	}}
 	hasher, err := django.NewAuthHasher("secret", "old secret")
 	if err != nil {
@@ -74,6 +76,7 @@ func TestLogin(t *testing.T) {
 		{"a patch does not choose the user", `{}`, `{"key":"K","user":"7","patch":{"_auth_user_id":"9"},"age":60}`, `{` + seven + `}`, 0},
 		{"a session that is gone", ``, `{"key":"K","user":"7","age":60}`, `{` + seven + `}`, 1},
 		{"a key that is none", ``, `{"key":"../","user":"7","age":60}`, `{` + seven + `}`, 0},
+		{"the id as the database writes it", ``, `{"user":"07","age":60}`, `{` + seven + `}`, 0},
 		{"an inactive user", `{"cart":[1]}`, `{"key":"K","user":"8","age":60}`, ``, 0},
 		{"an unknown user", `{"cart":[1]}`, `{"key":"K","user":"1","age":60}`, ``, 0},
 	} {
@@ -135,41 +138,74 @@ func TestLookupChecksTheAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		name, user, hash string
-		live, kept       bool
+		name, user, hash, backend string
+		live                      bool
+		reason                    string // in the log
 	}{
-		{"no user", "", "", true, true},
-		{"the password's hash", "7", hasher.Hash("pbkdf2$seven"), true, true},
-		{"a fallback key's hash", "7", old.Hash("pbkdf2$seven"), true, true},
-		{"an older password's", "7", hasher.Hash("pbkdf2$before"), false, false},
-		{"another user's", "9", hasher.Hash("pbkdf2$seven"), false, false},
-		{"no hash", "7", "", false, false},
-		{"an inactive user", "8", hasher.Hash("pbkdf2$eight"), false, true},
-		{"an unknown user", "1", hasher.Hash(""), false, true},
+		{"no user", "", "", "", true, ""},
+		{"the password's hash", "7", hasher.Hash("pbkdf2$seven"), service.DefaultAuthBackend, true, ""},
+		{"a fallback key's hash", "7", old.Hash("pbkdf2$seven"), service.DefaultAuthBackend, true, ""},
+		{"an older password's", "7", hasher.Hash("pbkdf2$before"), service.DefaultAuthBackend, false, "get_session_auth_hash"},
+		{"another user's", "9", hasher.Hash("pbkdf2$seven"), service.DefaultAuthBackend, false, "get_session_auth_hash"},
+		{"no hash", "7", "", service.DefaultAuthBackend, false, "get_session_auth_hash"},
+		{"an inactive user", "8", hasher.Hash("pbkdf2$eight"), service.DefaultAuthBackend, false, ""},
+		{"an unknown user", "1", hasher.Hash(""), service.DefaultAuthBackend, false, ""},
+		{"another backend's login", "7", hasher.Hash("pbkdf2$seven"), "left.the.Settings", false, "left.the.Settings"},
+		{"no backend", "7", hasher.Hash("pbkdf2$seven"), "", false, "AUTHENTICATION_BACKENDS"},
+		{"an id that is written otherwise", "07", hasher.Hash("pbkdf2$seven"), service.DefaultAuthBackend, false, "as the database writes it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, a, _ := withAccounts(t)
-			data := `{"x":1}`
-			if c.user != "" {
-				data = `{"_auth_user_id":"` + c.user + `"}`
+			data := map[string]string{"x": "1"}
+			for name, value := range map[string]string{"_auth_user_id": c.user, "_auth_user_hash": c.hash, "_auth_user_backend": c.backend} {
+				if value != "" {
+					data[name] = value
+				}
 			}
-			if c.hash != "" {
-				data = `{"_auth_user_hash":"` + c.hash + `","_auth_user_id":"` + c.user + `"}`
+			text, err := json.Marshal(data)
+			if err != nil {
+				t.Fatal(err)
 			}
-			f.create(k, data)
+			f.create(k, string(text))
 			status, got := f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`)
 			if status != 200 || (got != none) != c.live {
 				t.Errorf("got %d %s, want live: %v", status, got, c.live)
 			}
-			if kept := strings.HasPrefix(f.stored(k), "{"); kept != c.kept {
-				t.Errorf("kept: %v, want %v", kept, c.kept)
+			if !strings.HasPrefix(f.stored(k), "{") {
+				t.Error("the session was deleted, which could be the service's own mistake")
+			}
+			if log := f.log.String(); (log == "") != (c.reason == "") || !strings.Contains(log, c.reason) {
+				t.Errorf("the log has %q, want %q in it", log, c.reason)
 			}
 			a.broken = true
 			status, _ = f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`)
-			if want := map[bool]int{true: 503, false: 200}[c.kept && c.user != ""]; status != want {
+			if want := map[bool]int{true: 503, false: 200}[c.user != "" && c.backend == service.DefaultAuthBackend]; status != want {
 				t.Errorf("accounts away: got %d, want %d", status, want)
 			}
 		})
+	}
+}
+
+// TestAuthBackends holds that logins are by the first of the backends, and that all are admitted.
+func TestAuthBackends(t *testing.T) {
+	f, a, hasher := withAccounts(t)
+	var err error
+	f.handler, err = service.New(service.Config{
+		Store: f.store, Token: token, Now: f.clock.Now, Random: f.random,
+		Accounts: &service.Accounts{Users: a, Hasher: hasher, Backends: []string{"one.Backend", "two.Backend"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got := f.do("POST", "/v1/login", `{"user":"7","age":60}`); !strings.Contains(got, `"_auth_user_backend":"one.Backend"`) {
+		t.Errorf("a login: got %s", got)
+	}
+	for backend, live := range map[string]bool{"one.Backend": true, "two.Backend": true, service.DefaultAuthBackend: false} {
+		f.create(k, `{"_auth_user_id":"7","_auth_user_backend":"`+backend+`","_auth_user_hash":"`+hasher.Hash("pbkdf2$seven")+`"}`)
+		if _, got := f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`); (got != none) != live {
+			t.Errorf("%s: got %s, want live: %v", backend, got, live)
+		}
+		f.do("POST", "/v1/flush", `{"key":"`+k+`"}`)
 	}
 }
 
@@ -177,7 +213,7 @@ func TestLookupChecksTheAccount(t *testing.T) {
 func TestAccountsAway(t *testing.T) {
 	f, a, hasher := withAccounts(t)
 	hash := hasher.Hash("pbkdf2$seven")
-	f.create(k, `{"_auth_user_hash":"`+hash+`","_auth_user_id":"7"}`)
+	f.create(k, `{"_auth_user_hash":"`+hash+`","_auth_user_id":"7","_auth_user_backend":"`+service.DefaultAuthBackend+`"}`)
 	a.broken = true
 	f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`)
 	for _, secret := range []string{hash, k, "pbkdf2"} {

@@ -3,22 +3,26 @@ package service
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"cloakroom/session"
 )
 
-// verifyRequest asks whether a session that is kept in its cookie was revoked.
+// verifyRequest asks whether a session that is kept in its cookie was revoked, and whether its
+// account admits it.
 type verifyRequest struct {
 	Signed string `json:"signed"` // session.Signed
+	// Hash and Backend stand under _auth_user_hash and _auth_user_backend. Without a
+	// backend the filter is of an earlier build: only the account itself is looked at.
+	Hash    *string `json:"hash"`
+	Backend *string `json:"backend"`
 	// Expires is when it ends by itself, in Unix seconds; the answer says the same.
 	Expires int64 `json:"expires"`
 }
 
-// verify answers for a session that is kept in its cookie as lookup does for others.
+// verify answers for a session that is kept in its cookie as lookup does for others. What it
+// was asked about stands in the answer, so that it is not taken for another's.
 func (s *service) verify(ctx context.Context, in verifyRequest) (answer, error) {
 	of, ok := session.ParseSigned(in.Signed)
 	if !ok {
@@ -28,13 +32,21 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (answer, error) 
 	if !end.After(s.Now()) {
 		return none, nil
 	}
-	if _, revoked, err := s.revokedUntil(ctx, session.RevokedSession(of.ID)); err != nil || revoked {
+	revoked, err := s.revoked(ctx, of)
+	if err != nil || revoked {
 		return none, err
 	}
 	data := map[string]string{session.SignedKey: in.Signed}
 	if of.User != "" {
-		until, revoked, err := s.revokedUntil(ctx, session.RevokedUser(of.User))
-		if err != nil || (revoked && of.Since <= until) {
+		marks := loginMarks{User: of.User, Hash: in.Hash, Backend: s.Accounts.backends()[0], unhashed: in.Hash == nil}
+		if in.Backend != nil {
+			marks.Backend = *in.Backend
+			data[backendKey] = *in.Backend
+		}
+		if in.Hash != nil {
+			data[hashKey] = *in.Hash
+		}
+		if admitted, err := s.admits(ctx, marks); err != nil || !admitted {
 			return none, err
 		}
 		data[session.UserKey] = of.User
@@ -43,48 +55,27 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (answer, error) 
 	return live(session.Session{Data: text, Expires: end}), err
 }
 
-// revokedUntil reads a revocation.
-func (s *service) revokedUntil(ctx context.Context, key string) (until int64, revoked bool, err error) {
-	v, err := s.Store.Load(ctx, key)
-	if errors.Is(err, session.ErrNotFound) {
-		return 0, false, nil
+// revoked reports whether a session was revoked, by itself or with all of its user's.
+func (s *service) revoked(ctx context.Context, of session.Signed) (bool, error) {
+	keys := []string{session.RevokedSession(of.ID)}
+	if of.User != "" {
+		keys = append(keys, session.RevokedUser(of.User))
 	}
+	notes, err := s.Store.Notes(ctx, keys...)
 	if err != nil {
-		return 0, true, err
+		return true, err
 	}
-	until, err = strconv.ParseInt(string(members(v.Data)[session.RevokedKey]), 10, 64)
-	if err != nil {
-		return 0, true, fmt.Errorf("%w: a revocation without a time", session.ErrUnreadable)
+	if !notes[0].Expires.IsZero() {
+		return true, nil
 	}
-	return until, true, nil
+	return len(notes) > 1 && !notes[1].Expires.IsZero() && of.Since <= notes[1].Number, nil
 }
 
-// Revoke stores that a session kept in its cookie (session.RevokedSession), or all of a
-// user's that began by until (session.RevokedUser), were revoked. It is kept for age, how
-// long such a cookie can live. A later revocation is not undone by an earlier one.
+// Revoke stores that a session kept in its cookie (session.RevokedSession), or all of a user's
+// that began by until (session.RevokedUser), were revoked. It is kept for age, how long such a
+// cookie can live. A later revocation is not undone by an earlier one.
 func Revoke(ctx context.Context, store session.Store, key string, until, now time.Time, age time.Duration) error {
-	v := session.Session{Key: key, Data: revocation(until.Unix()), Expires: now.Add(age)}
-	err := store.Create(ctx, v)
-	if !errors.Is(err, session.ErrExists) {
-		return err
-	}
-	_, err = store.Update(ctx, key, func(before session.Session) (session.Session, error) {
-		if was, err := strconv.ParseInt(string(members(before.Data)[session.RevokedKey]), 10, 64); err == nil && was > until.Unix() {
-			v.Data = revocation(was)
-		}
-		if before.Expires.After(v.Expires) {
-			v.Expires = before.Expires
-		}
-		return v, nil
-	})
-	if !errors.Is(err, session.ErrNotFound) {
-		return err
-	}
-	// One that has run out stands there.
-	if err := store.Delete(ctx, key); err != nil {
-		return err
-	}
-	return store.Create(ctx, v)
+	return store.SetNote(ctx, key, session.Note{Number: until.Unix(), Expires: now.Add(age)})
 }
 
 // revokeSigned revokes a session that is kept in its cookie, or all of a user's.
@@ -104,8 +95,4 @@ func (s *service) revokeSigned(ctx context.Context, in flushRequest) error {
 		key = session.RevokedSession(*in.Key)
 	}
 	return Revoke(ctx, s.Store, key, until, now, time.Duration(in.Age)*time.Second)
-}
-
-func revocation(until int64) json.RawMessage {
-	return json.RawMessage(`{"` + session.RevokedKey + `":` + strconv.FormatInt(until, 10) + `}`)
 }

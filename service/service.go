@@ -39,6 +39,8 @@ type Config struct {
 	// Feed tells filters what to forget; nil: there is none, and they must not
 	// remember. The caller closes it.
 	Feed session.Feed
+	// Guard counts the server's connections; nil: they are not bounded.
+	Guard *Guard
 	// Open serves without a token, to whoever can connect.
 	Open bool
 	// MaxData is how many bytes of JSON a session may have after a write.
@@ -61,6 +63,7 @@ type service struct {
 	Config
 	tokenSum [sha256.Size]byte
 	metrics  *metrics
+	throttle *throttle
 }
 
 // New makes the handler of a service. Without a token it fails with ErrConfig,
@@ -75,6 +78,7 @@ func New(c Config) (http.Handler, error) {
 	s := &service{Config: c.withDefaults()}
 	s.tokenSum = sha256.Sum256([]byte(c.Token))
 	s.metrics = newMetrics(s.Metrics)
+	s.throttle = &throttle{log: s.Log, now: s.Now, kinds: map[string]*throttled{}}
 	return s.routes(), nil
 }
 

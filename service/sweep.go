@@ -17,8 +17,8 @@ const (
 )
 
 // Sweep keeps a store in order until ctx ends: about every interval it deletes
-// the dead sessions, and reads the new ones into the index of users. Several
-// may run on one store. Each begins at another time, drawn at random.
+// the dead sessions and notes. Several may run on one store. Each begins at another time, drawn
+// at random.
 func Sweep(ctx context.Context, s session.Store, interval time.Duration, log *slog.Logger) {
 	wait := rand.N(interval)
 	for pause(ctx, wait) {
@@ -36,19 +36,33 @@ func Sweep(ctx context.Context, s session.Store, interval time.Duration, log *sl
 }
 
 func sweep(ctx context.Context, s session.Store) (cleared int, err error) {
-	if cleared, err = inBatches(ctx, s.ClearExpired); err != nil {
+	if cleared, err = inBatches(ctx, sweepPause, s.ClearExpired); err != nil {
 		return cleared, err
 	}
-	if index, ok := s.(session.UserIndex); ok {
-		_, err = inBatches(ctx, index.IndexUsers)
-	}
+	_, err = inBatches(ctx, sweepPause, s.ClearNotes)
 	return cleared, err
 }
 
-func inBatches(ctx context.Context, do func(context.Context, int) (int, error)) (total int, err error) {
+// indexPause lies between looks for sessions that are not indexed. What has come since is read
+// by the next session.UserIndex.UserKeys anyway.
+const indexPause = time.Second
+
+// Index keeps a store's index of users near until ctx ends. Several may run on one store.
+func Index(ctx context.Context, s session.UserIndex, log *slog.Logger) {
+	failed := false
+	for pause(ctx, indexPause/2+rand.N(indexPause)) {
+		_, err := inBatches(ctx, 0, s.IndexUsers)
+		if err != nil && !failed && ctx.Err() == nil {
+			log.Warn("the index of users is not kept, tried again every second", "error", err)
+		}
+		failed = err != nil
+	}
+}
+
+func inBatches(ctx context.Context, between time.Duration, do func(context.Context, int) (int, error)) (total int, err error) {
 	for {
 		n, err := do(ctx, sweepBatch)
-		if total += n; err != nil || n < sweepBatch || !pause(ctx, sweepPause) {
+		if total += n; err != nil || n < sweepBatch || !pause(ctx, between) {
 			return total, err
 		}
 	}

@@ -1,6 +1,10 @@
 package session
 
-import "io"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+)
 
 // KeyLength is the length of a session key: 32 characters of [a-z0-9], which
 // is 165 bits (django.contrib.sessions.backends.base.SessionBase._get_new_session_key).
@@ -41,6 +45,22 @@ func NewKey(random io.Reader) (string, error) {
 		}
 	}
 	return string(key), nil
+}
+
+// idLength is enough that IDs do not meet by chance.
+const idLength = 16
+
+// ID returns by what operators name a session whose key is this: it is made of the key, opens
+// nothing, and may be logged.
+func ID(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])[:idLength]
+}
+
+// IsID reports whether text has the form of an ID.
+func IsID(text string) bool {
+	_, err := hex.DecodeString(text)
+	return err == nil && len(text) == idLength
 }
 
 // KeyHash gives what stands for a key where the key itself must not: MurmurHash64A with

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -46,27 +45,29 @@ func ParseSigned(text string) (s Signed, ok bool) {
 	return Signed{id, seconds, user}, true
 }
 
-// SignedID gives the ID of a cookie that has none in it yet.
+// SignedID returns the ID of a cookie that has none in it yet.
 func SignedID(cookie string) string { return digest("signed cookie ", cookie) }
 
-// RevokedSession and RevokedUser give the keys under which a store keeps that a session
-// with this Signed.ID, or all sessions of a user until a time, were revoked.
-func RevokedSession(id string) string { return digest("revoked session ", id) }
+// revokedKey is the key, in the data of what an earlier build stored as a session, of until
+// when sessions were revoked, in Unix seconds.
+const revokedKey = "_cloakroom_revoked"
 
-// RevokedUser is described at RevokedSession.
-func RevokedUser(user string) string { return digest("revoked user ", user) }
-
-// RevokedKey is the key, in the data of what is stored there, of until when in Unix
-// seconds. What has it is no session.
-const RevokedKey = "_cloakroom_revoked"
-
-// IsRevocation reports whether data that a store gave is no session's.
-func IsRevocation(data []byte) bool {
-	if !bytes.Contains(data, []byte(`"`+RevokedKey+`"`)) {
-		return false // as nearly all are
+// IsRevocation reports whether data that a store returned is no session's but a revocation of
+// an earlier build's, and until when.
+func IsRevocation(data []byte) (until int64, is bool) {
+	if !bytes.Contains(data, []byte(`"`+revokedKey+`"`)) {
+		return 0, false // as nearly all are
 	}
 	members, err := rawjson.Object(string(data), nil)
-	return err != nil || slices.ContainsFunc(members, func(m rawjson.Member) bool { return m.Name == RevokedKey })
+	if err != nil {
+		return 0, false
+	}
+	for _, m := range members {
+		if m.Name == revokedKey {
+			return number(m.Value), true
+		}
+	}
+	return 0, false
 }
 
 // digest has the form of a session key.

@@ -19,24 +19,29 @@ func TestSigned(t *testing.T) {
 			t.Errorf("%q: got %v, want none", text, got)
 		}
 	}
-	keys := map[string]bool{id: true, session.SignedID("cookie2"): true, session.RevokedSession(id): true, session.RevokedUser(id): true}
+	keys := map[string]bool{session.RevokedSession(id): true, session.RevokedUser(id): true, session.RevokedUser(""): true, session.PredecessorOf(id): true}
+	if len(keys) != 4 {
+		t.Errorf("%v are not four different keys", keys)
+	}
 	for key := range keys {
-		if len(keys) != 4 || !session.ValidKey(key) {
-			t.Errorf("%v are not four different keys", keys)
+		if session.ValidKey(key) {
+			t.Errorf("%s could be a session's", key)
 		}
 	}
 }
 
 func TestIsRevocation(t *testing.T) {
-	for data, want := range map[string]bool{
-		`{"_cloakroom_revoked":5}`:       true,
-		`{"a":1,"_cloakroom_revoked":5}`: true,
-		`{"a":"_cloakroom_revoked"}`:     false,
-		`{}`:                             false,
-		`{"_cloakroom_revoked"`:          true, // a doubt is a refusal
+	for data, want := range map[string]int64{
+		`{"_cloakroom_revoked":5}`:       5,
+		`{"a":1,"_cloakroom_revoked":7}`: 7,
+		`{"a":"_cloakroom_revoked"}`:     -1,
+		`{"a":"\"_cloakroom_revoked\""}`: -1,
+		`{}`:                             -1,
+		`{"_cloakroom_revoked"`:          -1,
 	} {
-		if got := session.IsRevocation([]byte(data)); got != want {
-			t.Errorf("%s: got %v", data, got)
+		until, is := session.IsRevocation([]byte(data))
+		if is != (want >= 0) || is && until != want {
+			t.Errorf("%s: got %d, %v", data, until, is)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -16,9 +17,14 @@ var (
 	// ErrExists says that the new key is taken. The caller draws another.
 	ErrExists = errors.New("session: key exists already")
 	// ErrUnreadable says that what is stored under the key is no session of
-	// ours: tampered with, signed with another key, or not a JSON object. To
-	// Django it is an empty session.
+	// ours: tampered with, or signed with another key. To Django it is an empty
+	// session.
 	ErrUnreadable = errors.New("session: stored data cannot be read")
+	// ErrOpaque says that what is stored under the key is, or could be, a session
+	// to Django, and cannot be read here: it is nested too deep, or of types that
+	// are not known. Errors that wrap it wrap ErrUnreadable too. ErrTooLarge says
+	// the same of a session that is too large.
+	ErrOpaque = fmt.Errorf("%w here, though Django may", ErrUnreadable)
 	// ErrTooLarge says that the session's data is over the store's limit.
 	// It says nothing about whether the session is valid.
 	ErrTooLarge = errors.New("session: data too large")
@@ -101,6 +107,9 @@ type Store interface {
 	// is any and limit is positive) and says how many. Fewer than limit means
 	// that none is left.
 	ClearExpired(ctx context.Context, limit int) (int, error)
+
+	// Notes has its errors wrap ErrUnavailable.
+	Notes
 
 	// Ping reports whether the store answers, with an error that wraps
 	// ErrUnavailable if not.

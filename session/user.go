@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"cloakroom/session/rawjson"
 )
@@ -11,7 +13,7 @@ import (
 // id (django.contrib.auth.SESSION_KEY).
 const UserKey = "_auth_user_id"
 
-// UserOf gives the id of the user whom a session's data names, as text; empty
+// UserOf returns the id of the user whom a session's data names, as text; empty
 // for an anonymous visitor's.
 func UserOf(data []byte) string {
 	members, err := rawjson.Object(string(data), nil)
@@ -32,20 +34,56 @@ func UserOf(data []byte) string {
 
 // UserIndex is a Store that finds a user's sessions without reading all.
 type UserIndex interface {
-	// UserKeys gives the keys of the sessions of a user that were there when
-	// it began.
-	UserKeys(ctx context.Context, user string) ([]string, error)
-	// IndexUsers reads up to limit sessions that are not indexed yet, so that
-	// UserKeys need not, and says how many. Fewer than limit means that none
-	// is left.
+	// UserKeys returns the keys of the sessions of a user that were there when it began,
+	// and those of all sessions that cannot be read and could be the user's.
+	UserKeys(ctx context.Context, user string) (keys, opaque []string, err error)
+	// IndexUsers reads up to limit sessions that are not indexed yet, so that UserKeys need
+	// not, and returns how many. Fewer than limit means that none is left.
 	IndexUsers(ctx context.Context, limit int) (int, error)
 }
 
-// FlushUser deletes all sessions of a user that were there when it began, and
-// gives their keys. After an error some may be deleted: their keys come with
-// it. A store that has no UserIndex is read as a whole.
+// Migrator is a Store that keeps tables of Cloakroom's own in a database of Django's.
+type Migrator interface {
+	// Pending returns the SQL statements that Migrate will run; none, where nothing is due.
+	Pending(ctx context.Context) ([]string, error)
+	// Migrate makes the tables what this build needs.
+	Migrate(ctx context.Context) error
+}
+
+// ErrNotEnded says that sessions could be a user's and cannot be read here: they were not
+// ended.
+var ErrNotEnded = errors.New("session: not all were ended")
+
+// OpaqueError is an ErrNotEnded with their keys.
+type OpaqueError struct {
+	Keys []string
+}
+
+// namedIDs is how many sessions an OpaqueError names.
+const namedIDs = 20
+
+// Error names the sessions by their IDs, not by their keys.
+func (e *OpaqueError) Error() string {
+	ids := make([]string, 0, namedIDs)
+	for _, key := range e.Keys[:min(len(e.Keys), namedIDs)] {
+		ids = append(ids, ID(key))
+	}
+	list := strings.Join(ids, ", ")
+	if more := len(e.Keys) - len(ids); more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%v: these cannot be read here, could be the user's, and have to be revoked one by one by their IDs: %s", ErrNotEnded, list)
+}
+
+// Unwrap returns ErrNotEnded.
+func (e *OpaqueError) Unwrap() error { return ErrNotEnded }
+
+// FlushUser deletes all sessions of a user that were there when it began, and returns their
+// keys. After an error some may be deleted: their keys are returned with it. Where sessions
+// could be the user's and cannot be read, it is an *OpaqueError, after all others were
+// deleted. A store that has no UserIndex is read as a whole.
 func FlushUser(ctx context.Context, s Store, user string) (flushed []string, err error) {
-	keys, err := userKeys(ctx, s, user)
+	keys, opaque, err := userKeys(ctx, s, user)
 	if err != nil {
 		return nil, err
 	}
@@ -55,24 +93,33 @@ func FlushUser(ctx context.Context, s Store, user string) (flushed []string, err
 		}
 		flushed = append(flushed, key)
 	}
+	if len(opaque) > 0 {
+		return flushed, &OpaqueError{opaque}
+	}
 	return flushed, nil
 }
 
-func userKeys(ctx context.Context, s Store, user string) (keys []string, err error) {
+func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string, err error) {
 	if user == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if index, ok := s.(UserIndex); ok {
 		return index.UserKeys(ctx, user)
 	}
 	for v, err := range s.All(ctx) {
 		switch {
-		case errors.Is(err, ErrUnreadable), errors.Is(err, ErrTooLarge):
+		case IsOpaque(err):
+			opaque = append(opaque, v.Key)
+		case errors.Is(err, ErrUnreadable):
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		case UserOf(v.Data) == user:
 			keys = append(keys, v.Key)
 		}
 	}
-	return keys, nil
+	return keys, opaque, nil
 }
+
+// IsOpaque reports whether an error says that a session cannot be read here, and could be to
+// Django.
+func IsOpaque(err error) bool { return errors.Is(err, ErrOpaque) || errors.Is(err, ErrTooLarge) }

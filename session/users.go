@@ -4,6 +4,9 @@ import "context"
 
 // User is what sessions depend on of an account (django.contrib.auth).
 type User struct {
+	// ID is the id as the database writes it, which is what Django keeps under
+	// _auth_user_id: of the texts that lead to one account the one that counts.
+	ID string
 	// Password is the account's password as it is stored, hashed. It is never
 	// logged.
 	Password string
@@ -12,7 +15,7 @@ type User struct {
 
 // Users finds accounts.
 type Users interface {
-	// User gives the account of an id, the text that Django keeps under
+	// User returns the account of an id, the text that Django keeps under
 	// _auth_user_id. ErrNotFound says for certain that there is none; other
 	// errors wrap ErrUnavailable.
 	User(ctx context.Context, id string) (User, error)

@@ -32,6 +32,8 @@ type Options struct {
 	// Create makes what is missing: the file, the table. Without it a store
 	// that is not there is session.ErrUnavailable.
 	Create bool
+	// ReadOnly opens an SQLite file for reading alone: writes fail.
+	ReadOnly bool
 	// Now is the store's clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -110,21 +112,30 @@ func openMemory(_ context.Context, u *url.URL, o Options) (session.Store, error)
 }
 
 func openSQLite(ctx context.Context, u *url.URL, o Options) (session.Store, error) {
-	file := u.Path
+	file, err := sqliteFile(u)
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, file, sqlite.Options{Codec: o.Codec, Create: o.Create, ReadOnly: o.ReadOnly, Now: o.Now})
+}
+
+// sqliteFile returns the file that a URL names.
+func sqliteFile(u *url.URL) (file string, err error) {
+	file = u.Path
 	if u.Opaque != "" {
-		var err error
 		if file, err = url.PathUnescape(u.Opaque); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrURL, err)
+			return "", fmt.Errorf("%w: %w", ErrURL, err)
 		}
 	}
-	if u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || slices.Contains([]string{"", "/", ":memory:"}, file) {
-		return nil, fmt.Errorf("%w: write sqlite:///absolute/file or sqlite:relative/file", ErrURL)
+	if u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || slices.Contains([]string{"", "/", ":memory:"}, file) ||
+		strings.HasPrefix(file, "//") {
+		return "", fmt.Errorf("%w: write sqlite:///absolute/file or sqlite:relative/file", ErrURL)
 	}
-	return sqlite.Open(ctx, file, sqlite.Options(o))
+	return file, nil
 }
 
 func openPostgres(ctx context.Context, rawURL string, o Options) (session.Store, error) {
-	s, err := postgres.Open(ctx, rawURL, postgres.Options(o))
+	s, err := postgres.Open(ctx, rawURL, postgres.Options{Codec: o.Codec, Create: o.Create, Now: o.Now})
 	return opened(s, err, postgres.ErrURL)
 }
 

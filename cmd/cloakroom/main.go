@@ -15,6 +15,7 @@ import (
 
 type cli struct {
 	Serve         serveCmd         `cmd:"" help:"Serve sessions to the filter over HTTP."`
+	Migrate       migrateCmd       `cmd:"" help:"Make Cloakroom's own tables beside Django's: once, before serve."`
 	Sim           simCmd           `cmd:"" help:"Run a proxy-wasm plugin without Envoy, as a small reverse proxy."`
 	Sessions      sessionsCmd      `cmd:"" help:"List, show and revoke sessions."`
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`

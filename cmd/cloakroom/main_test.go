@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -41,6 +42,21 @@ func run(t *testing.T, env map[string]string, stdin string, args ...string) resu
 	return result{status, stdout.String(), stderr.String()}
 }
 
+// djangos makes a database with the table of Django's sessions alone.
+func djangos(t *testing.T) (url string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "db.sqlite3")
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, session_data text NOT NULL, expire_date datetime NOT NULL)"); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite://" + file
+}
+
 // database makes a database with sessions and gives its URL.
 func database(t *testing.T, sessions ...session.Session) string {
 	t.Helper()
@@ -70,6 +86,11 @@ func reopen(t *testing.T, url string) session.Store {
 
 func TestUsage(t *testing.T) {
 	url := database(t)
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unmigrated := djangos(t)
 	without := func(name string) map[string]string {
 		env := secrets()
 		delete(env, name)
@@ -93,7 +114,7 @@ func TestUsage(t *testing.T) {
 		"no token":       {without("CLOAKROOM_TOKEN"), []string{"serve", "--store", url}, 2, "CLOAKROOM_TOKEN"},
 		"token twice":    {both, []string{"serve", "--store", url}, 2, "not both"},
 		"no token file":  {noFile, []string{"serve", "--store", url}, 1, "CLOAKROOM_TOKEN_FILE"},
-		"bad address":    {secrets(), []string{"serve", "--store", url, "--listen", "nowhere"}, 1, "--listen"},
+		"bad address":    {secrets(), []string{"serve", "--store", url, "--accounts", "off", "--listen", "nowhere"}, 1, "--listen"},
 		"list, no key":   {nil, []string{"sessions", "list", "--store", url}, 2, "CLOAKROOM_SECRET_KEY"},
 		"show, no ID":    {secrets(), []string{"sessions", "show", "--store", url}, 2, "<id>"},
 		"show, a key":    {secrets(), []string{"sessions", "show", "--store", url, sessiontest.Key(t)}, 2, "sessions list"},
@@ -101,6 +122,14 @@ func TestUsage(t *testing.T) {
 		"batch of zero":  {nil, []string{"clearsessions", "--store", url, "--batch", "0"}, 2, "--batch"},
 		"no such file":   {nil, []string{"config", "check", filepath.Join(t.TempDir(), "x.yaml")}, 1, "x.yaml"},
 		"bad database":   {secrets(), []string{"serve", "--store", "sqlite://" + t.TempDir()}, 1, "must be the database"},
+		"no table":       {secrets(), []string{"serve", "--store", "sqlite://" + empty}, 1, "no table django_session"},
+		"no such folder": {secrets(), []string{"serve", "--store", "file://" + t.TempDir() + "/none"}, 1, "SESSION_FILE_PATH"},
+		"no such file 2": {secrets(), []string{"serve", "--store", "sqlite://" + t.TempDir() + "/none"}, 1, "unable to open"},
+		"not migrated":   {secrets(), []string{"serve", "--store", unmigrated}, 1, "cloakroom migrate --store " + unmigrated},
+		"no accounts":    {secrets(), []string{"serve", "--store", url}, 1, "--accounts off"},
+		"no such users":  {secrets(), []string{"serve", "--store", url, "--accounts", "sqlite://" + empty}, 1, "table auth_user"},
+		"redis accounts": {secrets(), []string{"serve", "--store", url, "--accounts", "redis://127.0.0.1/0"}, 1, "accounts can be in"},
+		"four slashes":   {secrets(), []string{"serve", "--store", "sqlite:////srv/db"}, 1, "sqlite:///absolute/file"},
 		"no database":    {nil, []string{"clearsessions", "--store", "sqlite:absent"}, 1, "unable to open"},
 		"sim, no plugin": {nil, []string{"sim"}, 2, "--wasm"},
 	} {
@@ -129,7 +158,7 @@ func TestSecretFiles(t *testing.T) {
 		"CLOAKROOM_SECRET_KEY_FILE":           write("key", "new\r\n"),
 		"CLOAKROOM_SECRET_KEY_FALLBACKS_FILE": write("fallbacks", "older\nsecret\n"),
 	}
-	got := run(t, env, "", "sessions", "show", "--store", url, idOf(v.Key))
+	got := run(t, env, "", "sessions", "show", "--store", url, session.ID(v.Key))
 	if got.status != 0 || !strings.Contains(got.stdout, `"readable": true`) {
 		t.Errorf("got %+v, want the session", got)
 	}
@@ -143,7 +172,7 @@ func TestSessions(t *testing.T) {
 	sessions := reopen(t, url)
 
 	table := run(t, secrets(), "", "sessions", "list", "--store", url)
-	if table.status != 0 || strings.Count(table.stdout, "\n") != 3 || !strings.Contains(table.stdout, idOf(mine.Key)) || strings.Contains(table.stdout, "\x1b") {
+	if table.status != 0 || strings.Count(table.stdout, "\n") != 3 || !strings.Contains(table.stdout, session.ID(mine.Key)) || strings.Contains(table.stdout, "\x1b") {
 		t.Errorf("list: got %+v", table)
 	}
 	var listing []listed
@@ -159,8 +188,8 @@ func TestSessions(t *testing.T) {
 	if shown.status != 0 || !strings.Contains(shown.stdout, `"_auth_user_id": "\u001b[31m7"`) {
 		t.Errorf("show: got %+v", shown)
 	}
-	revoked := run(t, secrets(), "", "sessions", "revoke", "--store", url, idOf(mine.Key))
-	if revoked.status != 0 || revoked.stdout != "revoked "+idOf(mine.Key)+"\n" {
+	revoked := run(t, secrets(), "", "sessions", "revoke", "--store", url, session.ID(mine.Key))
+	if revoked.status != 0 || revoked.stdout != "revoked "+session.ID(mine.Key)+"\n" {
 		t.Errorf("revoke: got %+v", revoked)
 	}
 	for _, r := range []result{table, asJSON, shown, revoked} {
@@ -236,10 +265,10 @@ func TestSessionsOfAUser(t *testing.T) {
 	}
 	url := database(t, all...)
 	list := run(t, secrets(), "", "sessions", "list", "--store", url, "--user", "7")
-	if list.status != 0 || strings.Count(list.stdout, "\n") != 3 || strings.Contains(list.stdout, idOf(all[2].Key)) {
+	if list.status != 0 || strings.Count(list.stdout, "\n") != 3 || strings.Contains(list.stdout, session.ID(all[2].Key)) {
 		t.Errorf("list: got %+v", list)
 	}
-	for _, arguments := range [][]string{{}, {"--user", "7", idOf(all[2].Key)}} {
+	for _, arguments := range [][]string{{}, {"--user", "7", session.ID(all[2].Key)}} {
 		if got := run(t, secrets(), "", append([]string{"sessions", "revoke", "--store", url}, arguments...)...); got.status != 2 {
 			t.Errorf("revoke %v: got %+v, want status 2", arguments, got)
 		}
@@ -249,7 +278,7 @@ func TestSessionsOfAUser(t *testing.T) {
 		t.Errorf("revoke: got %+v", revoked)
 	}
 	left := run(t, secrets(), "", "sessions", "list", "--store", url)
-	if strings.Count(left.stdout, "\n") != 2 || !strings.Contains(left.stdout, idOf(all[2].Key)) {
+	if strings.Count(left.stdout, "\n") != 2 || !strings.Contains(left.stdout, session.ID(all[2].Key)) {
 		t.Errorf("left: got %+v", left)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,8 +22,9 @@ import (
 
 type revokeCmd struct {
 	storeFlag `embed:""`
-	ID        string        `arg:"" optional:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
-	User      string        `placeholder:"ID" help:"Delete all sessions of this user instead."`
+	ID        string `arg:"" optional:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
+	User      string `placeholder:"ID" help:"Delete all sessions of this user instead."`
+	usersFlag `embed:""`
 	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - reads such a cookie, and --user ends the user's too."`
 	Before    time.Time     `placeholder:"2026-12-31T23:59:59Z" help:"With --user and --signed-age: end only those in cookies that began by then."`
 	Service   string        `placeholder:"http://127.0.0.1:8081" help:"The running session service, which tells filters that have a cache. Needed for that where the store has no feed of its own: SQLite, files. It is sent CLOAKROOM_TOKEN."`
@@ -53,20 +55,27 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := sessions.Delete(ctx, v.Key); err != nil {
+	ended, err := service.End(ctx, sessions, v.Key)
+	if err != nil {
 		return err
 	}
-	if err := c.tell(ctx, a, sessions, session.SessionEvent(v.Key), "/v1/changed", map[string]any{"key": v.Key}); err != nil {
-		return err
+	for _, key := range ended {
+		if err := c.publish(ctx, a, sessions, session.SessionEvent(key), "/v1/changed", map[string]any{"key": key}); err != nil {
+			return err
+		}
 	}
 	if c.JSON {
 		return a.printJSON(describe(v, v.Data != nil))
 	}
-	fmt.Fprintln(a.stdout, "revoked", idOf(v.Key))
+	fmt.Fprintln(a.stdout, "revoked", session.ID(v.Key))
 	return nil
 }
 
 func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Store) error {
+	var err error
+	if c.User, err = c.userID(ctx, a, sessions, c.User); err != nil {
+		return err
+	}
 	now := time.Now()
 	if c.SignedAge > 0 {
 		until := now
@@ -78,10 +87,11 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 		}
 	}
 	var keys []string
+	var opaque error // those that could not be ended
 	if c.Before.IsZero() {
-		var err error
-		if keys, err = session.FlushUser(ctx, sessions, c.User); err != nil {
-			return fmt.Errorf("after %d sessions: %w; run it again to go on", len(keys), err)
+		keys, opaque = session.FlushUser(ctx, sessions, c.User)
+		if opaque != nil && !errors.Is(opaque, session.ErrNotEnded) {
+			return fmt.Errorf("after %s: %w; run it again to go on", countOf(len(keys), "session"), opaque)
 		}
 	}
 	flush := map[string]any{"user": c.User}
@@ -91,18 +101,21 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 	if !c.Before.IsZero() {
 		flush["before"] = c.Before.Unix()
 	}
-	if err := c.tell(ctx, a, sessions, session.UserEvent(c.User), "/v1/flush", flush); err != nil {
+	if err := c.publish(ctx, a, sessions, session.UserEvent(c.User), "/v1/flush", flush); err != nil {
 		return err
 	}
 	if c.JSON {
-		return a.printJSON(map[string]int{"revoked": len(keys)})
+		if err := a.printJSON(map[string]int{"revoked": len(keys)}); err != nil {
+			return err
+		}
+		return opaque
 	}
 	and := ""
 	if c.SignedAge > 0 {
 		and = ", and those in cookies"
 	}
-	fmt.Fprintf(a.stdout, "revoked %d sessions%s\n", len(keys), and)
-	return nil
+	fmt.Fprintf(a.stdout, "revoked %s%s\n", countOf(len(keys), "session"), and)
+	return opaque
 }
 
 // maxCookieData bounds what a signed cookie unpacks to.
@@ -133,7 +146,7 @@ func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.S
 	if err := service.Revoke(ctx, sessions, session.RevokedSession(id), now, now, c.SignedAge); err != nil {
 		return err
 	}
-	if err := c.tell(ctx, a, sessions, session.SessionEvent(id), "/v1/changed", map[string]any{"key": id}); err != nil {
+	if err := c.publish(ctx, a, sessions, session.SessionEvent(id), "/v1/changed", map[string]any{"key": id}); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -143,7 +156,7 @@ func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.S
 	return nil
 }
 
-// signedID gives the session.Signed.ID of a cookie.
+// signedID returns the session.Signed.ID of a cookie.
 func signedID(cookie string, data []byte) string {
 	members, err := rawjson.Object(string(data), nil)
 	for _, m := range members {
@@ -155,9 +168,9 @@ func signedID(cookie string, data []byte) string {
 	return session.SignedID(cookie)
 }
 
-// tell has the filters that remember sessions hear of an end: by the running service,
-// where it is named, or by the store's feed, where that reaches them.
-func (c *revokeCmd) tell(ctx context.Context, a *app, sessions session.Store, event, path string, body map[string]any) error {
+// publish publishes an end to the filters that have a cache: by the running service, where it
+// is named, or by the store's feed, where that reaches them.
+func (c *revokeCmd) publish(ctx context.Context, a *app, sessions session.Store, event, path string, body map[string]any) error {
 	if c.Service != "" {
 		if err := c.call(ctx, a, path, body); err != nil {
 			return fmt.Errorf("it is done in the store, but filters may not have heard of it: --service: %w", err)
@@ -170,7 +183,7 @@ func (c *revokeCmd) tell(ctx context.Context, a *app, sessions session.Store, ev
 	}
 	defer f.Close()
 	if _, alone := f.(*feed.Memory); alone {
-		fmt.Fprintln(a.stderr, "this store has no feed: where filters have a cache, they hear of it after cache.ttl; name the running service by --service for them to hear at once")
+		fmt.Fprintln(a.stderr, "this store has no feed: filters that have a cache see it after cache.ttl; name the running service by --service for them to see it at once")
 	}
 	return f.Publish(ctx, event)
 }
@@ -198,8 +211,17 @@ func (c *revokeCmd) call(ctx context.Context, a *app, path string, body map[stri
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	// Conflict: not all could be ended, which the caller knows; what was is published.
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusConflict {
 		return fmt.Errorf("%s answers %s", path, response.Status)
 	}
 	return nil
+}
+
+// countOf returns "1 session", "2 sessions".
+func countOf(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -67,3 +67,12 @@ func (f storeFlag) openReadable(ctx context.Context, a *app) (session.Store, err
 	}
 	return store.Open(ctx, f.Store, store.Options{Codec: codec})
 }
+
+// openReading is openReadable for commands that change nothing, and need no right to.
+func (f storeFlag) openReading(ctx context.Context, a *app) (session.Store, error) {
+	codec, err := a.codec()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, f.Store, store.Options{Codec: codec, ReadOnly: true})
+}

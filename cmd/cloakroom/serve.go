@@ -10,21 +10,26 @@ import (
 	"time"
 
 	"cloakroom/service"
+	"cloakroom/session"
 	"cloakroom/store"
 )
 
 type serveCmd struct {
-	storeFlag `embed:""`
-	Listen    string        `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one."`
-	Accounts  string        `default:"auto" placeholder:"auto|off|URL" help:"Database with the users' accounts, so that a changed password ends sessions and inactive users are refused: auto (the store's own, if it has the table), off, or a sqlite: or postgres: URL."`
-	Users     string        `default:"auth_user" placeholder:"TABLE" help:"Table of the accounts, with the columns id, password and is_active."`
-	Sweep     time.Duration `default:"1h" placeholder:"DURATION" help:"Delete expired sessions and index users about so often, in the background; 0: never."`
-	LogFormat string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
-	MaxData   int           `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON."`
+	storeFlag    `embed:""`
+	Listen       string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one."`
+	Accounts     string `default:"auto" placeholder:"auto|off|URL" help:"Database with the users' accounts, so that a changed password ends sessions and inactive users are refused: auto (the store's own), off, or a sqlite: or postgres: URL."`
+	usersFlag    `embed:""`
+	AuthBackends []string      `default:"django.contrib.auth.backends.ModelBackend" placeholder:"PATH,…" help:"AUTHENTICATION_BACKENDS: sessions of other backends are refused, and x-session-login logs in by the first."`
+	Sweep        time.Duration `default:"1h" placeholder:"DURATION" help:"Delete expired sessions about so often, in the background; 0: never."`
+	LogFormat    string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
+	MaxData      int           `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON."`
 }
 
 // drain is how long requests may take to end after the signal to stop.
 const drain = 10 * time.Second
+
+// strangers is how many connections may be open on which no request had the token.
+const strangers = 256
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	log := a.logger(c.LogFormat)
@@ -36,11 +41,19 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	sessions, err := store.Open(ctx, c.Store, store.Options{Codec: codec, Create: true})
+	sessions, err := store.Open(ctx, c.Store, store.Options{Codec: codec})
 	if err != nil {
 		return err
 	}
 	defer sessions.Close()
+	if err := migrated(ctx, sessions, c.Store); err != nil {
+		return err
+	}
+	if _, ok := sessions.(session.Migrator); !ok {
+		if err := moveRevocations(ctx, sessions, log); err != nil {
+			return err
+		}
+	}
 	accounts, closeAccounts, err := c.accounts(ctx, a, sessions)
 	if err != nil {
 		return err
@@ -51,7 +64,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer feed.Close()
-	handler, err := service.New(service.Config{Store: sessions, Feed: feed, Token: token, Accounts: accounts, MaxData: c.MaxData, Log: log})
+	guard := service.NewGuard(strangers)
+	handler, err := service.New(service.Config{Guard: guard, Store: sessions, Feed: feed, Token: token, Accounts: accounts, MaxData: c.MaxData, Log: log})
 	if err != nil {
 		return err
 	}
@@ -59,14 +73,25 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	if accounts == nil && c.Accounts == "auto" {
-		log.Info("accounts are not checked: the store has no table " + c.Users + "; --accounts names another database")
-	}
 	if c.Sweep > 0 {
 		go service.Sweep(ctx, sessions, c.Sweep, log)
 	}
+	if index, ok := sessions.(session.UserIndex); ok {
+		go service.Index(ctx, index, log)
+	}
 	log.Info("ready", "address", listener.Addr().String())
-	return serve(ctx, newServer(handler, log), listener, log)
+	return serve(ctx, newServer(handler, guard, log), listener, log)
+}
+
+// moveRevocations makes notes of an earlier build's revocations, once in a store's life.
+func moveRevocations(ctx context.Context, sessions session.Store, log *slog.Logger) error {
+	next := time.Now().Add(5 * time.Second)
+	return session.MoveRevocations(ctx, sessions, func(n int) {
+		if now := time.Now(); now.After(next) {
+			log.Info("reading every session once, for revocations of earlier builds", "read", n)
+			next = now.Add(5 * time.Second)
+		}
+	})
 }
 
 func (a *app) logger(format string) *slog.Logger {
@@ -76,12 +101,14 @@ func (a *app) logger(format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, nil))
 }
 
-func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+func newServer(handler http.Handler, guard *service.Guard, log *slog.Logger) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Handler:           handler,
+		ConnContext:       guard.ConnContext,
+		ConnState:         guard.ConnState,
 		Protocols:         &protocols,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,

@@ -32,7 +32,7 @@ func serveFor(t *testing.T, url string) *served {
 	s := &served{stop: stop, log: bufio.NewReader(reader), status: make(chan int, 1)}
 	a := &app{strings.NewReader(""), io.Discard, writer, lookupIn(secrets())}
 	go func() {
-		s.status <- a.run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--store", url})
+		s.status <- a.run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--store", url, "--accounts", "off"})
 		writer.Close()
 	}()
 	s.address = s.until(t, readyLine)

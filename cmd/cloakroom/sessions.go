@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +22,7 @@ type sessionsCmd struct {
 	Revoke revokeCmd `cmd:"" help:"Delete a session: whoever holds its cookie is logged out."`
 }
 
-// listed is what is told of a session. Its key is a secret that opens the
+// listed is what is printed of a session. Its key is a secret that opens the
 // session; the ID is made of the key and opens nothing.
 type listed struct {
 	ID       string          `json:"id"`
@@ -36,19 +34,11 @@ type listed struct {
 	Data     json.RawMessage `json:"data,omitempty"`
 }
 
-// idLength is enough that IDs do not meet by chance.
-const idLength = 16
-
-func idOf(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:])[:idLength]
-}
-
 func describe(v session.Session, readable bool) listed {
-	return listed{ID: idOf(v.Key), Expires: v.Expires, User: userOf(v.Data), Bytes: len(v.Data), Readable: readable}
+	return listed{ID: session.ID(v.Key), Expires: v.Expires, User: userOf(v.Data), Bytes: len(v.Data), Readable: readable}
 }
 
-// userOf gives the user as JSON writes it, without quotes: nothing in it can
+// userOf returns the user as JSON writes it, without quotes: nothing in it can
 // command a terminal.
 func userOf(data []byte) string {
 	return strings.Trim(string(rawjson.AppendString(nil, session.UserOf(data))), `"`)
@@ -63,21 +53,25 @@ type listCmd struct {
 	storeFlag `embed:""`
 	JSON      bool   `help:"Print JSON."`
 	User      string `placeholder:"ID" help:"List the sessions of one user."`
-	ShowKeys  bool   `help:"Print the keys too: each opens its session."`
+	usersFlag `embed:""`
+	ShowKeys  bool `help:"Print the keys too: each opens its session."`
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
-	sessions, err := c.openReadable(ctx, a)
+	sessions, err := c.openReading(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer sessions.Close()
+	if c.User, err = c.userID(ctx, a, sessions, c.User); err != nil {
+		return err
+	}
 	all := []listed{}
 	for v, err := range sessions.All(ctx) {
 		if err != nil && !unreadable(err) {
 			return err
 		}
-		if (c.User != "" && session.UserOf(v.Data) != c.User) || session.IsRevocation(v.Data) {
+		if c.User != "" && session.UserOf(v.Data) != c.User {
 			continue
 		}
 		l := describe(v, err == nil)
@@ -117,7 +111,7 @@ type one struct {
 	ID string `arg:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
 }
 
-// find gives the session even where its data cannot be read.
+// find returns the session even where its data cannot be read.
 func (o one) find(ctx context.Context, a *app, sessions session.Store) (session.Session, error) {
 	if o.ID == "" {
 		return session.Session{}, fmt.Errorf("%w: which session? cloakroom sessions list shows the IDs", errUsage)
@@ -128,16 +122,16 @@ func (o one) find(ctx context.Context, a *app, sessions session.Store) (session.
 		if err != nil && err != io.EOF {
 			return session.Session{}, err
 		}
-		id = idOf(strings.TrimSpace(line))
+		id = session.ID(strings.TrimSpace(line))
 	}
-	if len(id) != idLength {
+	if !session.IsID(id) {
 		return session.Session{}, fmt.Errorf("%w: %q is no session's ID; cloakroom sessions list shows them", errUsage, o.ID)
 	}
 	for v, err := range sessions.All(ctx) {
 		if err != nil && !unreadable(err) {
 			return session.Session{}, err
 		}
-		if idOf(v.Key) == id {
+		if session.ID(v.Key) == id {
 			return v, nil
 		}
 	}
@@ -150,7 +144,7 @@ type showCmd struct {
 }
 
 func (c *showCmd) Run(ctx context.Context, a *app) error {
-	sessions, err := c.openReadable(ctx, a)
+	sessions, err := c.openReading(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ var (
 	// ErrSignature says that a text was signed by none of the keys.
 	ErrSignature = fmt.Errorf("%w: django: signature does not match", session.ErrUnreadable)
 	// ErrFormat says that a text, though signed by one of the keys, is not of
-	// Django's form.
-	ErrFormat = fmt.Errorf("%w: django: not of Django's form", session.ErrUnreadable)
+	// Django's form as far as it is known here.
+	ErrFormat = fmt.Errorf("%w: django: not of Django's form", session.ErrOpaque)
 	// ErrNoKey says that there is no SECRET_KEY to sign or to verify with.
 	ErrNoKey = errors.New("django: SECRET_KEY is empty")
 )

@@ -70,6 +70,9 @@ func RunWith(t *testing.T, traits Traits, open Open) {
 		{"deleted is not brought back", testNotBroughtBack},
 		{"one rotation wins", testRotateOnce},
 		{"flush a user", testFlushUser},
+		{"notes", testNotes},
+		{"the largest note stays", testNoteRace},
+		{"revocations of earlier builds", testMoveRevocations},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fixture{T: t, clock: &Clock{}, ctx: t.Context(), traits: traits}

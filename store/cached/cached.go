@@ -32,6 +32,7 @@ type Cache interface {
 type Database interface {
 	session.Store
 	session.UserIndex
+	session.Migrator
 	// Users gives the accounts in a table.
 	Users(ctx context.Context, table string) (session.Users, error)
 }

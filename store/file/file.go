@@ -73,7 +73,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, fmt.Errorf("%w; the folder is %s, and must be there: SESSION_FILE_PATH", unavailable(err), dir)
 	}
 	s := &Store{Options: o, dir: dir, root: root, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}

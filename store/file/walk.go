@@ -15,6 +15,21 @@ const batch = 256
 // keys walks over the keys of the folder's files.
 func (s *Store) keys(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		for name, err := range s.names(ctx) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if key, ok := s.keyOf(name); ok && !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+// names walks over the names of the folder's files.
+func (s *Store) names(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
 		dir, err := s.root.Open(".")
 		if err != nil {
 			yield("", unavailable(err))
@@ -28,7 +43,7 @@ func (s *Store) keys(ctx context.Context) iter.Seq2[string, error] {
 			}
 			names, err := dir.Readdirnames(batch)
 			for _, name := range names {
-				if key, ok := s.keyOf(name); ok && !yield(key, nil) {
+				if !yield(name, nil) {
 					return
 				}
 			}

@@ -78,14 +78,26 @@ func (s *Store) write(v session.Session) (temporary string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if temporary, err = s.writeFile(text); err != nil {
+		return "", err
+	}
+	at := s.written(v.Data, v.Expires)
+	if err := s.root.Chtimes(temporary, at, at); err != nil {
+		s.root.Remove(temporary)
+		return "", unavailable(err)
+	}
+	return temporary, nil
+}
+
+// writeFile makes a file with a text in it, under a name that nothing else has.
+func (s *Store) writeFile(text string) (temporary string, err error) {
 	temporary = ".cloakroom-" + rand.Text()
 	f, err := s.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", unavailable(err)
 	}
 	_, err = f.WriteString(text)
-	at := s.written(v.Data, v.Expires)
-	if err = errors.Join(err, f.Close(), s.root.Chtimes(temporary, at, at)); err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		s.root.Remove(temporary)
 		return "", unavailable(err)
 	}

@@ -22,13 +22,14 @@ type Store struct {
 
 	mu       sync.Mutex
 	sessions map[string]session.Session // nil once closed
+	notes    map[string]session.Note
 }
 
 var _ session.Store = (*Store)(nil)
 
 // New makes an empty store with the clock now.
 func New(now func() time.Time) *Store {
-	return &Store{now: now, sessions: map[string]session.Session{}}
+	return &Store{now: now, sessions: map[string]session.Session{}, notes: map[string]session.Note{}}
 }
 
 // lock enters the store, unless it is closed or ctx has ended.
@@ -173,6 +174,54 @@ func (s *Store) ClearExpired(ctx context.Context, limit int) (int, error) {
 		}
 		if !v.Live(now) {
 			delete(s.sessions, key)
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Notes implements session.Notes.
+func (s *Store) Notes(ctx context.Context, keys ...string) ([]session.Note, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	notes := make([]session.Note, len(keys))
+	for i, key := range keys {
+		if n := s.notes[key]; n.Expires.After(s.now()) {
+			notes[i] = n
+		}
+	}
+	return notes, nil
+}
+
+// SetNote implements session.Notes.
+func (s *Store) SetNote(ctx context.Context, key string, n session.Note) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	n.Expires = n.Expires.UTC().Truncate(time.Millisecond)
+	if before := s.notes[key]; before.Expires.After(s.now()) {
+		n = before.Merge(n)
+	}
+	s.notes[key] = n
+	return nil
+}
+
+// ClearNotes implements session.Notes.
+func (s *Store) ClearNotes(ctx context.Context, limit int) (int, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	n := 0
+	for key, note := range s.notes {
+		if n < limit && !note.Expires.After(s.now()) {
+			delete(s.notes, key)
 			n++
 		}
 	}

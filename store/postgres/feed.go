@@ -11,13 +11,9 @@ import (
 	"cloakroom/session"
 )
 
-// feedTable keeps the feed, in the order in which events were published: they
-// are inserted under a lock that lasts until the commit, so that no number
-// becomes visible before a smaller one.
-var feedTable = []string{
-	`CREATE TABLE IF NOT EXISTS cloakroom_feed (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event text NOT NULL, at timestamp with time zone NOT NULL DEFAULT now())`,
-}
-
+// The feed is kept in the table cloakroom_feed, in the order in which events were published:
+// they are inserted under a lock that lasts until the commit, so that no number becomes
+// visible before a smaller one.
 const (
 	feedLock   = 0x636c6f616b666565 // for pg_advisory_xact_lock
 	feedKept   = "10 minutes"
@@ -44,17 +40,10 @@ type Feed struct {
 
 var _ session.Feed = (*Feed)(nil)
 
-// Feed opens the database's feed. It makes the table if there is none. Close
-// it before the Store.
+// Feed opens the database's feed. Close it before the Store.
 func (s *Store) Feed(ctx context.Context) (session.Feed, error) {
-	var there bool
-	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('cloakroom_feed') IS NOT NULL").Scan(&there); err != nil {
+	if _, err := s.pool.Exec(ctx, "SELECT 1 FROM cloakroom_feed LIMIT 1"); err != nil {
 		return nil, unavailable(err)
-	}
-	if !there {
-		if err := s.makeTables(ctx, feedTable); err != nil {
-			return nil, err
-		}
 	}
 	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Feed{store: s, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{})}

@@ -27,9 +27,11 @@ type Options struct {
 	// Codec reads and writes session_data. With nil, sessions can be deleted
 	// and cleared only.
 	Codec *django.Codec
-	// Create makes Django's table if there is none. Where Django is to make
-	// it, let its migrations run first.
+	// Create makes Django's table if there is none, and Cloakroom's own tables: for
+	// tests and trials.
 	Create bool
+	// AccountsOnly asks for no django_session: accounts can be in a database of their own.
+	AccountsOnly bool
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -76,9 +78,9 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	if err := s.prepare(ctx, o.Create); err != nil {
+	if err := s.prepare(ctx, o); err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("%w; the URL must name the database of a Django project", err)
+		return nil, err
 	}
 	return s, nil
 }
@@ -93,6 +95,11 @@ func hasParameter(rawURL, name string) bool {
 
 // unavailable marks what went wrong between us and PostgreSQL.
 func unavailable(err error) error {
+	if own := strings.Contains(err.Error(), "cloakroom_"); own && isCode(err, undefinedTable) {
+		err = fmt.Errorf("%w; Cloakroom's own tables are missing: run cloakroom migrate", err)
+	} else if own && isCode(err, insufficientPrivilege) {
+		err = fmt.Errorf("%w; GRANT SELECT, INSERT, UPDATE, DELETE ON cloakroom_feed, cloakroom_note, cloakroom_session_index to the role", err)
+	}
 	return fmt.Errorf("%w: PostgreSQL: %w", session.ErrUnavailable, err)
 }
 

@@ -287,13 +287,13 @@ func TestUsers(t *testing.T) {
 		want      session.User
 		err       error
 	}{
-		{`people.my"users`, "7", session.User{Password: "seven", Active: true}, nil},
-		{`people.my"users`, "8", session.User{Password: "eight"}, nil},
+		{`people.my"users`, "7", session.User{ID: "7", Password: "seven", Active: true}, nil},
+		{`people.my"users`, "8", session.User{ID: "8", Password: "eight"}, nil},
 		{`people.my"users`, "9", session.User{}, session.ErrNotFound},
 		{`people.my"users`, "7 OR 1=1", session.User{}, session.ErrNotFound},
 		{`people.my"users`, "99999999999999", session.User{}, session.ErrNotFound},
 		{`people.my"users`, "\x00", session.User{}, session.ErrNotFound},
-		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{Password: "uuid", Active: true}, nil},
+		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{ID: "00112233-4455-6677-8899-aabbccddeeff", Password: "uuid", Active: true}, nil},
 		{"members", "7", session.User{}, session.ErrNotFound},
 	} {
 		users, err := s.Users(t.Context(), tt.table)
@@ -328,7 +328,7 @@ func TestNoRights(t *testing.T) {
 	admin := open(t, url, codec(t, "secret"), time.Now)
 	key := create(t, admin)
 	exec(t, connect(t, url), "DROP ROLE IF EXISTS nobody_here; CREATE ROLE nobody_here LOGIN PASSWORD 'x'")
-	s := open(t, strings.Replace(url, "postgres:pass%20word%2F%3F%23@", "nobody_here:x@", 1), codec(t, "secret"), time.Now)
+	s := existing(t, strings.Replace(url, "postgres:pass%20word%2F%3F%23@", "nobody_here:x@", 1))
 	_, err := s.Load(t.Context(), key)
 	if !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("Load: %v", err)

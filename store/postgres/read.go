@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -15,7 +14,11 @@ import (
 )
 
 // columns reads no more of a row than a session can have.
-var columns = fmt.Sprintf("session_key, left(session_data, %d), expire_date", django.MaxText+1)
+var columns = columnsOf("")
+
+func columnsOf(table string) string {
+	return fmt.Sprintf("%[1]ssession_key, left(%[1]ssession_data, %[2]d), %[1]sexpire_date", table, django.MaxText+1)
+}
 
 var (
 	selectLive   = "SELECT " + columns + " FROM django_session WHERE session_key = $1 AND expire_date > $2"
@@ -31,23 +34,16 @@ type row struct {
 
 func (r *row) scan(scan func(...any) error) error { return scan(&r.key, &r.data, &r.expires) }
 
-// never is the end of a session whose expire_date is infinity.
-var never = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
-
 // decode gives the session with its Key and Expires even where its data cannot
 // be read.
 func (s *Store) decode(r row) (session.Session, error) {
 	v := session.Session{Key: r.key, Expires: r.expires.Time.UTC()}
 	if r.expires.InfinityModifier == pgtype.Infinity {
-		v.Expires = never
+		v.Expires = session.Never // infinity
 	}
 	var err error
 	v.Data, err = s.codec.Decode(r.data)
 	return v, err
-}
-
-type querier interface {
-	QueryRow(ctx context.Context, query string, args ...any) pgx.Row
 }
 
 func (s *Store) load(ctx context.Context, q querier, query, key string) (session.Session, error) {

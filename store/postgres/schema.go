@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"cloakroom/session"
 )
 
 // schema is what Django's migration sessions.0001_initial makes in PostgreSQL,
@@ -15,36 +17,60 @@ var schema = []string{
 	`CREATE INDEX IF NOT EXISTS "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")`,
 }
 
-var errNoTable = errors.New("no table django_session: run Django's migrations")
+// errNoTable says where django_session was looked for.
+func errNoTable(ctx context.Context, q querier) error {
+	var database, schemas string
+	const where = "SELECT current_database(), array_to_string(current_schemas(false), ', ')"
+	if err := q.QueryRow(ctx, where).Scan(&database, &schemas); err != nil {
+		return unavailable(err)
+	}
+	return fmt.Errorf("%w: PostgreSQL: no table django_session in the database %s, schemas %q (search_path): the URL must name the database, and by search_path the schema, of a Django project, whose migrations have been run",
+		session.ErrUnavailable, database, schemas)
+}
 
 // schemaLock is the advisory lock under which the table is made: IF NOT EXISTS
 // alone fails where two make it at the same time.
 const schemaLock = 0x636c6f616b726f6f
 
-// prepare looks for Django's table, and makes it if there is none and create
-// says so.
-func (s *Store) prepare(ctx context.Context, create bool) error {
+// prepare looks for Django's table. With create it makes the table if there is none, and
+// Cloakroom's own.
+func (s *Store) prepare(ctx context.Context, o Options) error {
+	if o.AccountsOnly {
+		if err := s.pool.Ping(ctx); err != nil {
+			return unavailable(err)
+		}
+		return nil
+	}
 	var there bool
 	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('django_session') IS NOT NULL").Scan(&there); err != nil {
 		return unavailable(err)
 	}
 	switch {
-	case there:
+	case !there && !o.Create:
+		return errNoTable(ctx, s.pool)
+	case !o.Create:
 		return nil
-	case !create:
-		return unavailable(errNoTable)
+	case !there:
+		if err := s.makeTables(ctx, func(context.Context, querier) ([]string, error) { return schema, nil }); err != nil {
+			return err
+		}
 	}
-	return s.makeTables(ctx, schema)
+	return s.Migrate(ctx)
 }
 
-func (s *Store) makeTables(ctx context.Context, statements []string) error {
+// makeTables executes what due returns, while nothing else does.
+func (s *Store) makeTables(ctx context.Context, due func(context.Context, querier) ([]string, error)) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(schemaLock)); err != nil {
 			return unavailable(err)
 		}
+		statements, err := due(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for _, statement := range statements {
 			if _, err := tx.Exec(ctx, statement); err != nil {
-				return unavailable(err)
+				return fmt.Errorf("%w; the statement is %s", unavailable(err), statement)
 			}
 		}
 		return nil

@@ -14,9 +14,10 @@ import (
 
 // PostgreSQL's error codes (its manual, appendix A).
 const (
-	undefinedTable   = "42P01"
-	invalidText      = "22P02"
-	numberOutOfRange = "22003"
+	undefinedTable        = "42P01"
+	insufficientPrivilege = "42501"
+	invalidText           = "22P02"
+	numberOutOfRange      = "22003"
 )
 
 // users are the accounts in one table of the same database.
@@ -25,12 +26,12 @@ type users struct {
 	query string
 }
 
-// Users gives the accounts in table, auth_user or another with the columns id,
+// Users returns the accounts in table, auth_user or another with the columns id,
 // password and is_active; a schema may stand before a dot. ErrNotFound: there
 // is no such table. Other errors wrap session.ErrUnavailable.
 func (s *Store) Users(ctx context.Context, table string) (session.Users, error) {
 	name := pgx.Identifier(strings.Split(table, ".")).Sanitize()
-	u := &users{s, "SELECT password, is_active FROM " + name + " WHERE id = $1"}
+	u := &users{s, "SELECT id::text, password, is_active FROM " + name + " WHERE id = $1"}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	_, err := s.pool.Exec(ctx, "SELECT id, password, is_active FROM "+name+" LIMIT 0")
@@ -51,7 +52,7 @@ func (u *users) User(ctx context.Context, id string) (session.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var user session.User
-	err := u.store.pool.QueryRow(ctx, u.query, id).Scan(&user.Password, &user.Active)
+	err := u.store.pool.QueryRow(ctx, u.query, id).Scan(&user.ID, &user.Password, &user.Active)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows), isCode(err, invalidText), isCode(err, numberOutOfRange):
 		return session.User{}, session.ErrNotFound

@@ -20,9 +20,6 @@ type stored struct {
 	dict *pickle.Dict
 }
 
-// never is the end of a session that Redis does not forget by itself.
-var never = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
-
 // decode makes a session of readScript's answer. Key and Expires are set even
 // where the data cannot be read.
 func (s *Store) decode(key string, answer []any) (v stored, err error) {
@@ -34,7 +31,7 @@ func (s *Store) decode(key string, answer []any) (v stored, err error) {
 	v.text, _ = answer[1].(string)
 	v.ends, _ = answer[2].(int64)
 	if v.Expires = time.UnixMilli(v.ends).UTC(); v.ends == -1 {
-		v.Expires = never
+		v.Expires = session.Never // Redis does not remove it by itself
 	}
 	if what == none || !v.Live(s.now()) {
 		return v, session.ErrNotFound

@@ -13,7 +13,11 @@ import (
 
 // columns reads no more of a row than a session can have, and keeps the driver
 // from making times of the dates.
-var columns = fmt.Sprintf("session_key, substr(session_data, 1, %d), CAST(expire_date AS TEXT)", django.MaxText+1)
+var columns = columnsOf("")
+
+func columnsOf(table string) string {
+	return fmt.Sprintf("%[1]ssession_key, substr(%[1]ssession_data, 1, %[2]d), CAST(%[1]sexpire_date AS TEXT)", table, django.MaxText+1)
+}
 
 var (
 	selectLive = "SELECT " + columns + " FROM django_session WHERE session_key = ? AND expire_date > ?"

@@ -16,32 +16,33 @@ var schema = []string{
 
 var errNoTable = errors.New("no table django_session: run Django's migrations")
 
-// prepare looks for Django's table, and makes it if there is none and create
-// says so. It takes no write lock where there is one.
-func (s *Store) prepare(ctx context.Context, create bool) error {
-	// With a write-ahead log readers and the writer do not wait for each
-	// other. Where it cannot be had (another process is reading just now, a
-	// network file system), the store works all the same, only slower.
-	s.writer.ExecContext(ctx, "PRAGMA journal_mode = WAL")
-	var tables int
-	const query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'django_session'"
-	if err := s.writer.QueryRowContext(ctx, query).Scan(&tables); err != nil {
-		return unavailable(err)
-	}
+// prepare looks for Django's table. With create it makes the table if there is none, and
+// Cloakroom's own.
+func (s *Store) prepare(ctx context.Context, o Options) error {
+	there, err := exists(ctx, s.reader, "table", "django_session")
 	switch {
-	case tables > 0:
+	case err != nil:
+		return err
+	case o.AccountsOnly:
 		return nil
-	case !create:
+	case !o.Create && !there:
 		return unavailable(errNoTable)
-	}
-	return s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		for _, statement := range schema {
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				return unavailable(err)
-			}
-		}
+	case !o.Create:
 		return nil
-	})
+	case !there:
+		err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			for _, statement := range schema {
+				if _, err := tx.ExecContext(ctx, statement); err != nil {
+					return unavailable(err)
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return s.Migrate(ctx)
 }
 
 // Django writes str(datetime) in UTC (USE_TZ is on): microseconds are left out

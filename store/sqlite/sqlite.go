@@ -27,10 +27,13 @@ type Options struct {
 	// Codec reads and writes session_data. With nil, sessions can be deleted
 	// and cleared only.
 	Codec *django.Codec
-	// Create makes the file, readable by its owner only, and Django's table if
-	// there is none. Where Django is to make them, let its migrations run
-	// first.
+	// Create makes the file, readable by its owner only, Django's table if there is
+	// none, and Cloakroom's own tables: for tests and trials.
 	Create bool
+	// ReadOnly opens the file for reading: writes fail.
+	ReadOnly bool
+	// AccountsOnly asks for no django_session: accounts can be in a database of their own.
+	AccountsOnly bool
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -60,20 +63,24 @@ var _ session.Store = (*Store)(nil)
 // Open opens file. Its errors wrap session.ErrUnavailable.
 func Open(ctx context.Context, file string, o Options) (*Store, error) {
 	s := &Store{codec: o.Codec, now: o.Now}
-	if err := s.open(ctx, file, o.Create); err != nil {
-		return nil, fmt.Errorf("SQLite file %s: %w; it must be the database of a Django project, in a folder that can be written to", file, err)
+	if err := s.open(ctx, file, o); err != nil {
+		return nil, fmt.Errorf("SQLite file %s: %w; it must be the database of a Django project%s", file, err, map[bool]string{false: ", in a folder that can be written to"}[o.ReadOnly])
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, file string, mayCreate bool) (err error) {
-	if mayCreate {
+func (s *Store) open(ctx context.Context, file string, o Options) (err error) {
+	if o.Create {
 		if err := create(file); err != nil {
 			return unavailable(err)
 		}
 	}
+	mode := "rw"
+	if o.ReadOnly {
+		mode = "ro"
+	}
 	name := "file:" + (&url.URL{Path: file}).EscapedPath()
-	name += fmt.Sprintf("?mode=rw&_pragma=busy_timeout(%d)", 2*Timeout.Milliseconds())
+	name += fmt.Sprintf("?mode=%s&_pragma=busy_timeout(%d)", mode, 2*Timeout.Milliseconds())
 	if s.writer, err = sql.Open("sqlite", name+"&_txlock=immediate"); err != nil {
 		return unavailable(err)
 	}
@@ -86,7 +93,7 @@ func (s *Store) open(ctx context.Context, file string, mayCreate bool) (err erro
 	s.reader.SetMaxIdleConns(readers)
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	if err := s.prepare(ctx, mayCreate); err != nil {
+	if err := s.prepare(ctx, o); err != nil {
 		s.Close()
 		return err
 	}

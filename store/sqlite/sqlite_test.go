@@ -297,12 +297,13 @@ func TestUsers(t *testing.T) {
 		want      session.User
 		err       error
 	}{
-		{`my"users`, "7", session.User{Password: "seven", Active: true}, nil},
-		{`my"users`, "8", session.User{Password: "eight"}, nil},
+		{`my"users`, "7", session.User{ID: "7", Password: "seven", Active: true}, nil},
+		{`my"users`, "8", session.User{ID: "8", Password: "eight"}, nil},
+		{`my"users`, "07", session.User{ID: "7", Password: "seven", Active: true}, nil},
 		{`my"users`, "9", session.User{}, session.ErrNotFound},
 		{`my"users`, "7 OR 1=1", session.User{}, session.ErrNotFound},
 		{`my"users`, "", session.User{}, session.ErrNotFound},
-		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{Password: "uuid", Active: true}, nil},
+		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{ID: "00112233-4455-6677-8899-aabbccddeeff", Password: "uuid", Active: true}, nil},
 	} {
 		users, err := s.Users(t.Context(), tt.table)
 		if err != nil {

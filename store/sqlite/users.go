@@ -16,7 +16,7 @@ type users struct {
 	query string
 }
 
-// Users gives the accounts in table, auth_user or another with the columns id,
+// Users returns the accounts in table, auth_user or another with the columns id,
 // password and is_active. ErrNotFound: there is no such table. Other errors
 // wrap session.ErrUnavailable.
 func (s *Store) Users(ctx context.Context, table string) (session.Users, error) {
@@ -35,7 +35,7 @@ func (s *Store) Users(ctx context.Context, table string) (session.Users, error) 
 		return nil, unavailable(err)
 	}
 	// Django keeps a UUID without its dashes in SQLite.
-	return &users{s, "SELECT t.password, t.is_active FROM " + name + " AS t WHERE t.id IN (?, ?)"}, rows.Close()
+	return &users{s, "SELECT t.id, t.password, t.is_active FROM " + name + " AS t WHERE t.id IN (?, ?)"}, rows.Close()
 }
 
 // User implements session.Users.
@@ -43,12 +43,15 @@ func (u *users) User(ctx context.Context, id string) (session.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var user session.User
-	err := u.store.reader.QueryRowContext(ctx, u.query, id, withoutDashes(id)).Scan(&user.Password, &user.Active)
+	err := u.store.reader.QueryRowContext(ctx, u.query, id, withoutDashes(id)).Scan(&user.ID, &user.Password, &user.Active)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return session.User{}, session.ErrNotFound
 	case err != nil:
 		return session.User{}, unavailable(err)
+	}
+	if user.ID == withoutDashes(id) && user.ID != id {
+		user.ID = id // as Django writes a UUID, whose digits are those of the table
 	}
 	return user, nil
 }
@@ -57,8 +60,8 @@ func (u *users) User(ctx context.Context, id string) (session.User, error) {
 const uuidLength = 36
 
 func withoutDashes(id string) string {
-	if len(id) != uuidLength {
+	if len(id) != uuidLength || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
 		return id
 	}
-	return strings.ReplaceAll(id, "-", "")
+	return id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:]
 }

@@ -75,7 +75,7 @@ func newBench(ctx context.Context, withRivals bool) (*bench, error) {
 		}
 	}
 	b.service, err = stack.StartService(ctx, stack.ServiceConfig{
-		Port: b.servicePort, Store: b.store(), SecretKey: b.secretKey, Token: b.token, Args: []string{"--accounts", "off"},
+		Port: b.servicePort, Store: b.store(), SecretKey: b.secretKey, Token: b.token, Bare: true,
 	})
 	if err != nil {
 		b.stop()

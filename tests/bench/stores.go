@@ -93,7 +93,7 @@ func (l *lookups) start(ctx context.Context, secretKey string) error {
 	}
 	l.stops = append(l.stops, site.Stop)
 	token := rand.Text()
-	service, err := stack.StartService(ctx, stack.ServiceConfig{Port: ports[1], Store: l.Store, SecretKey: secretKey, Token: token, Args: []string{"--accounts", "off"}})
+	service, err := stack.StartService(ctx, stack.ServiceConfig{Port: ports[1], Store: l.Store, SecretKey: secretKey, Token: token, Bare: true})
 	if err != nil {
 		return err
 	}

@@ -269,7 +269,7 @@ func newBench(t *testing.T, p *place) *bench {
 	envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
 		Version: stack.Envoy140, Workers: 2, Port: ports[0], Clusters: map[string][]int{"sessions": ports[1:2]}, Admin: ports[2], Upstream: upstreamPort,
 		Config: map[string]any{
-			"accept_updates": true, "cookie": map[string]any{"secure": false},
+			"accept_updates": true, "cookie": map[string]any{"secure": false}, "identity": map[string]any{"data_keys": []string{"n"}},
 			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},
 		},
 	})
@@ -281,7 +281,7 @@ func newBench(t *testing.T, p *place) *bench {
 }
 
 func (b *bench) startService(ctx context.Context) (err error) {
-	b.service, err = stack.StartService(ctx, stack.ServiceConfig{Port: b.port, Store: b.place.url, SecretKey: secretKey, Token: token})
+	b.service, err = stack.StartService(ctx, stack.ServiceConfig{Port: b.port, Store: b.place.url, SecretKey: secretKey, Token: token, Bare: true})
 	return err
 }
 

@@ -80,7 +80,7 @@ func newSite(t *testing.T, c shape) *site {
 	s := &site{t: t, url: c.url, ports: ports[:c.services]}
 	ctx := context.WithoutCancel(t.Context())
 	for _, port := range s.ports {
-		service, err := stack.StartService(ctx, stack.ServiceConfig{Port: port, Store: c.url, SecretKey: secretKey, Token: token})
+		service, err := stack.StartService(ctx, stack.ServiceConfig{Port: port, Store: c.url, SecretKey: secretKey, Token: token, Bare: true})
 		if err != nil {
 			t.Fatal(err)
 		}

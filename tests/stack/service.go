@@ -2,9 +2,15 @@ package stack
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
+
+	"cloakroom/session/django"
+	"cloakroom/store"
 )
 
 // ServiceConfig says how to start the session service.
@@ -13,24 +19,52 @@ type ServiceConfig struct {
 	Store            string // a URL, as cloakroom serve takes it
 	SecretKey, Token string
 	Args             []string // more arguments
-	Tee              io.Writer
+	// Bare says that no Django has made the store: Django's tables are made first, and no
+	// accounts are checked.
+	Bare bool
+	Tee  io.Writer
 }
 
-// StartService starts `cloakroom serve` and waits until its store answers.
+// StartService migrates the store, starts `cloakroom serve` and waits until its store answers.
 func StartService(ctx context.Context, c ServiceConfig) (*Process, error) {
 	path, err := Cloakroom()
 	if err != nil {
 		return nil, err
 	}
+	args := c.Args
+	if c.Bare {
+		if err := createTables(ctx, c); err != nil {
+			return nil, err
+		}
+		args = append([]string{"--accounts", "off"}, args...)
+	}
+	env := []string{"CLOAKROOM_SECRET_KEY=" + c.SecretKey, "CLOAKROOM_TOKEN=" + c.Token}
+	migrate := exec.CommandContext(ctx, path, "migrate", "--store", c.Store)
+	migrate.Env = append(os.Environ(), env...)
+	if out, err := migrate.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("cloakroom migrate: %w\n%s", err, out)
+	}
 	address := "127.0.0.1:" + strconv.Itoa(c.Port)
 	return Start(ctx, Command{
 		Name:  "session service",
 		Path:  path,
-		Args:  append([]string{"serve", "--listen", address, "--store", c.Store}, c.Args...),
-		Env:   []string{"CLOAKROOM_SECRET_KEY=" + c.SecretKey, "CLOAKROOM_TOKEN=" + c.Token},
+		Args:  append([]string{"serve", "--listen", address, "--store", c.Store}, args...),
+		Env:   env,
 		Tee:   c.Tee,
 		Ready: Answers("http://"+address+"/readyz", ""),
 	})
+}
+
+func createTables(ctx context.Context, c ServiceConfig) error {
+	codec, err := django.NewCodec(c.SecretKey)
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, c.Store, store.Options{Codec: codec, Create: true})
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 // Metric gives one sample of a session service's metrics by its full name,

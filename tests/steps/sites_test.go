@@ -153,9 +153,10 @@ func (s *site) config() (string, error) {
 		engine = map[string]any{"signed_cookies": map[string]any{"secret_key": secretKey}}
 	}
 	text, err := json.Marshal(map[string]any{
-		"mode":   "optional",
-		"engine": engine,
-		"cookie": map[string]any{"secure": false},
+		"mode":     "optional",
+		"engine":   engine,
+		"cookie":   map[string]any{"secure": false},
+		"identity": map[string]any{"data_keys": []string{"username"}},
 		"routes": map[string]any{
 			"go":      map[string]any{"accept_updates": true, "forward_cookie": false},
 			"private": map[string]any{"mode": "required", "accept_updates": true},

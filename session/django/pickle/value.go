@@ -159,5 +159,5 @@ type timezone struct{ offset timedelta }
 
 // refused is the error of what is no plain data, or no pickle.
 func refused(format string, args ...any) error {
-	return fmt.Errorf("%w: pickle: "+format, append([]any{session.ErrUnreadable}, args...)...)
+	return fmt.Errorf("%w: pickle: "+format, append([]any{session.ErrOpaque}, args...)...)
 }

@@ -1,0 +1,76 @@
+package service
+
+import (
+	"container/list"
+	"context"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// Guard bounds how many connections a server keeps for clients that have not shown the token:
+// of too many the oldest is closed. Make one with NewGuard; its methods are an http.Server's
+// fields of the same names.
+type Guard struct {
+	limit int
+
+	mu        sync.Mutex
+	strangers *list.List // of net.Conn, the oldest first
+	places    map[net.Conn]*list.Element
+}
+
+// NewGuard returns a Guard of up to limit connections.
+func NewGuard(limit int) *Guard {
+	return &Guard{limit: limit, strangers: list.New(), places: map[net.Conn]*list.Element{}}
+}
+
+type connKey struct{}
+
+// ConnContext notes the connection in its requests' context.
+func (g *Guard) ConnContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// ConnState counts connections.
+func (g *Guard) ConnState(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if oldest := g.add(c); oldest != nil {
+			oldest.Close()
+		}
+	case http.StateClosed, http.StateHijacked:
+		g.remove(c)
+	}
+}
+
+// add returns the connection to close, if there is one too many.
+func (g *Guard) add(c net.Conn) (oldest net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.places[c] = g.strangers.PushBack(c)
+	if g.strangers.Len() <= g.limit {
+		return nil
+	}
+	oldest = g.strangers.Remove(g.strangers.Front()).(net.Conn)
+	delete(g.places, oldest)
+	return oldest
+}
+
+func (g *Guard) remove(c net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if place, ok := g.places[c]; ok {
+		g.strangers.Remove(place)
+		delete(g.places, c)
+	}
+}
+
+// admit counts the connection of a request with the token no longer. A nil Guard does nothing.
+func (g *Guard) admit(ctx context.Context) {
+	if g == nil {
+		return
+	}
+	if c, ok := ctx.Value(connKey{}).(net.Conn); ok {
+		g.remove(c)
+	}
+}
