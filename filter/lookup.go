@@ -54,6 +54,11 @@ const keyBefore, keyBehind = `{"key":"`, `"}`
 // keyOf returns the valid key that keyBody made a body of, in that body's memory.
 func keyOf(body string) string { return body[len(keyBefore) : len(body)-len(keyBehind)] }
 
+// endedBody says that the session has ended under a key.
+func endedBody(key string) string {
+	return string(append(rawjson.AppendString([]byte(`{"key":`), key), `,"ended":true}`...))
+}
+
 func cycleBody(key string, grace time.Duration) string {
 	body := rawjson.AppendString([]byte(`{"key":`), key)
 	return string(append(strconv.AppendInt(append(body, `,"grace":`...), int64(grace/time.Second), 10), '}'))

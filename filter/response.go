@@ -161,7 +161,14 @@ func (s *Stream) cookieSet(action *Action, key string) {
 		}
 		return
 	}
-	if s.key != "" && s.route.Service.Cache.TTL > 0 {
+	switch {
+	case s.key == "":
+	case key != s.key && (s.route.Service.Cache.TTL > 0 || s.route.Expiry.CycleEvery > 0):
+		// A logout, or a new key: the session's other keys end too, which Django does not
+		// know, and to which it may have written meanwhile.
+		action.notify(&s.route.Service, changedPath, endedBody(s.key))
+		action.Effects.Invalidate = s.key
+	case s.route.Service.Cache.TTL > 0:
 		action.notify(&s.route.Service, changedPath, keyBody(s.key))
 		action.Effects.Invalidate = s.key
 	}
