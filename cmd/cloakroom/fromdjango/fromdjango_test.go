@@ -38,6 +38,14 @@ const sqlite = `
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
 `
 
+// router is a project's own: users are in the database people.
+const router = `
+class Router:
+    def db_for_read(self, model, **hints):
+        return "people" if model._meta.app_label == "auth" else None
+DATABASE_ROUTERS = [Router()]
+`
+
 const engine = "\nSESSION_ENGINE = 'django.contrib.sessions.backends."
 
 // project writes a project with the settings and gives its folder.
@@ -89,12 +97,21 @@ func TestTranslate(t *testing.T) {
 		{"file", head + sqlite + engine + "file'\nSESSION_FILE_PATH = '/srv/a b'\nSESSION_COOKIE_NAME = 'sid'\nSESSION_COOKIE_AGE = 3600", false,
 			[]string{"serve", "--store", "file:///srv/a%20b?age=1h0m0s&prefix=sid", "--accounts", "sqlite://DIR/db.sqlite3"},
 			"age:1h0m0s", []string{"CLOAKROOM_SECRET_KEY=", "CLOAKROOM_TOKEN="}},
+		{"accounts elsewhere, by a router", head + router + strings.Replace(sqlite, "}}", "}, 'people': {'ENGINE': 'django.db.backends.postgresql', 'HOST': 'people.test', 'NAME': 'people'}}", 1) +
+			"AUTHENTICATION_BACKENDS = ['urls.One', 'urls.Two']", false,
+			[]string{"serve", "--store", "sqlite://DIR/db.sqlite3", "--auth-backends", "urls.One,urls.Two", "--accounts", "postgres://people.test/people"},
+			"cluster:sessions", []string{"CLOAKROOM_SECRET_KEY=", "CLOAKROOM_TOKEN="}},
+		{"sessions elsewhere, by a router", head + strings.ReplaceAll(router, "auth", "sessions") + strings.Replace(sqlite, "}}", "}, 'people': {'ENGINE': 'django.db.backends.postgresql', 'HOST': 'people.test', 'NAME': 'people'}}", 1), false,
+			[]string{"serve", "--store", "postgres://people.test/people", "--accounts", "sqlite://DIR/db.sqlite3"},
+			"cluster:sessions", []string{"CLOAKROOM_SECRET_KEY=", "CLOAKROOM_TOKEN="}},
+		{"backends, signed cookies", head + engine + "signed_cookies'\nAUTHENTICATION_BACKENDS = ['urls.One', 'urls.Two']", false, nil,
+			"identity:map[auth_backends:[urls.One urls.Two]]", []string{"CLOAKROOM_SECRET_KEY="}},
 		{"signed_cookies", head + engine + "signed_cookies'\nSECRET_KEY_FALLBACKS = ['a']", false, nil,
 			"engine:map[signed_cookies:map[secret_key:${CLOAKROOM_SECRET_KEY} secret_key_fallbacks:[${CLOAKROOM_SECRET_KEY_FALLBACKS}]]]", []string{"CLOAKROOM_SECRET_KEY=", "CLOAKROOM_SECRET_KEY_FALLBACKS="}},
 		{"the cookie", head + engine + "signed_cookies'\nSESSION_COOKIE_SAMESITE = False\nSESSION_COOKIE_SECURE = True\nSESSION_COOKIE_DOMAIN = 'x.test'\nSESSION_COOKIE_HTTPONLY = False\nSESSION_COOKIE_PATH = '/a'", false, nil,
 			"cookie:map[domain:x.test http_only:false name:sessionid path:/a same_site: secure:true]", []string{"CLOAKROOM_SECRET_KEY="}},
 		{"login by name, sliding", head + engine + "signed_cookies'\nLOGIN_URL = 'enter'\nLOGOUT_REDIRECT_URL = 'enter'\nSESSION_SAVE_EVERY_REQUEST = True\nSESSION_EXPIRE_AT_BROWSER_CLOSE = True", false, nil,
-			"expiry:map[age:336h0m0s at_browser_close:true save_every_request:true] login:map[url:/enter/] logout:map[redirect:/enter/]", []string{"CLOAKROOM_SECRET_KEY="}},
+			"expiry:map[age:336h0m0s at_browser_close:true save_every_request:true] identity:map[auth_backends:[django.contrib.auth.backends.ModelBackend]] login:map[url:/enter/] logout:map[redirect:/enter/]", []string{"CLOAKROOM_SECRET_KEY="}},
 		{"no users of Django's", strings.Replace(head, `"django.contrib.auth", `, "", 1) + sqlite, false, []string{"serve", "--store", "sqlite://DIR/db.sqlite3", "--accounts", "off"},
 			"cluster:sessions", []string{"CLOAKROOM_SECRET_KEY=", "CLOAKROOM_TOKEN="}},
 	} {

@@ -30,7 +30,8 @@ type settings struct {
 	Fallbacks          []string `json:"fallbacks"`
 	LoginURL           string   `json:"login_url"`
 	LogoutRedirect     string   `json:"logout_redirect"`
-	Database, Accounts database
+	AuthBackends       []string `json:"auth_backends"`
+	Database           database
 	Cache              cache
 	Users              *users
 }
@@ -47,8 +48,9 @@ type cache struct {
 }
 
 type users struct {
-	Table   string
-	Columns []string
+	Table    string
+	Columns  []string
+	Database database
 }
 
 // ErrSettings says that a project's settings cannot be read, or ask for what

@@ -60,7 +60,9 @@ def users():
         columns = [meta.pk.column, meta.get_field("password").column, meta.get_field("is_active").column]
     except (FieldDoesNotExist, ImproperlyConfigured, RuntimeError):
         return None
-    return {"table": meta.db_table, "columns": columns}
+    from django.db import router
+
+    return {"table": meta.db_table, "columns": columns, "database": database(router.db_for_read(get_user_model()))}
 
 
 def read():
@@ -96,7 +98,7 @@ def read():
         "login_url": url("LOGIN_URL", "/accounts/login/"),
         "logout_redirect": url("LOGOUT_REDIRECT_URL", "/"),
         "database": database(alias),
-        "accounts": database("default"),
+        "auth_backends": list(s.AUTHENTICATION_BACKENDS),
         "cache": cache(s.SESSION_CACHE_ALIAS),
         "users": users(),
     }

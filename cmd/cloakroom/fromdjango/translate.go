@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"cloakroom/service"
 )
 
 // Result is a project's configuration in Cloakroom's words.
@@ -85,6 +88,7 @@ func (t *translation) run() error {
 			keys["secret_key_fallbacks"] = []any{"${CLOAKROOM_SECRET_KEY_FALLBACKS}"}
 		}
 		t.Filter["engine"] = map[string]any{"signed_cookies": keys}
+		t.Filter["identity"] = map[string]any{"auth_backends": t.AuthBackends}
 		return nil
 	}
 	t.Environment["CLOAKROOM_TOKEN"] = ""
@@ -216,10 +220,13 @@ func (t *translation) accounts(engine string) (args []string) {
 	if t.Users.Table != "auth_user" {
 		args = append(args, "--users", t.Users.Table)
 	}
-	if (engine == "db" || engine == "cached_db") && t.Database == t.Accounts {
+	if !slices.Equal(t.AuthBackends, []string{service.DefaultAuthBackend}) {
+		args = append(args, "--auth-backends", strings.Join(t.AuthBackends, ","))
+	}
+	if (engine == "db" || engine == "cached_db") && t.Database == t.Users.Database {
 		return args
 	}
-	where, err := t.databaseURL(t.Accounts)
+	where, err := t.databaseURL(t.Users.Database)
 	if err != nil {
 		t.note("accounts are not checked: %v", err)
 		return []string{"--accounts", "off"}
