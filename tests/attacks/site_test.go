@@ -1,10 +1,12 @@
 // Package attacks plays attacks on the filter, with raw sockets against real Envoys. Each
 // was found to work on an earlier build; what has to come of it instead is asserted here.
 //
-// CLOAKROOM_WASM names another build of the filter to attack.
+// CLOAKROOM_WASM and CLOAKROOM_SERVICE name other builds of the filter and of the command to
+// attack.
 package attacks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -62,7 +64,10 @@ type site struct {
 // options are what a site differs in.
 type options struct {
 	stack.FilterConfig // Version, Port, Admin, Upstream, Clusters are filled in
-	// Upstream answers; nil: it tells who the user is.
+	// Project is a Django with its session service; nil: there is no Django, and a service
+	// over a store in memory.
+	Project *project
+	// Handler is the upstream; nil: the project's.
 	Handler http.Handler
 	// Service changes the service's configuration.
 	Service func(*service.Config)
@@ -80,9 +85,14 @@ func newSite(t testing.TB, version string, o options) *site {
 		t.Fatal(err)
 	}
 	if o.Handler == nil {
-		o.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User-Id")) })
+		o.Handler = o.Project.front(t)
 	}
-	serviceServer := listen(t, http.HandlerFunc(s.serveService), false)
+	servicePort := 0
+	if o.Project == nil {
+		servicePort = portOf(t, listen(t, http.HandlerFunc(s.serveService), o.ClustersHTTP2))
+	} else {
+		servicePort = o.Project.service
+	}
 	s.upstream = listen(t, o.Handler, o.UpstreamHTTP2)
 	ports, err := stack.FreePorts(2)
 	if err != nil {
@@ -90,7 +100,7 @@ func newSite(t testing.TB, version string, o options) *site {
 	}
 	c := o.FilterConfig
 	c.Version, c.Port, c.Admin = version, ports[0], ports[1]
-	c.Upstream, c.Clusters = portOf(t, s.upstream), map[string][]int{"sessions": {portOf(t, serviceServer)}}
+	c.Upstream, c.Clusters = portOf(t, s.upstream), map[string][]int{"sessions": {servicePort}}
 	if c.Wasm == "" {
 		c.Wasm = os.Getenv("CLOAKROOM_WASM")
 	}
@@ -206,15 +216,39 @@ func (s *site) call(path, body string) (int, string) {
 // answer's status and body.
 func (s *site) get(path string, headers ...string) (int, string) {
 	s.t.Helper()
-	request := "GET " + path + " HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\nSec-Fetch-Mode: cors\r\n"
-	for _, line := range headers {
-		request += line + "\r\n"
-	}
-	status, _, body, err := raw(s.address, request+"\r\n")
-	if err != nil {
-		s.t.Fatalf("%s: %v", path, err)
-	}
+	status, _, body := request(s.t, s.base, path, headers...)
 	return status, body
+}
+
+// ask is get with the answer's headers.
+func (s *site) ask(path string, headers ...string) (int, http.Header, string) {
+	s.t.Helper()
+	return request(s.t, s.base, path, headers...)
+}
+
+// request sends a GET to http://host:port.
+func request(t testing.TB, base, path string, headers ...string) (int, http.Header, string) {
+	t.Helper()
+	text := "GET " + path + " HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\nSec-Fetch-Mode: cors\r\n"
+	for _, line := range headers {
+		text += line + "\r\n"
+	}
+	status, header, body, err := raw(strings.TrimPrefix(base, "http://"), text+"\r\n")
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return status, header, body
+}
+
+// cookieIn returns the session cookie that a response sets; "-" where it deletes it, "" where it
+// does neither.
+func cookieIn(h http.Header) string {
+	for _, c := range (&http.Response{Header: h}).Cookies() {
+		if c.Name == "sessionid" {
+			return cmp.Or(c.Value, "-")
+		}
+	}
+	return ""
 }
 
 // raw sends bytes on a connection of its own and returns the one answer to them.

@@ -19,6 +19,9 @@ type ServiceConfig struct {
 	Store            string // a URL, as cloakroom serve takes it
 	SecretKey, Token string
 	Args             []string // more arguments
+	// Binary is the path of another build, which is not asked to migrate; empty: the built
+	// command.
+	Binary string
 	// Bare says that no Django has made the store: Django's tables are made first, and no
 	// accounts are checked.
 	Bare bool
@@ -27,9 +30,12 @@ type ServiceConfig struct {
 
 // StartService migrates the store, starts `cloakroom serve` and waits until its store answers.
 func StartService(ctx context.Context, c ServiceConfig) (*Process, error) {
-	path, err := Cloakroom()
-	if err != nil {
-		return nil, err
+	path := c.Binary
+	if path == "" {
+		var err error
+		if path, err = Cloakroom(); err != nil {
+			return nil, err
+		}
 	}
 	args := c.Args
 	if c.Bare {
@@ -39,10 +45,12 @@ func StartService(ctx context.Context, c ServiceConfig) (*Process, error) {
 		args = append([]string{"--accounts", "off"}, args...)
 	}
 	env := []string{"CLOAKROOM_SECRET_KEY=" + c.SecretKey, "CLOAKROOM_TOKEN=" + c.Token}
-	migrate := exec.CommandContext(ctx, path, "migrate", "--store", c.Store)
-	migrate.Env = append(os.Environ(), env...)
-	if out, err := migrate.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("cloakroom migrate: %w\n%s", err, out)
+	if c.Binary == "" {
+		migrate := exec.CommandContext(ctx, path, "migrate", "--store", c.Store)
+		migrate.Env = append(os.Environ(), env...)
+		if out, err := migrate.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("cloakroom migrate: %w\n%s", err, out)
+		}
 	}
 	address := "127.0.0.1:" + strconv.Itoa(c.Port)
 	return Start(ctx, Command{

@@ -1,6 +1,7 @@
 """A Django site of one file: each view is one step of the session framework.
 
-CLOAKROOM_SETTINGS is a JSON object of settings. The user demo has the id 1.
+CLOAKROOM_SETTINGS is a JSON object of settings. The users demo and other have the ids 1 and 2,
+user3 to user29 those.
 """
 
 import datetime
@@ -35,6 +36,8 @@ from django.urls import path  # noqa: E402
 call_command("migrate", verbosity=0)
 if not User.objects.exists():
     User.objects.create_user("demo", password="cloakroom")
+    User.objects.create_user("other", password="cloakroom")
+    User.objects.bulk_create(User(username=f"user{n}", password="!") for n in range(3, 30))
 connections.close_all()  # workers open their own
 
 
@@ -82,8 +85,12 @@ def expiry(request):
     return HttpResponse("set")
 
 
+def user(request):
+    return User.objects.get(pk=request.GET.get("user", "1"))
+
+
 def login(request):
-    auth.login(request, User.objects.get(pk=1), "django.contrib.auth.backends.ModelBackend")
+    auth.login(request, user(request), "django.contrib.auth.backends.ModelBackend")
     return HttpResponse("logged in")
 
 
@@ -94,14 +101,14 @@ def logout(request):
 
 def password(request):
     """Changes the password: the user's other sessions end."""
-    user = User.objects.get(pk=1)
-    user.set_password(request.GET["value"])
-    user.save()
+    of = user(request)
+    of.set_password(request.GET["value"])
+    of.save()
     return HttpResponse("changed")
 
 
 def active(request):
-    User.objects.filter(pk=1).update(is_active=request.GET["value"] == "yes")
+    User.objects.filter(pk=user(request).pk).update(is_active=request.GET["value"] == "yes")
     return HttpResponse("changed")
 
 
