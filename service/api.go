@@ -357,14 +357,19 @@ func checkPatch(in patchRequest, required bool) (key string, patch json.RawMessa
 	return key, patch, err
 }
 
-// patchObject checks that a patch is a JSON object that names no key of Cloakroom's own, and
-// returns it in canonical form.
+// patchObject checks that a patch is a JSON object that names no key of Cloakroom's own or of
+// Django's login, and returns it in canonical form.
 func patchObject(text json.RawMessage) (json.RawMessage, error) {
 	patch, err := object("patch", text)
-	if err == nil {
-		err = checkNames(patch)
+	if err != nil {
+		return nil, err
 	}
-	return patch, err
+	for name := range members(patch) {
+		if name == session.UserKey || name == hashKey || name == backendKey {
+			return nil, fmt.Errorf("%w: patch: %s is written by /v1/login alone", errRequest, name)
+		}
+	}
+	return patch, checkNames(patch)
 }
 
 // ownPrefix begins the keys of the session's data that are Cloakroom's own.

@@ -73,7 +73,6 @@ func TestLogin(t *testing.T) {
 		{"an anonymous visitor's data stays", `{"cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{"cart":[1],` + seven + `}`, 0},
 		{"the user's own data stays", `{"_auth_user_id":"7","cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{"_auth_user_id":"7","cart":[1]` + seven[len(`"_auth_user_id":"7"`):] + `}`, 0},
 		{"another user's data goes", `{"_auth_user_id":"9","cart":[1]}`, `{"key":"K","user":"7","patch":{"x":1},"age":60}`, `{"x":1,` + seven + `}`, 0},
-		{"a patch does not choose the user", `{}`, `{"key":"K","user":"7","patch":{"_auth_user_id":"9"},"age":60}`, `{` + seven + `}`, 0},
 		{"a session that is gone", ``, `{"key":"K","user":"7","age":60}`, `{` + seven + `}`, 1},
 		{"a key that is none", ``, `{"key":"../","user":"7","age":60}`, `{` + seven + `}`, 0},
 		{"the id as the database writes it", ``, `{"user":"07","age":60}`, `{` + seven + `}`, 0},
@@ -106,7 +105,8 @@ func TestLogin(t *testing.T) {
 func TestLoginRefused(t *testing.T) {
 	f, a, _ := withAccounts(t)
 	f.create(k, `{"cart":1}`)
-	for _, body := range []string{`{"age":60}`, `{"user":7,"age":60}`, `{"user":"7"}`, `{"user":"7","patch":[],"age":60}`} {
+	for _, body := range []string{`{"age":60}`, `{"user":7,"age":60}`, `{"user":"7"}`, `{"user":"7","patch":[],"age":60}`,
+		`{"user":"7","patch":{"_auth_user_id":"9"},"age":60}`, `{"user":"7","patch":{"_cloakroom_seen":9},"age":60}`} {
 		if status, got := f.do("POST", "/v1/login", body); status != 400 {
 			t.Errorf("%s: got %d %s", body, status, got)
 		}
