@@ -230,3 +230,6 @@ var usersTaken atomic.Int32
 // freshUser returns the id of a user that no other test has revoked: a login that the filter did
 // not see counts as a minute older than its cookie says.
 func freshUser() string { return strconv.Itoa(int(usersTaken.Add(1)) + 2) }
+
+// escape escapes a query's value.
+func escape(value string) string { return url.QueryEscape(value) }
