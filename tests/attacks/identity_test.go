@@ -3,17 +3,13 @@ package attacks
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
@@ -70,9 +66,10 @@ func TestTrailers(t *testing.T) {
 			}
 		})})
 		key := s.create(`{"_auth_user_id":"7"}`)
-		client := &http.Client{Timeout: patience, Transport: &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, address)
-		}}}
+		protocols := &http.Protocols{}
+		protocols.SetUnencryptedHTTP2(true)
+		client := &http.Client{Timeout: patience, Transport: &http.Transport{Protocols: protocols}}
+		defer client.CloseIdleConnections()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/", io.NopCloser(strings.NewReader("a body")))
 		if err != nil {
 			t.Fatal(err)

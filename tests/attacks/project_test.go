@@ -2,7 +2,7 @@ package attacks
 
 import (
 	"context"
-	dbsql "database/sql"
+	"database/sql"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -31,6 +31,7 @@ type project struct {
 	url           string // Django's
 	service       int    // the port of the session service
 	serviceStarts *stack.Process
+	file          string        // the SQLite database
 	store         session.Store // the site's sessions, and notes
 	stops         []func() error
 }
@@ -57,11 +58,15 @@ func run(m *testing.M) (code int, err error) {
 	defer os.RemoveAll(scratch)
 	code = m.Run()
 	for _, p := range projects {
-		for i := len(p.stops) - 1; i >= 0; i-- {
-			_ = p.stops[i]()
-		}
+		p.stop()
 	}
 	return code, nil
+}
+
+func (p *project) stop() {
+	for i := len(p.stops) - 1; i >= 0; i-- {
+		_ = p.stops[i]()
+	}
 }
 
 // djangoWith returns the project of an engine, which all tests share: db or signed_cookies.
@@ -72,7 +77,7 @@ func djangoWith(t testing.TB, engine string) *project {
 	p := projects[engine]
 	if p == nil {
 		var err error
-		if p, err = startProject(engine); err != nil {
+		if p, err = startProject(engine, engine); err != nil {
 			t.Fatal(err)
 		}
 		projects[engine] = p
@@ -80,17 +85,22 @@ func djangoWith(t testing.TB, engine string) *project {
 	return p
 }
 
-func startProject(engine string) (*project, error) {
+// startProject starts a project of an engine, with a database of its own under the given name.
+func startProject(engine, name string) (p *project, err error) {
 	ctx := context.Background()
-	p := &project{}
+	p = &project{file: filepath.Join(scratch, name+".sqlite3")}
+	defer func() {
+		if err != nil {
+			p.stop()
+		}
+	}()
 	ports, err := stack.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(scratch, engine+".sqlite3")
 	settings := map[string]any{
 		"SECRET_KEY": secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends." + engine,
-		"DATABASES": map[string]any{"default": map[string]any{"ENGINE": "django.db.backends.sqlite3", "NAME": file}},
+		"DATABASES": map[string]any{"default": map[string]any{"ENGINE": "django.db.backends.sqlite3", "NAME": p.file}},
 		// A site that signs the cookie anew for each request is the one that renews a copy.
 		"SESSION_SAVE_EVERY_REQUEST": engine == "signed_cookies",
 	}
@@ -101,7 +111,7 @@ func startProject(engine string) (*project, error) {
 	p.stops = append(p.stops, app.Stop)
 	p.url, p.service = "http://127.0.0.1:"+strconv.Itoa(ports[0]), ports[1]
 	p.serviceStarts, err = stack.StartService(ctx, stack.ServiceConfig{
-		Port: p.service, Store: "sqlite://" + file, SecretKey: secretKey, Token: token, Binary: os.Getenv("CLOAKROOM_SERVICE"),
+		Port: p.service, Store: "sqlite://" + p.file, SecretKey: secretKey, Token: token, Binary: os.Getenv("CLOAKROOM_SERVICE"),
 	})
 	if err != nil {
 		return nil, err
@@ -111,7 +121,7 @@ func startProject(engine string) (*project, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.store, err = store.Open(ctx, "sqlite://"+file, store.Options{Codec: codec}); err != nil {
+	if p.store, err = store.Open(ctx, "sqlite://"+p.file, store.Options{Codec: codec}); err != nil {
 		return nil, err
 	}
 	p.stops = append(p.stops, p.store.Close)
@@ -145,17 +155,56 @@ func (p *project) call(t testing.TB, path, body string) (status int, answer stri
 }
 
 // plant stores a row as Django would, whatever its data is.
-func plant(t testing.TB, key, data, file string) {
+func (p *project) plant(t testing.TB, rows map[string]string) {
 	t.Helper()
 	signer, err := django.NewSigner(django.SessionSalt, secretKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := signer.Sign(base64.RawURLEncoding.EncodeToString([]byte(data)), time.Now())
+	db := p.open(t)
+	defer db.Close()
+	for key, data := range rows {
+		text, err := signer.Sign(base64.RawURLEncoding.EncodeToString([]byte(data)), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (?, ?, '2099-01-01 00:00:00')", key, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// keys returns the keys of all rows.
+func (p *project) keys(t testing.TB) (keys []string) {
+	t.Helper()
+	db := p.open(t)
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT session_key FROM django_session")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sql(t, file, "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (?, ?, '2099-01-01 00:00:00')", key, text)
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// open opens the database, as another program would.
+func (p *project) open(t testing.TB) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+p.file+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // front is an upstream: Django under /django/, with what the filter says of the user in the
@@ -210,19 +259,6 @@ func readAll(t testing.TB, r *http.Response) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// sql executes a statement in a database file, as another program would.
-func sql(t testing.TB, file, statement string, args ...any) {
-	t.Helper()
-	db, err := dbsql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(statement, args...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 var usersTaken atomic.Int32

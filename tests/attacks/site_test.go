@@ -56,9 +56,10 @@ type site struct {
 	handler  http.Handler // the service's
 	upstream *httptest.Server
 
-	mu    sync.Mutex
-	gate  chan struct{} // not nil: calls but for the feed wait until it is closed
-	calls map[string]int
+	mu         sync.Mutex
+	gate       chan struct{} // not nil: calls but for the feed wait until it is closed
+	calls      map[string]int
+	polledFrom string // the address that the feed was last polled from
 }
 
 // options are what a site differs in.
@@ -69,6 +70,8 @@ type options struct {
 	Project *project
 	// Handler is the upstream; nil: the project's.
 	Handler http.Handler
+	// Between is a proxy between Envoy and the service.
+	Between *proxy
 	// Service changes the service's configuration.
 	Service func(*service.Config)
 }
@@ -92,6 +95,9 @@ func newSite(t testing.TB, version string, o options) *site {
 		servicePort = portOf(t, listen(t, http.HandlerFunc(s.serveService), o.ClustersHTTP2))
 	} else {
 		servicePort = o.Project.service
+	}
+	if o.Between != nil {
+		servicePort = o.Between.start(t, servicePort)
 	}
 	s.upstream = listen(t, o.Handler, o.UpstreamHTTP2)
 	ports, err := stack.FreePorts(2)
@@ -163,6 +169,9 @@ func (s *site) serveService(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.calls[r.URL.Path]++
 	gate := s.gate
+	if r.URL.Path == "/v1/feed" {
+		s.polledFrom = r.RemoteAddr
+	}
 	s.mu.Unlock()
 	if gate != nil && r.URL.Path != "/v1/feed" {
 		<-gate
