@@ -81,7 +81,7 @@ func toJSON(t *testing.T, value any) []byte {
 
 func TestWasmPlugin(t *testing.T) {
 	m := readManifests(t)
-	if got, want := m.plugin.FailStrategy, extensions.FailStrategy_FAIL_CLOSE; got != want {
+	if got, want := m.plugin.FailStrategy, extensions.FailStrategy_FAIL_RELOAD; got != want {
 		t.Errorf("failStrategy %v, want %v", got, want)
 	}
 	env := map[string]string{}

@@ -86,7 +86,7 @@ func (s side) HTTPFilters() []any {
 			"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
 			"config": map[string]any{
 				"name":           s.Name,
-				"failure_policy": "FAIL_CLOSED",
+				"failure_policy": "FAIL_RELOAD",
 				"vm_config":      map[string]any{"vm_id": s.Name, "runtime": "envoy.wasm.runtime.v8", "code": map[string]any{"local": map[string]any{"filename": s.wasm}}},
 				"configuration":  map[string]any{"@type": "type.googleapis.com/google.protobuf.Struct", "value": s.config},
 			},

@@ -29,6 +29,8 @@ type FilterConfig struct {
 	Workers int
 	// Policy is the failure_policy; empty: FAIL_CLOSED.
 	Policy string
+	// MaxStream is the max_stream_duration of the route that matches everything, such as "10s".
+	MaxStream string
 	// Routes are matched in their order; without any, one matches everything.
 	Routes []FilterRoute
 	// UpstreamHTTP2 and ClustersHTTP2 have Envoy speak HTTP/2 to the upstream, and to
