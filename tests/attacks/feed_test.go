@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/session"
 	"cloakroom/tests/stack"
 )
 
@@ -21,15 +22,35 @@ func twoWorkers(more map[string]any) stack.FilterConfig {
 	return c
 }
 
-// everywhere asks by so many connections that each worker has its part, and reports whether
+// everywhere sends requests until each of two workers has answered some, and reports whether
 // every answer has the given status.
 func (s *site) everywhere(key string, status int) bool {
-	for range 16 {
+	s.t.Helper()
+	const some = 4
+	before := s.connections()
+	for range 200 {
 		if got, _ := s.get("/", "Cookie: sessionid="+key); got != status {
 			return false
 		}
+		if now := s.connections(); now[0] >= before[0]+some && now[1] >= before[1]+some {
+			return true
+		}
 	}
-	return true
+	s.t.Fatal("Envoy has sent all connections to one of its workers")
+	return false
+}
+
+// connections returns how many connections each of two workers has accepted.
+func (s *site) connections() (n [2]uint64) {
+	s.t.Helper()
+	for worker := range n {
+		var err error
+		name := fmt.Sprintf("listener.%s.worker_%d.downstream_cx_total", strings.ReplaceAll(s.address, ":", "_"), worker)
+		if n[worker], err = s.envoy.Stat(s.t.Context(), name); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return n
 }
 
 // cachedEverywhere waits until every worker has a session in its cache, and may use that.
@@ -51,6 +72,10 @@ func TestUserIDsInTheFeed(t *testing.T) {
 		for _, user := range []string{"7\n", "\n", "\n\n\n", "x\nu8\n*", "\x00", "\u2028", "7 ", strings.Repeat("\n", 600), strings.Repeat("u", 200), `"`, `\`, "*", "h0123456789abcdef"} {
 			if status, body := s.call("/v1/flush", `{"user":`+strconv.Quote(user)+`}`); status != 200 && status != 400 {
 				t.Errorf("the user %q: %d %s", user, status, body)
+			}
+			// The service may refuse such an id; a store's feed may hold it all the same.
+			if err := s.feed.Publish(t.Context(), session.UserEvent(user), user); err != nil {
+				t.Fatal(err)
 			}
 			if !s.everywhere(key, 200) {
 				t.Errorf("after an event of the user %q: not every worker serves", user)

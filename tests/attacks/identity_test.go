@@ -140,20 +140,25 @@ func TestIdentifiers(t *testing.T) {
 
 // TestReservedKeys has an upstream write keys of Cloakroom's own and of Django's login.
 func TestReservedKeys(t *testing.T) {
+	p := djangoWith(t, "db")
+	engine := map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}}
 	envoys(t, func(t *testing.T, version string) {
-		s := newSite(t, version, options{FilterConfig: filterConfig(serviceConfig(map[string]any{"accept_updates": true}))})
-		const data = `{"_auth_user_id":"7","n":1}`
-		key := s.create(data)
-		other := s.create(`{"_auth_user_id":"1"}`)
+		s := newSite(t, version, options{Project: p, FilterConfig: cookieRoutes(engine, nil)})
+		key, _ := p.at(t, "login?user=2", "")
+		other, _ := p.at(t, "login?user=1", "")
+		before, err := p.store.Load(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, patch := range []string{
 			`{"_cloakroom_next":{"key":"` + other + `","grace":60}}`, `{"_cloakroom_created":4102444800}`, `{"_cloakroom_seen":null}`, `{"_cloakroom_signed":"x"}`,
 			`{"_auth_user_id":"1"}`, `{"_auth_user_backend":"x"}`, `{"_auth_user_hash":"x"}`, `{"_clo\u0061kroom_next":null}`, `{"n":2,"_cloakroom_new":1}`,
 		} {
 			_, header, _ := s.ask("/instruct?x-session-set="+escape(patch), "Cookie: sessionid="+key)
-			if v, err := s.store.Load(t.Context(), key); err != nil || string(v.Data) != data {
+			if v, err := p.store.Load(t.Context(), key); err != nil || !bytes.Equal(v.Data, before.Data) {
 				t.Errorf("%s: the session has become %s, %v; the cookie %q", patch, v.Data, err, cookieIn(header))
 			}
-			if status, _ := s.call("/v1/update", `{"key":"`+key+`","age":60,"patch":`+patch+`}`); status != 400 {
+			if status, _ := p.call(t, "/v1/update", `{"key":"`+key+`","age":60,"patch":`+patch+`}`); status != 400 {
 				t.Errorf("the service takes %s: %d", patch, status)
 			}
 		}

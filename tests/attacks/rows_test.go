@@ -75,7 +75,7 @@ func TestUnreadableValues(t *testing.T) {
 	}
 	p := &project{service: ports[0]}
 	service, err := stack.StartService(t.Context(), stack.ServiceConfig{
-		Port: p.service, Store: "redis://" + redis.Address() + "/0", SecretKey: secretKey, Token: token, Bare: true,
+		Port: p.service, Store: "redis://" + redis.Address() + "/0", SecretKey: secretKey, Token: token, Bare: true, Binary: os.Getenv("CLOAKROOM_SERVICE"),
 	})
 	if err != nil {
 		t.Fatal(err)
