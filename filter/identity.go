@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
 
@@ -115,15 +116,23 @@ func value(data []rawjson.Member, key string) string {
 	return ""
 }
 
-// isUser reports whether the session is one that a user logged in to, by a backend that
-// counts.
-func (id *Identity) isUser(data []rawjson.Member) bool {
-	if len(id.AuthBackends) > 0 {
-		backend, ok := rawjson.String(value(data, backendKey))
-		if !ok || !slices.Contains(id.AuthBackends, backend) {
-			return false
-		}
+// byBackend returns a session's data and true, or the data without the login and false where
+// that is by a backend that is not among AuthBackends: to Django the session is anonymous.
+func (id *Identity) byBackend(data []rawjson.Member) ([]rawjson.Member, bool) {
+	if len(id.AuthBackends) == 0 {
+		return data, true
 	}
+	backend, ok := rawjson.String(value(data, backendKey))
+	if ok && slices.Contains(id.AuthBackends, backend) {
+		return data, true
+	}
+	return slices.DeleteFunc(slices.Clone(data), func(m rawjson.Member) bool {
+		return m.Name == session.UserKey || m.Name == hashKey || m.Name == backendKey || m.Name == id.UserKey
+	}), false
+}
+
+// isUser reports whether the session is one that a user logged in to.
+func (id *Identity) isUser(data []rawjson.Member) bool {
 	if id.UserKey == "" {
 		return true
 	}
@@ -179,7 +188,8 @@ func (r *LookupResult) authorize(route *Route) (*authzResult, error) {
 // authorize is LookupResult.authorize for what is zero yet. A line of data is appended to
 // lines.
 func (a *authzResult) authorize(route *Route, data []rawjson.Member, lines []byte) ([]byte, error) {
-	a.by, a.user, a.met = route, route.Identity.isUser(data), true
+	data, counts := route.Identity.byBackend(data)
+	a.by, a.user, a.met = route, counts && route.Identity.isUser(data), true
 	for _, q := range route.Require {
 		a.met = a.met && q.met(data)
 	}

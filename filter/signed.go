@@ -73,6 +73,9 @@ func (e *Signed) prepare() (err error) {
 // inUse reports whether the route's sessions are in cookies.
 func (e *Signed) inUse() bool { return e.codec != nil }
 
+// Revocable reports whether the route's sessions are in cookies, and can be revoked.
+func (r *Route) Revocable() bool { return r.Signed.inUse() && r.Signed.Revocable }
+
 // marks reports whether the route's signed cookies carry marks: what they can be revoked by,
 // and when their sessions began.
 func (r *Route) marks() bool {
@@ -111,7 +114,7 @@ func (s *Stream) requestSigned(now time.Time) Action {
 	if r == nil {
 		return s.lookedUp(none, now)
 	}
-	if s.route.Signed.Revocable {
+	if s.route.Revocable() {
 		return s.verify(now)
 	}
 	return s.lookedUp(r, now)
@@ -174,7 +177,7 @@ func (s *Stream) updateSigned(u change, now time.Time) Action {
 		data = s.result.text
 	}
 	if u.login != "" {
-		data = loggedInData(data, u.login)
+		data = loggedInData(data, u.login, s.route.Identity.AuthBackends)
 		s.result, s.cookieSession, s.handle = none, nil, nil // the session begins anew
 	}
 	if u.patch != "" {
@@ -188,7 +191,7 @@ func (s *Stream) updateSigned(u change, now time.Time) Action {
 
 // loggedInData returns the data after a login: another user's data is dropped. The hash that
 // Django wants besides needs the user's account, which a proxy has not.
-func loggedInData(data, user string) string {
+func loggedInData(data, user string, backends []string) string {
 	members, err := rawjson.Object(data, nil)
 	before, isText := rawjson.String(value(members, session.UserKey))
 	if err != nil || (isText && before != user) {
@@ -197,6 +200,9 @@ func loggedInData(data, user string) string {
 	patch := append(appendName([]byte{'{'}, session.UserKey), rawjson.AppendString(nil, user)...)
 	for _, name := range []string{hashKey, session.SignedKey, session.CreatedKey} {
 		patch = append(appendName(append(patch, ','), name), "null"...)
+	}
+	if len(backends) > 0 {
+		patch = append(appendName(append(patch, ','), backendKey), rawjson.AppendString(nil, backends[0])...)
 	}
 	return rawjson.MergePatch(data, string(append(patch, '}')))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -88,7 +89,19 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	if err != nil {
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
 	}
-	return answer{State: "live", Expires: v.Expires.Unix()}, nil
+	return answer{State: "live", Expires: v.Expires.Unix()}, s.addSuccessor(ctx, v.Key, successor.Key)
+}
+
+// addSuccessor notes by what a key was replaced. A session has a few: of more the first are
+// dropped.
+func (s *service) addSuccessor(ctx context.Context, key, successor string) error {
+	notes, err := s.Store.Notes(ctx, session.SuccessorsOf(key))
+	if err != nil {
+		return err
+	}
+	keys := append(strings.Fields(notes[0].Text), successor)
+	text := strings.Join(keys[max(0, len(keys)-maxFamily):], " ")
+	return s.Store.SetNote(ctx, session.SuccessorsOf(key), session.Note{Text: text, Expires: s.Now().Add(lineage)})
 }
 
 // used has the word of a filter that a client came with a key that cycle made.
@@ -175,19 +188,18 @@ func End(ctx context.Context, store session.Store, keys ...string) (ended []stri
 		if err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) && !errors.Is(err, session.ErrTooLarge) {
 			return family[:i], err
 		}
-		before, err := predecessor(ctx, store, key)
+		relatives, err := noted(ctx, store, key)
 		if err != nil {
 			return family[:i], err
 		}
 		if err := store.Delete(ctx, key); err != nil {
 			return family[:i], err
 		}
-		relatives := []string{before}
 		if next := session.CycleOf(v.Data).Next; next != nil {
 			relatives = append(relatives, next.Key)
 		}
 		for _, relative := range relatives {
-			if relative != "" && !slices.Contains(family, relative) && len(family) < maxFamily {
+			if session.ValidKey(relative) && !slices.Contains(family, relative) && len(family) < maxFamily {
 				family = append(family, relative)
 			}
 		}
@@ -195,13 +207,13 @@ func End(ctx context.Context, store session.Store, keys ...string) (ended []stri
 	return family, nil
 }
 
-// predecessor returns the key that a key has replaced, or "".
-func predecessor(ctx context.Context, store session.Store, key string) (string, error) {
-	notes, err := store.Notes(ctx, session.PredecessorOf(key))
-	if err != nil || !session.ValidKey(notes[0].Text) {
-		return "", err
+// noted returns the keys that a key has replaced, and was replaced by, as the notes have them.
+func noted(ctx context.Context, store session.Store, key string) (keys []string, err error) {
+	notes, err := store.Notes(ctx, session.PredecessorOf(key), session.SuccessorsOf(key))
+	for _, note := range notes {
+		keys = append(keys, strings.Fields(note.Text)...)
 	}
-	return notes[0].Text, nil
+	return keys, err
 }
 
 // cycledError is a write to a session that has a newer key.

@@ -92,6 +92,34 @@ func TestFamilyEnds(t *testing.T) {
 	}
 }
 
+// TestFamilyEndsWithoutLinks: a Django view has written the old session back, without the link to
+// its new key, and another key was made of it. A logout with any of the three ends all.
+func TestFamilyEndsWithoutLinks(t *testing.T) {
+	for _, with := range []int{0, 1, 2} {
+		f := cycled(t)
+		_, err := f.store.Update(t.Context(), drawn(0), func(v session.Session) (session.Session, error) {
+			v.Data = []byte(`{"_auth_user_id":"7"}`)
+			return v, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.call("/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0)), `"live"`)
+		f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(2)+`"`)
+		_, err = f.store.Update(t.Context(), drawn(0), func(v session.Session) (session.Session, error) {
+			v.Data = []byte(`{"_auth_user_id":"7"}`)
+			return v, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.call("/v1/flush", key(drawn(with)), gone)
+		for n := range 3 {
+			f.call("/v1/lookup", key(drawn(n)), gone)
+		}
+	}
+}
+
 // A key may be cycled again and again; the first one is past its time by then.
 func TestCycleTwice(t *testing.T) {
 	f := cycled(t)

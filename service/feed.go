@@ -68,12 +68,12 @@ func (s *service) changed(ctx context.Context, in changedRequest) (answer, error
 		return none, err
 	}
 	if in.Ended {
-		before, err := predecessor(ctx, s.Store, key)
+		relatives, err := noted(ctx, s.Store, key)
 		if err != nil {
 			return none, err
 		}
-		if before != "" {
-			return none, s.end(ctx, before, key)
+		if len(relatives) > 0 {
+			return none, s.end(ctx, append(relatives, key)...)
 		}
 	}
 	return none, s.publish(ctx, session.SessionEvent(key))

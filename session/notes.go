@@ -98,7 +98,13 @@ var Never = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // PredecessorOf returns the key of the note whose Text is the session key that a key replaced.
 // It stands apart from the sessions, since Django can overwrite what stands in either.
-func PredecessorOf(key string) string {
-	sum := sha256.Sum256([]byte("predecessor of " + key))
-	return "predecessor." + hex.EncodeToString(sum[:])
+func PredecessorOf(key string) string { return "predecessor." + sha256Hex("predecessor of "+key) }
+
+// SuccessorsOf returns the key of the note whose Text is the session keys, separated by spaces,
+// that a key was replaced by: several, where Django has overwritten the link to the first.
+func SuccessorsOf(key string) string { return "successors." + sha256Hex("successors of "+key) }
+
+func sha256Hex(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }

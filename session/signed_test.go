@@ -19,9 +19,9 @@ func TestSigned(t *testing.T) {
 			t.Errorf("%q: got %v, want none", text, got)
 		}
 	}
-	keys := map[string]bool{session.RevokedSession(id): true, session.RevokedUser(id): true, session.RevokedUser(""): true, session.PredecessorOf(id): true}
-	if len(keys) != 4 {
-		t.Errorf("%v are not four different keys", keys)
+	keys := map[string]bool{session.RevokedSession(id): true, session.RevokedUser(id): true, session.RevokedUser(""): true, session.PredecessorOf(id): true, session.SuccessorsOf(id): true}
+	if len(keys) != 5 {
+		t.Errorf("%v are not five different keys", keys)
 	}
 	for key := range keys {
 		if session.ValidKey(key) {

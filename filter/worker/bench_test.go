@@ -24,7 +24,7 @@ func worked(t testing.TB, config string) func() {
 	w, request := New(c, Options{ID: "a"}), slices.Clone(benchRequest)
 	if len(w.order) > 0 {
 		w.order[0].feed.heard = start
-		w.order[0].put(goodKey, filter.ParseAnswer(filter.Answer{Status: "200", Body: `{"state":"live","expires":2000000000,"data":` + benchData + "}"}, nil), start)
+		w.order[0].stored.put(goodKey, filter.ParseAnswer(filter.Answer{Status: "200", Body: `{"state":"live","expires":2000000000,"data":` + benchData + "}"}, nil), start)
 	} else {
 		codec, err := django.NewCookieCodec(1<<16, "secret")
 		if err != nil {

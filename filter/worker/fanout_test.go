@@ -129,8 +129,8 @@ func TestGoneWhileItWaits(t *testing.T) {
 			h.gone(s)
 		}
 	}
-	if w := h.w; w.waiting != 0 || w.waitBytes != 0 || w.backlog.len() != 0 || len(w.order[0].flights) != 0 || len(w.order[0].watches.byHash) != 0 {
-		t.Errorf("kept: %d waiting, %d bytes, %d in the backlog, %d look-ups, %d watched", w.waiting, w.waitBytes, w.backlog.len(), len(w.order[0].flights), len(w.order[0].watches.byHash))
+	if w := h.w; w.waiting != 0 || w.waitBytes != 0 || w.backlog.len() != 0 || len(w.order[0].stored.flights) != 0 || len(w.order[0].stored.watches.byHash) != 0 {
+		t.Errorf("kept: %d waiting, %d bytes, %d in the backlog, %d look-ups, %d watched", w.waiting, w.waitBytes, w.backlog.len(), len(w.order[0].stored.flights), len(w.order[0].stored.watches.byHash))
 	}
 }
 

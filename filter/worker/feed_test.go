@@ -48,11 +48,11 @@ func (p *peer) hear(sent time.Time, body string) {
 	(*p.shared)["feed"] = p.feed.page().String()
 }
 
-func (p *peer) has(key string) bool { return p.sessions.Get(key) != nil }
+func (p *peer) has(key string) bool { return p.stored.sessions.Get(key) != nil }
 
 func (p *peer) cache(keys ...string) {
 	for _, key := range keys {
-		p.put(key, filter.ParseAnswer(filter.Answer{Status: "200", Body: liveAnswer(key)}, nil), start)
+		p.stored.put(key, filter.ParseAnswer(filter.Answer{Status: "200", Body: liveAnswer(key)}, nil), start)
 	}
 }
 
@@ -299,7 +299,7 @@ func TestShared(t *testing.T) {
 	for _, user := range []string{"7\n", "\n", "7\nu8\n*", "", "\r\n h0", strings.Repeat("\n", 2*maxEvent)} {
 		for _, p := range []*peer{a, b} {
 			p.cache("other")
-			p.put("mine", filter.ParseAnswer(filter.Answer{Status: "200", Body: strings.Replace(liveAnswer("x"), `"x"`, fmt.Sprintf("%q", user), 1)}, nil), start)
+			p.stored.put("mine", filter.ParseAnswer(filter.Answer{Status: "200", Body: strings.Replace(liveAnswer("x"), `"x"`, fmt.Sprintf("%q", user), 1)}, nil), start)
 		}
 		a.hear(start, fmt.Sprintf(`{"cursor":"8","gap":false,"events":[%q]}`, session.UserEvent(user)))
 		b.tick(start)

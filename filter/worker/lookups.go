@@ -8,16 +8,24 @@ import (
 	"cloakroom/session"
 )
 
-// service is what one worker has of one session service: a cache, the look-ups under way, and
-// how far the cache may be used. What ends elsewhere is removed from the cache when the feed
-// says so; without an answer from the feed for a while, nothing that is cached is used.
+// service is what one worker has of one session service: what was looked up there, and how far
+// that may be used. What ends elsewhere is removed when the feed says so; without an answer from
+// the feed for a while, nothing that is cached is used.
 type service struct {
-	config   *filter.Service
+	config *filter.Service
+	feed   feed
+	// stored are look-ups of sessions in the store, signed those of sessions in cookies. They
+	// are apart: the ID of a signed session, which is no secret, has the form of a session key.
+	stored, signed *lookups
+}
+
+// lookups are a cache, and the look-ups under way.
+type lookups struct {
+	service  *service
 	sessions *clockcache.Cache[*cached]
-	// absent are keys that no session has, apart from the sessions: whoever sends keys at
-	// random removes nobody's session from the cache.
+	// absent are keys that no session has, apart from the sessions: keys that are sent at
+	// random remove no session from the cache.
 	absent  *clockcache.Cache[*cached]
-	feed    feed
 	flights map[string]*flight
 	watches watches
 }
@@ -33,7 +41,7 @@ const maxAbsent = 2048
 
 // flight is one look-up under way.
 type flight struct {
-	service *service
+	lookups *lookups
 	key     string
 	route   *filter.Route // of the first stream
 	waiting streamList
@@ -43,29 +51,46 @@ type flight struct {
 }
 
 func newService(s *filter.Service, id string) *service {
-	v := &service{
-		config:   s,
-		sessions: clockcache.New[*cached](s.Cache.Entries, s.Cache.Bytes),
-		absent:   clockcache.New[*cached](min(maxAbsent, s.Cache.Entries), s.Cache.Bytes),
-		flights:  map[string]*flight{},
-		watches:  newWatches(),
-	}
+	v := &service{config: s}
+	v.stored, v.signed = newLookups(v), newLookups(v)
 	v.feed = feed{service: s, invalidator: v, id: id}
 	return v
 }
 
+func newLookups(v *service) *lookups {
+	c := &v.config.Cache
+	return &lookups{
+		service:  v,
+		sessions: clockcache.New[*cached](c.Entries, c.Bytes),
+		absent:   clockcache.New[*cached](min(maxAbsent, c.Entries), c.Bytes),
+		flights:  map[string]*flight{},
+		watches:  newWatches(),
+	}
+}
+
+// of returns the look-ups of a route's engine; nil for no service.
+func (v *service) of(route *filter.Route) *lookups {
+	switch {
+	case v == nil:
+		return nil
+	case route.Revocable():
+		return v.signed
+	}
+	return v.stored
+}
+
 // fresh returns what is cached of a key, if it may be used as it is.
-func (v *service) fresh(key string, s *Stream, now time.Time) *clockcache.Entry[*cached] {
-	if v == nil || key == "" || !v.feed.fresh(now) {
+func (l *lookups) fresh(key string, s *Stream, now time.Time) *clockcache.Entry[*cached] {
+	if l == nil || key == "" || !l.service.feed.fresh(now) {
 		return nil
 	}
 	p := &s.filter.Route().Service.Cache
 	if p.TTL == 0 {
 		return nil
 	}
-	ttl, e := p.TTL, v.sessions.Get(key)
+	ttl, e := p.TTL, l.sessions.Get(key)
 	if e == nil {
-		if e = v.absent.Get(key); e == nil {
+		if e = l.absent.Get(key); e == nil {
 			return nil
 		}
 		ttl = min(ttl, p.NegativeTTL)
@@ -78,11 +103,11 @@ func (v *service) fresh(key string, s *Stream, now time.Time) *clockcache.Entry[
 
 // stale returns a live session that is cached, for while the service does not answer; nil
 // where there is none, or the route does not want it.
-func (v *service) stale(key string, s *Stream, now time.Time) *filter.LookupResult {
-	if v == nil || key == "" || s.filter.Route().OnUnavailable != filter.UnavailableStale {
+func (l *lookups) stale(key string, s *Stream, now time.Time) *filter.LookupResult {
+	if l == nil || key == "" || s.filter.Route().OnUnavailable != filter.UnavailableStale {
 		return nil
 	}
-	e := v.sessions.Get(key)
+	e := l.sessions.Get(key)
 	if e == nil || !within(s.filter.Route().Service.Cache.Stale, e.Value.at, now) {
 		return nil
 	}
@@ -97,23 +122,23 @@ func within(d time.Duration, then, now time.Time) bool {
 }
 
 // takeOff starts a look-up that streams share.
-func (v *service) takeOff(key string, route *filter.Route) *flight {
-	f := &flight{service: v, key: clone(key), route: route}
-	v.flights[f.key] = f
+func (l *lookups) takeOff(key string, route *filter.Route) *flight {
+	f := &flight{lookups: l, key: clone(key), route: route}
+	l.flights[f.key] = f
 	return f
 }
 
 // land handles the answer to a look-up: it is cached, given to the streams that wait, and
 // ends those that were open.
 func (w *Worker) land(f *flight, a filter.Answer) {
-	v := f.service
-	delete(v.flights, f.key)
+	l := f.lookups
+	delete(l.flights, f.key)
 	a.Body = clone(a.Body) // what is cached of it must not keep all of a batch
 	r := filter.ParseAnswer(a, f.route)
 	if !f.outdated {
-		v.watches.lookedUp(w, v, f.key, r)
+		l.watches.lookedUp(w, l, f.key, r)
 		if r.Answered() && r.Key() == "" { // what an old key leads to is looked up each time
-			v.put(f.key, r, w.now)
+			l.put(f.key, r, w.now)
 		}
 	}
 	for s := f.waiting.first; s != nil; s = f.waiting.first {
@@ -121,54 +146,76 @@ func (w *Worker) land(f *flight, a filter.Answer) {
 	}
 }
 
-func (v *service) put(key string, r *filter.LookupResult, now time.Time) {
+func (l *lookups) put(key string, r *filter.LookupResult, now time.Time) {
 	entry, size := &cached{r, now}, len(key)+r.Size()
 	if r.Live() {
-		v.absent.RemoveHash(session.KeyHash(key))
-		v.sessions.Put(key, entry, size)
+		l.absent.RemoveHash(session.KeyHash(key))
+		l.sessions.Put(key, entry, size)
 		return
 	}
-	v.sessions.RemoveHash(session.KeyHash(key))
-	v.absent.Put(key, entry, size)
+	l.sessions.RemoveHash(session.KeyHash(key))
+	l.absent.Put(key, entry, size)
 }
 
 // touch notes what the store was just asked to write, so that the next request does not find
 // it due again.
-func (v *service) touch(key string, r *filter.LookupResult) {
-	if e := v.sessions.Get(key); e != nil {
+func (l *lookups) touch(key string, r *filter.LookupResult) {
+	if e := l.sessions.Get(key); e != nil {
 		e.Value = &cached{e.Value.result.Touch(r), e.Value.at}
 	}
 }
 
 // invalidate removes one session from the cache, and does not cache an answer that is under
 // way.
-func (v *service) invalidate(key string) { v.invalidateHash(session.KeyHash(key)) }
+func (l *lookups) invalidate(key string) { l.invalidateHash(session.KeyHash(key)) }
 
-func (v *service) invalidateHash(hash uint64) {
-	v.sessions.RemoveHash(hash)
-	v.absent.RemoveHash(hash)
-	v.watches.changed(hash)
-	for key, f := range v.flights {
+func (l *lookups) invalidateHash(hash uint64) {
+	l.sessions.RemoveHash(hash)
+	l.absent.RemoveHash(hash)
+	l.watches.changed(hash)
+	for key, f := range l.flights {
 		f.outdated = f.outdated || session.KeyHash(key) == hash
 	}
 }
 
 // invalidateUser removes a user's sessions. Whose an answer under way is, is not known yet:
 // none is cached.
-func (v *service) invalidateUser(id string) {
-	v.sessions.RemoveIf(func(c *cached) bool { return c.result.User() == id })
-	v.watches.userChanged(id)
-	for key, f := range v.flights {
+func (l *lookups) invalidateUser(id string) {
+	l.sessions.RemoveIf(func(c *cached) bool { return c.result.User() == id })
+	l.watches.userChanged(id)
+	for key, f := range l.flights {
 		f.outdated = true
-		v.watches.changed(session.KeyHash(key))
+		l.watches.changed(session.KeyHash(key))
+	}
+}
+
+func (l *lookups) invalidateAll() {
+	l.sessions.Clear()
+	l.absent.Clear()
+	l.watches.allChanged()
+	for _, f := range l.flights {
+		f.outdated = true
+	}
+}
+
+func (v *service) each() [2]*lookups { return [2]*lookups{v.stored, v.signed} }
+
+// An event names a session of either kind.
+
+func (v *service) invalidateHash(hash uint64) {
+	for _, l := range v.each() {
+		l.invalidateHash(hash)
+	}
+}
+
+func (v *service) invalidateUser(id string) {
+	for _, l := range v.each() {
+		l.invalidateUser(id)
 	}
 }
 
 func (v *service) invalidateAll() {
-	v.sessions.Clear()
-	v.absent.Clear()
-	v.watches.allChanged()
-	for _, f := range v.flights {
-		f.outdated = true
+	for _, l := range v.each() {
+		l.invalidateAll()
 	}
 }

@@ -68,7 +68,7 @@ func TestFreshAndStale(t *testing.T) {
 	} {
 		h := newHost(t, config)
 		key := map[string]string{"live": keyOf(1), "none": keyOf(2), "over": keyOf(3), "strange": keyOf(4)}[tt.key]
-		v := h.w.order[0]
+		v := h.w.order[0].stored
 		answer := func(body string) *filter.LookupResult {
 			return filter.ParseAnswer(filter.Answer{Status: "200", Body: body}, nil)
 		}
@@ -77,7 +77,7 @@ func TestFreshAndStale(t *testing.T) {
 		v.put(keyOf(3), answer(strings.Replace(liveAnswer("7"), "2000000000", "1800000000", 1)), start)
 		now := start.Add(tt.after)
 		if tt.followed {
-			v.feed.heard = now
+			v.service.feed.heard = now
 		}
 		s := &Stream{}
 		route, _ := h.w.Route("", nil)
@@ -103,7 +103,7 @@ func TestOutageIsNotCached(t *testing.T) {
 		h.follow()
 		h.want(h.request(goodKey), "")
 		h.answer(always(a.Status, a.Body))
-		if v := h.w.order[0]; v.sessions.Len()+v.absent.Len() != 0 {
+		if v := h.w.order[0].stored; v.sessions.Len()+v.absent.Len() != 0 {
 			t.Errorf("%+v is cached", a)
 		}
 		h.cache(goodKey, "7")
@@ -139,13 +139,13 @@ func TestAnswerOutrunByAnEvent(t *testing.T) {
 		h.answer(always("200", liveAnswer("7")))
 		h.want(one, "continue")
 		h.want(two, "continue")
-		if h.w.order[0].sessions.Len() != 0 {
+		if h.w.order[0].stored.sessions.Len() != 0 {
 			t.Errorf("%s: the answer is cached", name)
 		}
 		h.request(goodKey)
 		h.feed(feedPage("3", false, session.SessionEvent("another")))
 		h.answer(always("200", liveAnswer("7")))
-		if h.w.order[0].sessions.Len() != 1 {
+		if h.w.order[0].stored.sessions.Len() != 1 {
 			t.Errorf("%s: an answer that nothing outran is not cached", name)
 		}
 	}
@@ -163,7 +163,7 @@ func TestRandomKeys(t *testing.T) {
 		h.gone(s)
 	}
 	h.want(h.request(goodKey), "continue")
-	if got := h.w.order[0].absent.Len(); got != maxAbsent {
+	if got := h.w.order[0].stored.absent.Len(); got != maxAbsent {
 		t.Errorf("%d keys without a session are cached, want %d", got, maxAbsent)
 	}
 }
@@ -176,7 +176,7 @@ func TestCacheKeepsSessionsAlone(t *testing.T) {
 	batch := liveAnswer("7") + " and others"
 	c := h.sent[0]
 	h.do(h.w.CalloutDone(c, filter.Answer{Status: "200", Body: batch[:len(liveAnswer("7"))]}, h.now), nil)
-	e := h.w.order[0].sessions.Get(goodKey)
+	e := h.w.order[0].stored.sessions.Get(goodKey)
 	if e == nil {
 		t.Fatal("it is not cached")
 	}
@@ -193,7 +193,7 @@ func TestOldKeyIsNotCached(t *testing.T) {
 	h.follow()
 	h.request(goodKey)
 	h.answer(always("200", strings.Replace(liveAnswer("7"), `{"state"`, `{"key":"`+keyOf(9)+`","state"`, 1)))
-	if h.w.order[0].sessions.Len() != 0 {
+	if h.w.order[0].stored.sessions.Len() != 0 {
 		t.Error("it is cached")
 	}
 }

@@ -185,5 +185,7 @@ func (v *service) tick(w *Worker, shared []SharedData) {
 	}
 	v.feed.learn(shared[1].Value)
 	v.poll(w)
-	v.watches.tick(w, v)
+	for _, l := range v.each() {
+		l.watches.tick(w, l)
+	}
 }

@@ -14,7 +14,7 @@ type Stream struct {
 	ID uint32
 
 	filter      filter.Stream
-	service     *service // whose cache it uses; nil: none
+	lookups     *lookups // whose cache it uses; nil: none
 	serial      uint32   // counts the requests that this memory served
 	direction   Direction
 	paused      bool   // waits for the service

@@ -43,7 +43,7 @@ func (w *Worker) watch(s *Stream) {
 	if !ok {
 		return
 	}
-	at := s.service.watches.at(key)
+	at := s.lookups.watches.at(key)
 	at.route, at.ask, at.user = s.filter.Route(), ask, r.User()
 	at.expires = at.route.SessionEnd(r)
 	if s.checked.After(at.checked) {
@@ -101,7 +101,7 @@ func (w *watches) allChanged() {
 }
 
 // tick looks up the sessions with open streams whose turn it is.
-func (w *watches) tick(worker *Worker, v *service) {
+func (w *watches) tick(worker *Worker, l *lookups) {
 	for hash, at := range w.byHash {
 		if !at.expires.After(worker.now) || !within(at.route.Service.Cache.TTL, at.checked, worker.now) {
 			w.due[hash] = true
@@ -110,7 +110,7 @@ func (w *watches) tick(worker *Worker, v *service) {
 	room := maxRechecks
 	for hash := range w.due {
 		at := w.byHash[hash]
-		if v.flights[at.key] != nil {
+		if l.flights[at.key] != nil {
 			continue // asked before the event, maybe: wait for its end
 		}
 		if room--; room < 0 || worker.batcher(at.ask.To).full() {
@@ -118,13 +118,13 @@ func (w *watches) tick(worker *Worker, v *service) {
 		}
 		delete(w.due, hash)
 		at.checked = worker.now
-		worker.send(pendingCall{callout: at.ask, flight: v.takeOff(at.key, nil)})
+		worker.send(pendingCall{callout: at.ask, flight: l.takeOff(at.key, nil)})
 	}
 }
 
 // lookedUp closes the streams that a result ends. An outage ends none: the session is due
 // again.
-func (w *watches) lookedUp(worker *Worker, v *service, key string, r *filter.LookupResult) {
+func (w *watches) lookedUp(worker *Worker, l *lookups, key string, r *filter.LookupResult) {
 	hash := session.KeyHash(key)
 	at := w.byHash[hash]
 	if at == nil || at.key != key {
@@ -142,7 +142,7 @@ func (w *watches) lookedUp(worker *Worker, v *service, key string, r *filter.Loo
 		w.forget(at)
 		newer := w.at(r.Key())
 		newer.expires, newer.user, newer.checked, newer.route = at.expires, at.user, at.checked, at.route
-		newer.ask = v.config.Lookup(newer.key)
+		newer.ask = l.service.config.Lookup(newer.key)
 		for s := range at.streams {
 			newer.streams[s], s.watch = true, newer
 		}

@@ -178,11 +178,11 @@ func TestUnwatch(t *testing.T) {
 	h.gone(a)
 	h.feed(feedPage("2", false, session.SessionEvent(keyOf(1))))
 	h.gone(b)
-	if asked := h.asked(); asked != nil || len(h.w.order[0].watches.byHash) != 1 || len(h.w.order[0].watches.due) != 0 {
-		t.Errorf("asked for %q, %d watched", asked, len(h.w.order[0].watches.byHash))
+	if asked := h.asked(); asked != nil || len(h.w.order[0].stored.watches.byHash) != 1 || len(h.w.order[0].stored.watches.due) != 0 {
+		t.Errorf("asked for %q, %d watched", asked, len(h.w.order[0].stored.watches.byHash))
 	}
 	h.gone(c)
-	if len(h.w.order[0].watches.byHash) != 0 {
+	if len(h.w.order[0].stored.watches.byHash) != 0 {
 		t.Error("a stream that is gone is watched")
 	}
 }
@@ -204,7 +204,7 @@ func TestManyAreRechecked(t *testing.T) {
 	h.feed(feedPage("2", true))
 	for range 4 {
 		h.tick()
-		if v := h.w.order[0]; len(v.flights) > maxRechecks {
+		if v := h.w.order[0].stored; len(v.flights) > maxRechecks {
 			t.Fatalf("%d look-ups are under way", len(v.flights))
 		}
 		for len(h.sent) > 0 || h.soon {

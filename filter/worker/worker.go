@@ -39,9 +39,9 @@ type Worker struct {
 	services map[string]*service // those with a cache, by the cluster
 	order    []*service          // the same, in the order of Shared
 	batchers map[filter.Destination]*batcher
-	// The service and batcher of the request and the callout before: most have one.
+	// The look-ups and batcher of the request and the callout before: most have one.
 	lastRoute   *filter.Route
-	lastService *service
+	lastLookups *lookups
 	lastTo      *filter.Destination
 	lastBatcher *batcher
 
@@ -158,9 +158,9 @@ func (w *Worker) Request(s *Stream, h filter.Headers, route *filter.Route, now t
 	s.direction = Request
 	if route != nil {
 		if route != w.lastRoute {
-			w.lastRoute, w.lastService = route, w.services[route.Service.Cluster]
+			w.lastRoute, w.lastLookups = route, w.services[route.Service.Cluster].of(route)
 		}
-		s.service = w.lastService
+		s.lookups = w.lastLookups
 	}
 	w.out.Action = s.filter.Request(h, route, &w.shared, now)
 	if w.out.Decided = w.settle(s, &w.out.Action); w.out.Decided && w.out.Action.Verdict == filter.ReadHeaders {
@@ -192,7 +192,7 @@ func (w *Worker) Complete(s *Stream, h filter.Headers) filter.Action {
 	action := s.filter.Complete(h)
 	w.Count(action.Outcome)
 	if action.Verdict == filter.Continue {
-		if s.service != nil && s.filter.EndsWithSession() {
+		if s.lookups != nil && s.filter.EndsWithSession() {
 			w.watch(s)
 		}
 	}
@@ -225,9 +225,9 @@ func (w *Worker) StreamDone(s *Stream) {
 		w.backlog.remove(s)
 	}
 	if s.watch != nil {
-		s.service.watches.remove(s)
+		s.lookups.watches.remove(s)
 	}
-	s.service, s.coalesceKey = nil, ""
+	s.lookups, s.coalesceKey = nil, ""
 	s.serial++
 	s.filter.Reset()
 }
@@ -268,14 +268,14 @@ func (w *Worker) settle(s *Stream, a *filter.Action) (decided bool) {
 		}
 		switch a.Verdict {
 		case filter.Continue:
-			if s.service != nil && s.filter.EndsWithSession() {
+			if s.lookups != nil && s.filter.EndsWithSession() {
 				w.watch(s)
 			}
 			return true
 		case filter.Wait:
 			s.checked = w.now
 			key := s.filter.CoalesceKey()
-			if e := s.service.fresh(key, s, w.now); e != nil {
+			if e := s.lookups.fresh(key, s, w.now); e != nil {
 				if action, usable := s.filter.Cached(e.Key, e.Value.result, w.now); usable {
 					s.checked = e.Value.at
 					*a = action
@@ -302,14 +302,14 @@ func (w *Worker) effect(s *Stream, e *filter.Effects) {
 	for i := range e.Notify {
 		w.send(pendingCall{callout: e.Notify[i]})
 	}
-	if s.service == nil {
+	if s.lookups == nil {
 		return
 	}
 	if e.Invalidate != "" {
-		s.service.invalidate(e.Invalidate)
+		s.lookups.invalidate(e.Invalidate)
 	}
 	if e.Touched != nil {
-		s.service.touch(s.filter.Key(), e.Touched)
+		s.lookups.touch(s.filter.Key(), e.Touched)
 	}
 }
 
@@ -317,8 +317,8 @@ func (w *Worker) effect(s *Stream, e *filter.Effects) {
 // if too much waits already.
 func (w *Worker) wait(s *Stream, key string) bool {
 	s.coalesceKey = ""
-	if key != "" && s.service != nil {
-		if f := s.service.flights[key]; f != nil && w.waiting < maxWaiting {
+	if key != "" && s.lookups != nil {
+		if f := s.lookups.flights[key]; f != nil && w.waiting < maxWaiting {
 			s.coalesceKey = f.key
 			s.filter.Coalesced(f.key)
 			f.waiting.add(s)
@@ -331,11 +331,11 @@ func (w *Worker) wait(s *Stream, key string) bool {
 		return false
 	}
 	w.startWaiting(s, len(c.Body))
-	if key == "" || s.service == nil {
+	if key == "" || s.lookups == nil {
 		w.send(pendingCall{callout: *c, stream: s, serial: s.serial})
 		return true
 	}
-	f := s.service.takeOff(key, s.filter.Judging())
+	f := s.lookups.takeOff(key, s.filter.Judging())
 	s.coalesceKey = f.key
 	f.waiting.add(s)
 	w.send(pendingCall{callout: *c, flight: f})
@@ -363,7 +363,7 @@ func (w *Worker) stopWaiting(s *Stream) {
 // it is what was cached, where the route wants that.
 func (w *Worker) lookedUp(s *Stream, r *filter.LookupResult) filter.Action {
 	if !r.Answered() {
-		if old := s.service.stale(s.coalesceKey, s, w.now); old != nil {
+		if old := s.lookups.stale(s.coalesceKey, s, w.now); old != nil {
 			if action, usable := s.filter.Stale(old, w.now); usable {
 				return action
 			}

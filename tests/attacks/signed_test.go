@@ -13,6 +13,7 @@ import (
 
 	"cloakroom/session"
 	"cloakroom/session/django"
+	"cloakroom/tests/stack"
 )
 
 // revocable is the engine of sessions in cookies that can be revoked.
@@ -175,5 +176,43 @@ func TestClocksAhead(t *testing.T) {
 		}
 		time.Sleep(1100 * time.Millisecond)
 		s.refuses(t, ahead)
+	})
+}
+
+// TestIDsAreNoKeys sends the ID of a signed session, which logs and the command line show, as a
+// session key to a route of the same service whose sessions are in the store: it opens nothing,
+// and ends nothing.
+func TestIDsAreNoKeys(t *testing.T) {
+	p := djangoWith(t, "signed_cookies")
+	envoys(t, func(t *testing.T, version string) {
+		s := newSite(t, version, options{Project: p, FilterConfig: filterConfig(map[string]any{
+			"cookie": map[string]any{"secure": false}, "end_streams": true,
+			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "cache": map[string]any{"ttl": "300s", "negative_ttl": "300s"}}},
+			"routes": map[string]any{"signed": map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": secretKey, "revocable": true}}}},
+		}, stack.FilterRoute{Name: "stored", Prefix: "/stored"}, stack.FilterRoute{Name: "signed", Prefix: "/"})})
+		user := freshUser()
+		for _, first := range []string{"the key", "the cookie"} {
+			login, _ := p.at(t, "login?user="+user, "")
+			id := session.SignedID(login)
+			stored := func() {
+				if status, _ := s.get("/stored", "Cookie: sessionid="+id); status != 401 {
+					t.Errorf("%s first: the ID of a signed session as a key: %d, want 401", first, status)
+				}
+			}
+			if first == "the key" {
+				stored()
+			}
+			s.admits(t, login, user)
+			stream := openSocket(t, s.address, login)
+			for range 3 {
+				stored()
+			}
+			s.admits(t, login, user)
+			if status, body := p.call(t, "/v1/flush", `{"key":"`+id+`","age":1209600}`); status != 200 {
+				t.Fatalf("%d %s", status, body)
+			}
+			s.refuses(t, login)
+			stream.ends(t)
+		}
 	})
 }
