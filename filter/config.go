@@ -174,7 +174,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"save_every_request", boolean(&r.Expiry.SaveEveryRequest), "SESSION_SAVE_EVERY_REQUEST: each request moves the expiry"},
 			{"refresh_every", duration(&r.Expiry.RefreshEvery), "move the expiry, and note that a session is used, no more often than this"},
 			{"idle", duration(&r.Expiry.Idle), "end a session that was not used for so long; 0s: no limit"},
-			{"absolute", duration(&r.Expiry.Absolute), "end a session so long after the login, however much it is used; 0s: no limit"},
+			{"absolute", duration(&r.Expiry.Absolute), "end a session so long after it began, however much it is used; a login by Django goes on with the visitor's session, one by x-session-login begins anew; 0s: no limit"},
 			{"cycle_every", duration(&r.Expiry.CycleEvery), "give a session a new key when the one it has is so old; 0s: never"},
 			{"cycle_grace", duration(&r.Expiry.CycleGrace), "how long an old key is good after the new one was first used; a later use ends the session for everybody"},
 		}, "when sessions end"},
