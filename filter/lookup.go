@@ -113,14 +113,17 @@ type LookupResult struct {
 	handle        *revocationHandle // of a session in its cookie; nil: none stands in it
 	authz         *authzResult      // of the route that last used it; nil: none has
 	marked        *LookupResult     // signed again with its handle; nil: it was not
+	reason        string            // why there is no answer; empty where there is one, and where it is not known
 }
 
 // The results without a session.
 var (
-	// NoAnswer stands for a service that did not answer.
-	NoAnswer = &LookupResult{}
-	none     = &LookupResult{status: noSession}
-	ended    = &LookupResult{status: endedSession}
+	// NoAnswer stands for a service that did not answer, and TooManyWait for one that was not
+	// called because too much waits for it.
+	NoAnswer    = &LookupResult{reason: "the response does not fit the call"}
+	TooManyWait = &LookupResult{reason: "too many requests wait for it already"}
+	none        = &LookupResult{status: noSession}
+	ended       = &LookupResult{status: endedSession}
 )
 
 // Answered reports whether the service answered at all.
@@ -174,13 +177,13 @@ func ParseAnswer(a Answer, route *Route) *LookupResult { return parseAnswer(a, r
 // parseAnswer is ParseAnswer into a stream's own memory, where that is not nil.
 func parseAnswer(a Answer, route *Route, own *Stream) *LookupResult {
 	if a.Status != "200" {
-		return NoAnswer
+		return notAnswered(a)
 	}
 	var outer [8]rawjson.Member
 	var inner [someMembers]rawjson.Member
 	members, data, err := rawjson.Nested(a.Body, "data", outer[:0], inner[:0])
 	if err != nil {
-		return NoAnswer
+		return notAnswered(a)
 	}
 	switch value(members, "state") {
 	case `"none"`:
@@ -188,9 +191,11 @@ func parseAnswer(a Answer, route *Route, own *Stream) *LookupResult {
 	case `"ended"`:
 		return ended
 	case `"live"`:
-		return liveResult(members, data, route, own)
+		if r := liveResult(members, data, route, own); r.Answered() {
+			return r
+		}
 	}
-	return NoAnswer
+	return notAnswered(a)
 }
 
 func liveResult(members, data []rawjson.Member, route *Route, own *Stream) *LookupResult {

@@ -30,6 +30,7 @@ type state struct {
 	written  string        // the key that a callout of the stream's changes
 	result   *LookupResult // nil: no session was looked up
 	rotated  bool          // the client is to get key as its new one
+	reason   string        // why the service's answer was none
 
 	// Of a session that is kept in its cookie:
 	cookieSession *LookupResult     // nil: there is none
@@ -249,6 +250,7 @@ func (s *Stream) LookedUp(r *LookupResult, now time.Time) Action {
 }
 
 func (s *Stream) answered(waiting waitingFor, r *LookupResult, now time.Time) Action {
+	s.reason = r.reason
 	switch waiting {
 	case forLookup:
 		return s.lookedUp(r, now)
@@ -272,7 +274,9 @@ func (s *Stream) lookedUp(r *LookupResult, now time.Time) Action {
 	}
 	switch {
 	case r.status == noAnswer && s.route.OnUnavailable == UnavailableAllow:
-		return s.proceed(Unchecked)
+		action := s.proceed(Unchecked)
+		action.warn(s.unavailable())
+		return action
 	case r.status == noAnswer:
 		return s.deny(denyUnavailable)
 	case r.status == noSession:
@@ -454,10 +458,15 @@ func (s *Stream) refuseAmbiguous() Action {
 	return Action{Outcome: Malformed, Reply: s.refusal(400, detail, more...)}
 }
 
+// unavailable returns why the session service could not be used, for the operator.
+func (s *Stream) unavailable() string {
+	return "no usable answer from the session service at cluster " + s.route.Service.Cluster + ": " + s.reason
+}
+
 func (s *Stream) refuseUnavailable() Action {
 	return Action{
 		Outcome: Unavailable,
-		Effects: &Effects{Warning: "the session service at cluster " + s.route.Service.Cluster + " gave no usable answer"},
+		Effects: &Effects{Warning: s.unavailable()},
 		Reply:   s.refusal(503, "Sessions cannot be checked at the moment. You are still logged in; try again.", [2]string{"retry-after", "1"}),
 	}
 }

@@ -222,18 +222,27 @@ func (w *Worker) recycle(c *Call) {
 }
 
 // split appends the answers to n calls. Where their number or their order is in doubt there
-// is no answer to any.
+// is no answer to any; where all failed as one, each has that status.
 func split(dst []filter.Answer, a filter.Answer, n int) []filter.Answer {
 	if n == 1 {
 		return append(dst, a)
+	}
+	if a.Status != "200" {
+		if a.Status == tooLarge {
+			a.Status = "" // not of one of the calls
+		}
+		for range n {
+			dst = append(dst, a)
+		}
+		return dst
 	}
 	first, rest := len(dst), a.Body
 	for i := range n {
 		line, more, ended := strings.Cut(rest, "\n")
 		number, line, _ := strings.Cut(line, " ")
 		status, body, ok := strings.Cut(line, " ")
-		if a.Status != "200" || !ended || !ok || number != strconv.Itoa(i) || (i == n-1 && more != "") {
-			return append(dst[:first], make([]filter.Answer, n)...)
+		if !ended || !ok || number != strconv.Itoa(i) || (i == n-1 && more != "") {
+			return append(dst[:first], slices.Repeat([]filter.Answer{{Status: filter.Unreadable}}, n)...)
 		}
 		dst, rest = append(dst, filter.Answer{Status: status, Body: body}), more
 	}

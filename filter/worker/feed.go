@@ -2,7 +2,6 @@ package worker
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"cloakroom/filter"
@@ -185,7 +184,7 @@ func (v *service) poll(w *Worker) {
 func (v *service) polled(w *Worker, a filter.Answer) {
 	if !v.feed.polled(a) {
 		if v.feed.resigned.IsZero() {
-			w.warn("the feed of the session service at cluster " + v.config.Cluster + " does not answer (" + statusOf(a) + "); another worker is to follow it. Without an answer for " + MaxFeedSilence.String() + " nothing that is cached is used")
+			w.warn("the feed of the session service at cluster " + v.config.Cluster + " does not answer: " + filter.Reason(a) + "; another worker is to follow it. Without an answer for " + MaxFeedSilence.String() + " nothing that is cached is used")
 		}
 		v.feed.resigned = w.now
 		return
@@ -193,11 +192,4 @@ func (v *service) polled(w *Worker, a filter.Answer) {
 	v.feed.resigned = time.Time{}
 	w.out.Writes = append(w.out.Writes, Write{Key: v.learnedKey(), Value: v.feed.page().String()})
 	v.poll(w)
-}
-
-func statusOf(a filter.Answer) string {
-	if a.Status == "" {
-		return "no answer"
-	}
-	return "status " + strings.ToValidUTF8(a.Status, "?")
 }

@@ -236,7 +236,7 @@ func TestLeaderResigns(t *testing.T) {
 	}
 	a.begin(nil, true, now)
 	a.polled(a.Worker, filter.Answer{Status: "504"})
-	if len(a.out.Warnings) != 1 || !strings.Contains(a.out.Warnings[0], "status 504") {
+	if len(a.out.Warnings) != 1 || !strings.Contains(a.out.Warnings[0], "within engine.service.timeout") {
 		t.Errorf("the warnings are %q", a.out.Warnings)
 	}
 	now = now.Add(Housekeeping)

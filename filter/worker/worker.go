@@ -187,10 +187,15 @@ func (w *Worker) ResponseTrailers(h filter.Headers) []filter.Edit {
 }
 
 // Complete returns the action in place of one whose Verdict was ReadHeaders, by the headers
-// of the stream's request, which the host still holds.
+// of the stream's request, which the host still holds. What it asks for besides joins the
+// Output at hand.
 func (w *Worker) Complete(s *Stream, h filter.Headers) filter.Action {
 	action := s.filter.Complete(h)
 	w.Count(action.Outcome)
+	if action.Effects != nil {
+		w.effect(s, action.Effects)
+		w.out.More = true
+	}
 	if action.Verdict == filter.Continue {
 		if s.lookups != nil && s.filter.EndsWithSession() {
 			w.watch(s)
@@ -214,7 +219,7 @@ func (w *Worker) CalloutDone(c *Call, a filter.Answer, now time.Time) *Output {
 // Refused handles that the host refused to send a callout of the last Output.
 func (w *Worker) Refused(c *Call, now time.Time) *Output {
 	w.begin(w.current, false, now)
-	c.done(w, filter.Answer{}, false)
+	c.done(w, filter.Answer{Status: filter.NotSent}, false)
 	return w.end()
 }
 
@@ -285,9 +290,8 @@ func (w *Worker) settle(s *Stream, a *filter.Action) (decided bool) {
 			if w.wait(s, key) {
 				return false
 			}
-			w.warn("too many requests wait for the session service; more are refused until some have their answer")
 			w.Count(filter.Overloaded)
-			*a = w.lookedUp(s, filter.NoAnswer)
+			*a = w.lookedUp(s, filter.TooManyWait)
 			continue
 		}
 		return true

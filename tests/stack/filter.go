@@ -31,6 +31,8 @@ type FilterConfig struct {
 	Policy string
 	// MaxStream is the max_stream_duration of the route that matches everything, such as "10s".
 	MaxStream string
+	// AccessLog is the format of the access log, which is in Envoy.Log; empty: there is none.
+	AccessLog string
 	// Routes are matched in their order; without any, one matches everything.
 	Routes []FilterRoute
 	// UpstreamHTTP2 and ClustersHTTP2 have Envoy speak HTTP/2 to the upstream, and to

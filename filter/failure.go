@@ -1,0 +1,40 @@
+package filter
+
+import "strings"
+
+// The Status of an Answer that did not come from the session service.
+const (
+	// NotSent is that of a callout that Envoy refused to send.
+	NotSent = "not sent"
+	// Unreadable is that of a call whose batch was answered in no form that is known.
+	Unreadable = "unreadable"
+)
+
+// maxReason bounds how much of a response that is none of the service's answers is logged.
+const maxReason = 200
+
+// Reason returns, for the operator, why an answer is none.
+func Reason(a Answer) string {
+	switch a.Status {
+	case NotSent:
+		return "Envoy did not send the call: it has no cluster of this name"
+	case "":
+		return "the connection was lost before the response"
+	case "200", Unreadable:
+		return "the response is not one of cloakroom serve's"
+	case "401", "403":
+		return "it refuses the token with " + a.Status + ": is the filter's token the CLOAKROOM_TOKEN of cloakroom serve?"
+	case "504":
+		return "there was no response within engine.service.timeout"
+	}
+	text := strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(a.Body[:min(len(a.Body), maxReason)], ""))
+	return strings.TrimSpace("it answers " + strings.ToValidUTF8(a.Status, "?") + ": " + text)
+}
+
+// notAnswered returns a NoAnswer with its reason.
+func notAnswered(a Answer) *LookupResult { return &LookupResult{reason: Reason(a)} }

@@ -1,0 +1,104 @@
+package outage
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/session/sessiontest"
+	"cloakroom/tests/stack"
+)
+
+// TestCauses has the session service not usable for many causes. The client gets 503 in each;
+// Envoy's log names the cause, and its access log the refusal.
+func TestCauses(t *testing.T) {
+	answers := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		}
+	}
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	for name, tt := range map[string]struct {
+		service http.HandlerFunc // nil: nothing listens
+		cluster string           // that the filter names, if not the service's
+		want    string
+	}{
+		"a wrong token":       {service: answers(401, `{"error":"no such token"}`), want: "refuses the token with 401"},
+		"a cluster mistyped":  {cluster: "sesions", want: "it has no cluster of this name"},
+		"nothing listens":     {want: "it answers 503: upstream connect error"},
+		"no response":         {service: func(http.ResponseWriter, *http.Request) { <-release }, want: "no response within engine.service.timeout"},
+		"another server":      {service: answers(200, "<!doctype html><title>Welcome</title>"), want: "not one of cloakroom serve's"},
+		"another path":        {service: answers(404, "404 page not found\n"), want: "it answers 404: 404 page not found"},
+		"the store is away":   {service: answers(503, `{"error":"store: connection refused"}`), want: `it answers 503: {"error":"store: connection refused"}`},
+		"line breaks in it":   {service: answers(500, "one\r\n[critical] two\x00\n"), want: "it answers 500: one  [critical] two"},
+		"a connection lost":   {service: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, want: "it answers 503: upstream connect error"},
+		"a very long message": {service: answers(500, strings.Repeat("x", 1<<20)), want: "it answers 500: " + strings.Repeat("x", 200)},
+	} {
+		for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+			t.Run(name+"/"+version, func(t *testing.T) {
+				t.Parallel()
+				ports, err := stack.FreePorts(3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tt.service != nil {
+					server := httptest.NewServer(tt.service)
+					server.Config.ErrorLog = nil
+					t.Cleanup(func() { server.CloseClientConnections(); _ = server.Config.Close() })
+					u, err := url.Parse(server.URL)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if ports[2], err = strconv.Atoi(u.Port()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				cluster := "sessions"
+				if tt.cluster != "" {
+					cluster = tt.cluster
+				}
+				envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
+					Version: version, Workers: 1, Port: ports[0], Admin: ports[1], Upstream: ports[1], Clusters: map[string][]int{"sessions": ports[2:]}, AccessLog: "details=%RESPONSE_CODE_DETAILS%\n",
+					Config: map[string]any{"engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": token}}},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { envoy.Stop() })
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(ports[0])+"/", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Cookie", "sessionid="+sessiontest.Key(t))
+				r.Header.Set("Sec-Fetch-Mode", "cors")
+				response, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer response.Body.Close()
+				var problem struct{ Status int }
+				if err := json.NewDecoder(response.Body).Decode(&problem); err != nil || response.StatusCode != 503 || problem.Status != 503 {
+					t.Errorf("the client gets %d, %+v, %v", response.StatusCode, problem, err)
+				}
+				wants := []string{"no usable answer from the session service at cluster " + cluster + ": ", tt.want, "details=cloakroom_unavailable"}
+				deadline := time.Now().Add(30 * time.Second)
+				for _, want := range wants {
+					for !strings.Contains(envoy.Log(), want) && time.Now().Before(deadline) {
+						time.Sleep(10 * time.Millisecond)
+					}
+					if !strings.Contains(envoy.Log(), want) {
+						t.Errorf("Envoy's log has no %q:\n%s", want, envoy.LogTail(20))
+					}
+				}
+			})
+		}
+	}
+}
