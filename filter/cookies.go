@@ -23,8 +23,8 @@ type requestCookie struct {
 	// odd says that parsers differ on the value (it has escapes, white space, or is
 	// longer than browsers keep): it is no session's.
 	odd bool
-	// disguised says that upstreams may read the fields differently than read does:
-	// rewritten removes the difference.
+	// disguised says that upstreams may read the fields differently than read does, or
+	// join several of them with a comma, as gunicorn does: rewritten removes the difference.
 	disguised bool
 }
 
@@ -32,11 +32,14 @@ type requestCookie struct {
 // RFC 9113 section 8.2.3). A pair counts if its name is exactly the name, white space and
 // quotes aside, as django.http.cookie.parse_cookie has it.
 func (c *requestCookie) read(h Headers, name string) {
+	fields := 0
 	for i := range h {
 		field := &h[i]
 		if field[0] != "cookie" {
 			continue
 		}
+		fields++
+		c.disguised = c.disguised || fields > 1
 		for pairs := scanPairs(field[1], name); pairs.scan(); {
 			if pairs.kind == otherPair {
 				continue

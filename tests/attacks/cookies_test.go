@@ -30,6 +30,8 @@ func disguises(value string) map[string]string {
 		"after a comma":       `a=1, sessionid=` + value,
 		"$Version":            `$Version=1; sessionid=` + value,
 		"a space at the name": `sessionid =` + value,
+		"in a second field":   "a=1\r\nCookie: sessionid=" + value,
+		"in a first field":    "sessionid=" + value + "\r\nCookie: a=1",
 	}
 	for _, space := range []rune{0x09, 0x1c, 0x1d, 0x1e, 0x1f, 0x85, 0xa0, 0x1680, 0x2000, 0x2003, 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff, 0x200b} {
 		s := string(space)
