@@ -152,21 +152,21 @@ func unquoted(value string) (string, pairKind) {
 
 // plainPrefix returns how many bytes text begins with that every parser of cookies reads as
 // they stand: none takes them for an escape, a quote, a separator or white space. These are
-// those from '-' to 'z' in ASCII, but for the semicolon and the backslash; Django's session
-// keys and signed cookies consist of such. It looks at eight bytes at once.
+// those from '-' to 'z' in ASCII, but for the semicolon, the backslash and square brackets;
+// Django's session keys and signed cookies consist of such. It looks at eight bytes at once.
 func plainPrefix(text string) int {
 	const each, high = 0x0101010101010101, 0x8080808080808080
 	bytes, at := unsafe.Slice(unsafe.StringData(text), len(text)), 0
 	for ; at+8 <= len(bytes); at += 8 {
 		word := binary.LittleEndian.Uint64(bytes[at:])
-		semicolon, backslash := word^(each*';'), word^(each*'\\')
+		semicolon, brackets := word^(each*';'), (word+each*(0x7f-']'))^(word+each*(0x80-'['))
 		// The highest bit of the first byte that is not plain is set; those of later
 		// bytes may be wrong, as differences borrow from them.
-		if special := (word | (word + each*(0x7f-'z')) | (word - each*'-') | (semicolon - each) | (backslash - each)) & high; special != 0 {
+		if special := (word | (word + each*(0x7f-'z')) | (word - each*'-') | (semicolon - each) | brackets) & high; special != 0 {
 			return at + bits.TrailingZeros64(special)/8
 		}
 	}
-	for at < len(text) && text[at] >= '-' && text[at] <= 'z' && text[at] != ';' && text[at] != '\\' {
+	for at < len(text) && text[at] >= '-' && text[at] <= 'z' && text[at] != ';' && (text[at] < '[' || text[at] > ']') {
 		at++
 	}
 	return at
@@ -174,24 +174,29 @@ func plainPrefix(text string) int {
 
 // couldBeName reports whether some parser makes name of a pair's key: Python's strip removes
 // Unicode's white space in UTF-8 or Latin-1, old PHP and Rack undo percent-encoding, PHP makes
-// '_' of '.', ' ' and '['.
+// '_' of '.', ' ' and '[', and an array of a name with "[" behind it.
 func couldBeName(key, name string) bool {
 	key = strings.TrimFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' })
 	if key == name {
 		return true
 	}
-	i := 0
-	for ; key != "" && i < len(name); i++ {
+	matched := 0
+	for key != "" {
 		c := key[0]
 		key = key[1:]
 		if c == '%' && len(key) >= 2 && unhex(key[0]) >= 0 && unhex(key[1]) >= 0 {
 			c, key = byte(unhex(key[0])<<4|unhex(key[1])), key[2:]
 		}
-		if c != name[i] && !(name[i] == '_' && (c == '.' || c == ' ' || c == '[' || c == '+')) {
+		switch {
+		case matched == len(name):
+			return c == '[' || c == 0 // NUL ends a name in old PHP
+		case c == name[matched], name[matched] == '_' && (c == '.' || c == ' ' || c == '[' || c == '+'):
+			matched++
+		case c != ' ' || matched > 0: // PHP skips leading blanks
 			return false
 		}
 	}
-	return key == "" && i == len(name)
+	return matched == len(name)
 }
 
 func unhex(c byte) int {
@@ -207,24 +212,31 @@ func unhex(c byte) int {
 }
 
 // hasNameWithin reports whether some parser finds a pair of the name behind the start of
-// what is one pair here: Python's http.cookies separates pairs by white space, RFC 2965 by
-// commas, too.
+// what is one pair here (see endsPair).
 func hasNameWithin(pair, name string) bool {
 	for rest := pair; ; {
 		at := strings.Index(rest, name)
 		if at < 0 {
 			return false
 		}
-		before := byte(' ')
-		if from := len(pair) - len(rest) + at; from > 0 {
-			before = pair[from-1]
-		}
+		before := pair[:len(pair)-len(rest)+at]
 		rest = rest[at+len(name):]
 		behind := strings.TrimLeftFunc(rest, func(r rune) bool { return r <= ' ' || r >= 0x7f })
-		if (before <= ' ' || before >= 0x7f || before == ',') && behind != "" && behind[0] == '=' {
+		if endsPair(before) && behind != "" && behind[0] == '=' {
 			return true
 		}
 	}
+}
+
+// endsPair reports whether some parser takes what follows text for another pair: Python's
+// http.cookies separates them by white space, RFC 2965 by commas too, and WebOb by all that
+// it does not take for a part of a value, or by nothing behind quotes and dates.
+func endsPair(text string) bool {
+	if text == "" {
+		return true
+	}
+	last := text[len(text)-1]
+	return last <= ' ' || last >= 0x7f || strings.IndexByte(`,"[\]`, last) >= 0 || strings.HasSuffix(text, "GMT")
 }
 
 // cut is strings.Cut for one byte, which is found without a look at how long the separator is.

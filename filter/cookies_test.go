@@ -43,6 +43,7 @@ func TestReadCookie(t *testing.T) {
 		{[]string{"s_d=%61"}, one, "%61", true, true, ""},
 		{[]string{"s_d=a+b"}, one, "a+b", true, true, ""},
 		{[]string{"s_d=a, x=b"}, one, "a, x=b", true, true, ""},
+		{[]string{"s_d=a[b]"}, one, "a[b]", true, true, ""},
 		{[]string{"s_d=a\u00a0"}, one, "a\u00a0", true, true, ""},
 		{[]string{"s_d=" + strings.Repeat("a", 4097)}, one, strings.Repeat("a", 4097), true, true, ""},
 		{[]string{"s_d=a; s_d=%61"}, ambiguous, "", false, true, ""},
@@ -54,11 +55,15 @@ func TestReadCookie(t *testing.T) {
 		{[]string{`"s_d"=b`}, absent, "", false, true, ""},
 		{[]string{"%73_d=b", "s%5Fd=b", "%73%5f%64=b"}, absent, "", false, true, ""},
 		{[]string{"s.d=b", "s d=b", "s[d=b"}, absent, "", false, true, ""},
+		{[]string{"s_d[]=b", "s_d[x]=b", "s.d[=b", "s_d%5Bx%5D=b", "%20s_d=b", "s_d%00x=b"}, absent, "", false, true, ""},
+		{[]string{"s_d]=b; s_d =b"}, one, "b", false, true, "s_d=b; s_d]=b"},
 		// Pairs within what is one pair to others.
 		{[]string{"x=1 s_d=b"}, absent, "", false, true, ""},
 		{[]string{"x=1, s_d = b"}, absent, "", false, true, ""},
 		{[]string{"x=1\u00a0s_d\t=b"}, absent, "", false, true, ""},
 		{[]string{"x s_d=b"}, absent, "", false, true, ""},
+		{[]string{"x=[s_d=b", "x=]s_d=b", `x="1"s_d=b`, `x=\s_d=b`, "[s_d=b"}, absent, "", false, true, ""},
+		{[]string{"x=Wed, 01-Jan-2031 00:00:00 GMTs_d=b"}, absent, "", false, true, ""},
 		{[]string{"x=1s_d=b; y=\"s_d\"; z=/s_d=b; w=&s_d=b; v= s_d"}, absent, "", false, false, "x=1s_d=b; y=\"s_d\"; z=/s_d=b; w=&s_d=b; v= s_d"},
 	} {
 		var h Headers
@@ -87,7 +92,7 @@ func TestReadCookie(t *testing.T) {
 // TestPlainPrefix holds the look at eight bytes against one at each.
 func TestPlainPrefix(t *testing.T) {
 	for c := range 256 {
-		plain := c >= '-' && c <= 'z' && c != ';' && c != '\\'
+		plain := c >= '-' && c <= 'z' && c != ';' && (c < '[' || c > ']')
 		for at := range 17 {
 			value := []byte("abcdefghijklmnopq\xff ;")
 			value[at] = byte(c)

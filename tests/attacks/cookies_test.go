@@ -30,6 +30,10 @@ func disguises(value string) map[string]string {
 		"after a comma":       `a=1, sessionid=` + value,
 		"$Version":            `$Version=1; sessionid=` + value,
 		"a space at the name": `sessionid =` + value,
+		"after a bracket":     `a=[sessionid=` + value,
+		"after quotes":        `a="1"sessionid=` + value,
+		"after a date":        `a=Wed, 01-Jan-2031 00:00:00 GMTsessionid=` + value,
+		"PHP's array":         `sessionid[a]=` + value,
 		"in a second field":   "a=1\r\nCookie: sessionid=" + value,
 		"in a first field":    "sessionid=" + value + "\r\nCookie: a=1",
 	}
