@@ -110,7 +110,7 @@ func (s *pairScanner) scan() bool {
 		s.value, s.kind = readOddPair(s.pair, name)
 	case len(s.pair) <= len(name) || s.pair[len(name)] != '=':
 	case s.pair[:len(name)] == name:
-		if s.value, s.kind = s.pair[len(name)+1:], plainPair; len(s.value) > maxCookieBytes {
+		if s.value, s.kind = s.pair[len(name)+1:], plainPair; isOdd(s.value) {
 			s.kind = oddPair
 		}
 	case s.mangled && couldBeName(s.pair[:len(name)], name):
@@ -142,12 +142,23 @@ func unquoted(value string) (string, pairKind) {
 		inner = inner[1 : len(inner)-1]
 	}
 	switch {
-	case len(inner) > maxCookieBytes, plainPrefix(inner) < len(inner):
+	case plainPrefix(inner) < len(inner), isOdd(inner):
 		return inner, oddPair
 	case len(inner) != len(value):
 		return inner, quotedPair
 	}
 	return inner, plainPair
+}
+
+// isOdd reports whether parsers differ on a value all of whose bytes are plain: Undertow ends
+// it at any separator of RFC 2616 but the colon, and browsers keep none that is so long.
+func isOdd(value string) bool {
+	for i := 0; i < len(value); i++ {
+		if c := value[i]; c == '/' || (c >= '<' && c <= '@') {
+			return true
+		}
+	}
+	return len(value) > maxCookieBytes
 }
 
 // plainPrefix returns how many bytes text begins with that every parser of cookies reads as

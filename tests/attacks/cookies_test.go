@@ -34,6 +34,7 @@ func disguises(value string) map[string]string {
 		"after quotes":        `a="1"sessionid=` + value,
 		"after a date":        `a=Wed, 01-Jan-2031 00:00:00 GMTsessionid=` + value,
 		"PHP's array":         `sessionid[a]=` + value,
+		"cut at a separator":  `sessionid=` + value + `?1`,
 		"in a second field":   "a=1\r\nCookie: sessionid=" + value,
 		"in a first field":    "sessionid=" + value + "\r\nCookie: a=1",
 	}
