@@ -13,11 +13,18 @@ require (
 	github.com/tetratelabs/proxy-wasm-go-sdk v0.24.0
 	github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo v0.0.0
 	github.com/tetratelabs/wazero v1.12.0
+	github.com/valyala/fasthttp v1.72.0
 	github.com/wcharczuk/go-chart/v2 v2.1.2
 	golang.org/x/term v0.48.0
 	google.golang.org/protobuf v1.36.12
 	istio.io/api v1.31.4
 	modernc.org/sqlite v1.62.0
+)
+
+require (
+	github.com/andybalholm/brotli v1.2.1 // indirect
+	github.com/klauspost/compress v1.20.1 // indirect
+	github.com/valyala/bytebufferpool v1.0.0 // indirect
 )
 
 require (
