@@ -185,6 +185,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"logout", object{
 			{"path", text(&r.Logout.Path), "a POST to this path ends the session; empty: none does"},
 			{"redirect", text(&r.Logout.Redirect), "LOGOUT_REDIRECT_URL"},
+			{"trusted_origins", texts(&r.Logout.TrustedOrigins), `CSRF_TRUSTED_ORIGINS: who may log out besides the site itself, such as "https://www.example.com", "https://*.example.com"; "null" for browsers that hide the origin`},
 		}, "the filter's own logout"},
 		{"identity", object{
 			{"user_key", text(&r.Identity.UserKey), "the session key that makes a session a user's; empty: any session will do"},
@@ -269,6 +270,11 @@ func (r *Route) validate(path string) error {
 	}
 	if r.Logout.Path != "" && (r.Logout.Path[0] != '/' || strings.ContainsAny(r.Logout.Path, "?#")) {
 		bad("logout.path", "must be a path, without a query")
+	}
+	for _, origin := range r.Logout.TrustedOrigins {
+		if !isOriginPattern(origin) {
+			bad("logout.trusted_origins", `%q is no origin: want a scheme and a host, such as "https://www.example.com", "https://*.example.com" or "http://localhost:8000", without a path; or "null"`, origin)
+		}
 	}
 	if len(r.Require) > 0 && r.Mode != Required {
 		bad("require", "holds with mode: required only; set require: {} where the mode is another")

@@ -26,39 +26,3 @@ func TestLoginLocation(t *testing.T) {
 		}
 	}
 }
-
-func TestSameOrigin(t *testing.T) {
-	tests := []struct {
-		site, origin string
-		want         bool
-	}{
-		{"", "", true},
-		{"same-origin", "", true},
-		{"none", "", true},
-		{"same-origin", "https://other.test", true},
-		{"same-site", "", false},
-		{"cross-site", "", false},
-		{"cross-site", "https://site.test", false},
-		{"Same-Origin", "", false},
-		{"", "https://site.test", true},
-		{"", "http://site.test", true},
-		{"", "https://SITE.test", true},
-		{"", "https://site.test:8443", false},
-		{"", "https://site.test.evil.example", false},
-		{"", "https://evil.example/site.test", false},
-		{"", "site.test", false},
-		{"", "null", false},
-	}
-	for _, tt := range tests {
-		h := Headers{{":authority", "site.test"}}
-		if tt.site != "" {
-			h = append(h, [2]string{"sec-fetch-site", tt.site})
-		}
-		if tt.origin != "" {
-			h = append(h, [2]string{"origin", tt.origin})
-		}
-		if got := sameOrigin(h); got != tt.want {
-			t.Errorf("Sec-Fetch-Site %q, Origin %q: %v, want %v", tt.site, tt.origin, got, tt.want)
-		}
-	}
-}

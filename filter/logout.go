@@ -12,8 +12,8 @@ func (s *Stream) logout(h Headers, now time.Time) Action {
 	if h.Get(":method") != "POST" {
 		return Action{Outcome: Malformed, Reply: s.refusal(405, "Logging out takes a POST.", [2]string{"allow", "POST"})}
 	}
-	if !sameOrigin(h) {
-		return Action{Outcome: Forbidden, Reply: s.refusal(403, "Logging out is refused to other sites.")}
+	if !mayLogOut(h, s.route.Logout.TrustedOrigins) {
+		return Action{Outcome: Forbidden, Reply: s.refusal(403, "Logging out is refused to other sites. If this is the site itself, its origin belongs into logout.trusted_origins.")}
 	}
 	s.cookie.read(h, s.route.Cookie.Name)
 	switch {
@@ -63,23 +63,4 @@ func (s *Stream) loggedOut() Action {
 	return Action{Outcome: LoggedOut, Reply: &LocalReply{Status: 204, GRPCStatus: NoGRPC, Headers: Headers{
 		{"cache-control", "no-store"}, {"vary", "Cookie"}, forget,
 	}}}
-}
-
-// sameOrigin reports whether a state-changing request comes from this site itself, by the
-// rules of Go's net/http.CrossOriginProtection: browsers say so in Sec-Fetch-Site, older ones
-// in Origin; what says neither is no browser.
-func sameOrigin(h Headers) bool {
-	switch h.Get("sec-fetch-site") {
-	case "same-origin", "none":
-		return true
-	case "":
-	default:
-		return false
-	}
-	origin := h.Get("origin")
-	if origin == "" {
-		return true
-	}
-	_, host, ok := strings.Cut(origin, "://")
-	return ok && strings.EqualFold(host, h.Get(":authority"))
 }

@@ -62,7 +62,7 @@ func table(t *testing.T) string {
 type node struct {
 	Description string          `json:"description"`
 	Default     any             `json:"default"`
-	Enum        []string        `json:"enum"`
+	Enum        []any           `json:"enum"`
 	Properties  map[string]node `json:"properties"`
 }
 
@@ -85,7 +85,11 @@ func (n node) rows(path string) []string {
 			value = "`" + string(b) + "`"
 		}
 		if child.Enum != nil {
-			doc = "`" + strings.Join(child.Enum, "`, `") + "`: " + doc
+			words := make([]string, len(child.Enum))
+			for i, word := range child.Enum {
+				words[i] = fmt.Sprintf("`%v`", word)
+			}
+			doc = strings.Join(words, ", ") + ": " + doc
 		}
 		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |\n", join(path, name), value, strings.ReplaceAll(doc, "|", "\\|")))
 	}

@@ -127,7 +127,11 @@ type Expiry struct {
 type Login struct{ URL, NextParam string }
 
 // Logout is the path that ends sessions; an empty Path is none.
-type Logout struct{ Path, Redirect string }
+type Logout struct {
+	Path, Redirect string
+	// TrustedOrigins may log out besides the site itself: see matchesOrigin.
+	TrustedOrigins []string
+}
 
 // Identity is what upstreams learn of the session.
 type Identity struct {

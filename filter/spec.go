@@ -151,10 +151,21 @@ func texts(into *[]string) spec {
 	}}
 }
 
-// choice reads one of a few words; the position of the word is the value.
+// choice reads one of a few words; the position of the word is the value. For "off" false will
+// do: YAML 1.1, which Envoy reads, takes an unquoted off for that.
 func choice[T ~uint8](into *T, words ...string) spec {
-	return reader{map[string]any{"enum": words, "default": words[*into]}, func(v any) string {
+	allowed := make([]any, 0, len(words)+1)
+	for _, word := range words {
+		allowed = append(allowed, word)
+	}
+	if slices.Contains(words, "off") {
+		allowed = append(allowed, false)
+	}
+	return reader{map[string]any{"enum": allowed, "default": words[*into]}, func(v any) string {
 		s, _ := v.(string)
+		if v == false {
+			s = "off"
+		}
 		i := slices.Index(words, s)
 		if i < 0 {
 			return "one of " + strings.Join(words, ", ")
