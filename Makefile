@@ -103,7 +103,7 @@ sim: tools build/venv/.done build ## the same with hostsim in Envoy's place
 test: setup build ## every test, Envoy and Django included
 	@rm -rf build/test && mkdir -p build/test
 	@failed=0; \
-	$(GO) test -count=1 ./... || failed=1; \
+	$(GO) test -count=1 -timeout 45m ./... || failed=1; \
 	(cd plugin/sdk && CLOAKROOM_ENVOY="$$(echo $(CURDIR)/build/venv/lib/python3*/site-packages/envoy/_bin/envoy):$(CURDIR)/build/envoy-$(ENVOY_OLD)/envoy/_bin/envoy" $(GO) test -count=1 ./...) || failed=1; \
 	cat build/test/*.txt || failed=1; \
 	exit $$failed

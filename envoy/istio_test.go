@@ -24,6 +24,7 @@ import (
 type manifests struct {
 	plugin  extensions.WasmPlugin
 	service networking.VirtualService
+	rule    networking.DestinationRule
 	patches networking.EnvoyFilter
 }
 
@@ -37,6 +38,7 @@ func readManifests(t *testing.T) *manifests {
 	specs := map[string]proto.Message{
 		"extensions.istio.io/v1alpha1 WasmPlugin":  &m.plugin,
 		"networking.istio.io/v1 VirtualService":    &m.service,
+		"networking.istio.io/v1 DestinationRule":   &m.rule,
 		"networking.istio.io/v1alpha3 EnvoyFilter": &m.patches,
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.UseJSONUnmarshaler(), yaml.Strict())

@@ -87,6 +87,8 @@ func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, 
 		m.set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(timeout.Milliseconds(), 10))
 	}
 	m.remove("content-length")
+	m.remove("x-envoy-retry-on") // Envoy's router takes them, for a cluster of several hosts
+	m.remove("x-envoy-max-retries")
 	req := c.request(ctx, m, false)
 	if body != "" {
 		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))

@@ -159,6 +159,10 @@ func (p *pluginContext) dispatch(c *worker.Call) bool {
 		{":path", c.Path},
 		{":authority", c.To.Authority},
 		{"content-type", c.ContentType()},
+		// Envoy's router tries once more, with another replica where there is one, what has
+		// not reached the first.
+		{"x-envoy-retry-on", "connect-failure,refused-stream,reset-before-request"},
+		{"x-envoy-max-retries", "1"},
 		{"authorization", c.To.Authorization},
 	}
 	if c.To.Authorization == "" {

@@ -22,6 +22,8 @@ type FilterConfig struct {
 	Port, Admin, Upstream int
 	// Clusters are what the plugin may call: the ports of their hosts, by name.
 	Clusters map[string][]int
+	// ClusterFields are more fields of Clusters, such as health_checks.
+	ClusterFields map[string]any
 	// Wasm is the module; empty: the filter.
 	Wasm string
 	// Config is the plugin's.
