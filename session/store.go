@@ -21,9 +21,9 @@ var (
 	// session.
 	ErrUnreadable = errors.New("session: stored data cannot be read")
 	// ErrOpaque says that what is stored under the key is, or could be, a session
-	// to Django, and cannot be read here: it is nested too deep, or of types that
-	// are not known. Errors that wrap it wrap ErrUnreadable too. ErrTooLarge says
-	// the same of a session that is too large.
+	// to Django, and cannot be read here: not even whose it is. Errors that wrap it
+	// wrap ErrUnreadable too. ErrTooLarge says the same of a session that is too
+	// large.
 	ErrOpaque = fmt.Errorf("%w here, though Django may", ErrUnreadable)
 	// ErrTooLarge says that the session's data is over the store's limit.
 	// It says nothing about whether the session is valid.
@@ -44,6 +44,9 @@ type Session struct {
 	// value (white space, escapes), with the texts of numbers kept; one that
 	// keeps Python's values writes numbers as Python does.
 	Data []byte
+	// Origin is what was read from the store where Data does not show all of it, else
+	// nil. Data then lacks the values that are withheld.
+	Origin *Origin
 	// Expires is when the session ends: from this instant on it is dead.
 	// Stores keep microseconds, as Django does (Redis: milliseconds), and cut
 	// what is finer.
@@ -54,7 +57,8 @@ type Session struct {
 func (s Session) Live(now time.Time) bool { return s.Expires.After(now) }
 
 // Change computes what becomes of a live session. It changes Data and Expires;
-// a changed Key is ignored. A store may call it more than once, and may hold a
+// a changed Key is ignored. It keeps Origin, replaces it by what Patched returns,
+// or sets it to nil, and then what Data does not show is lost. A store may call it more than once, and may hold a
 // lock or a transaction meanwhile, so it computes and does nothing else. An
 // error leaves the stored session as it is and is returned as it is.
 type Change func(Session) (Session, error)
@@ -84,7 +88,8 @@ type Store interface {
 	// Update replaces the live session under key by what change makes of it
 	// and gives the result. No update that runs at the same time is lost, and
 	// a session that was deleted meanwhile is not brought back: ErrNotFound.
-	// With Data left as it was, only the expiry is written: a touch.
+	// With Data and Origin left as they were, only the expiry is written: a touch.
+	// ErrUnwritable if Data changes a value that JSON cannot say.
 	Update(ctx context.Context, key string, change Change) (Session, error)
 
 	// Rotate moves the live session from key to newKey, as change makes it
