@@ -1,7 +1,6 @@
 package django
 
 import (
-	"fmt"
 	"time"
 
 	"cloakroom/session"
@@ -11,7 +10,7 @@ import (
 // engines (SessionBase.key_salt of a class named SessionStore).
 const SessionSalt = "django.contrib.sessions.SessionStore"
 
-// Codec is SessionBase.encode and SessionBase.decode: the text that stands in
+// Codec is SessionBase.encode and SessionBase.decode: the text in
 // django_session.session_data. A nil Codec has no key: it fails with ErrNoKey.
 type Codec struct {
 	signer *Signer
@@ -34,42 +33,44 @@ func (c *Codec) Rotating() bool { return c != nil && len(c.signer.keys) > 1 }
 
 // Encode signs data, which must be a JSON object (else ErrJSON) of at most
 // Limit bytes in its canonical form (else session.ErrTooLarge).
-func (c *Codec) Encode(data []byte, now time.Time) (string, error) {
+func (c *Codec) Encode(data []byte, now time.Time) (string, error) { return c.Write(data, nil, now) }
+
+// Write is Encode for data that was read with an origin, whose values it keeps.
+// session.ErrUnwritable says that data changes one that JSON cannot say.
+func (c *Codec) Write(data []byte, origin *session.Origin, now time.Time) (string, error) {
 	if c == nil {
 		return "", ErrNoKey
 	}
-	data, err := Canonical(data)
-	switch {
-	case err != nil:
+	document, err := write(data, origin, c.limit)
+	if err != nil {
 		return "", err
-	case len(data) > c.limit:
-		return "", session.ErrTooLarge
 	}
-	return c.signer.Dumps(data, now)
+	return c.signer.Dumps(document, now)
 }
 
-// Decode verifies text and gives the JSON object in it, in canonical form. Its
-// errors wrap session.ErrUnreadable (ErrSignature, ErrFormat) or are
-// session.ErrTooLarge or ErrNoKey.
+// Decode is Read for what is not written again.
+func (c *Codec) Decode(text string) (data []byte, err error) {
+	data, _, err = c.Read(text)
+	return data, err
+}
+
+// Read verifies text and returns the JSON object in it, in canonical form, with
+// its origin where that does not show all of it. Errors wrap
+// session.ErrUnreadable (ErrSignature, ErrFormat) or are session.ErrTooLarge or
+// ErrNoKey.
 //
-// It reads what Python's json module reads: of names that stand twice the last
-// counts. NaN and the infinities, which JSON lacks, become null.
-func (c *Codec) Decode(text string) ([]byte, error) {
+// It reads what Python's json module reads: of names that occur twice the last
+// counts, NaN and the infinities, which JSON lacks, are shown as null, and
+// members that nest deeper than MaxDepth are withheld.
+func (c *Codec) Read(text string) (data []byte, origin *session.Origin, err error) {
 	if c == nil {
-		return nil, ErrNoKey
+		return nil, nil, ErrNoKey
 	}
 	raw, _, err := c.signer.Loads(text, c.limit)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	data, err := canonical(latin1(raw), true)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
-	case len(data) > c.limit:
-		return nil, session.ErrTooLarge
-	}
-	return data, nil
+	return read(raw, c.limit)
 }
 
 // latin1 decodes data as JSONSerializer.loads does.

@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/base64"
 	"errors"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -92,6 +93,9 @@ func TestWithoutKey(t *testing.T) {
 	}
 }
 
+// nested returns an array that nests n deep.
+func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
 // sign signs a payload that Encode would not write.
 func sign(t testing.TB, c *Codec, payload string) string {
 	t.Helper()
@@ -138,7 +142,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"zlib cut":           {sign(t, c, zipped(t, []byte(`{"a":1}`))[:12]), ErrFormat},
 		"not JSON":           {sign(t, c, b64("{")), ErrFormat},
 		"not an object":      {sign(t, c, b64("[]")), ErrFormat},
-		"too deep":           {sign(t, c, b64(strings.Repeat(`{"a":`, MaxDepth+1)+"1"+strings.Repeat("}", MaxDepth+1))), ErrFormat},
+		"too deep, the user": {sign(t, c, b64(`{"_auth_user_id":`+nested(MaxDepth)+`}`)), ErrFormat},
+		"too deep, not JSON": {sign(t, c, b64(`{"a":`+nested(MaxDepth)[1:]+`}`)), ErrFormat},
 		"too long":           {strings.Repeat("x", MaxText+1), session.ErrTooLarge},
 		"zlib bomb":          {sign(t, c, zipped(t, make([]byte, 64<<20))), session.ErrTooLarge},
 	} {
@@ -233,20 +238,24 @@ func FuzzSigned(f *testing.F) {
 		payload, _, _ := strings.Cut(v.text, ":")
 		f.Add(payload)
 	}
+	for _, document := range []string{`{"a":[NaN,{"b":-Infinity}],"N":"I\"N","d":` + nested(MaxDepth) + `,"d":` + nested(MaxDepth+9) + `}`} {
+		f.Add(base64.RawURLEncoding.EncodeToString([]byte(document)))
+	}
 	f.Fuzz(func(t *testing.T, payload string) {
-		data, err := c.Decode(sign(t, c, payload))
+		data, origin, err := c.Read(sign(t, c, payload))
 		if err != nil {
 			if !errors.Is(err, ErrFormat) && !errors.Is(err, session.ErrTooLarge) {
 				t.Errorf("got %v", err)
 			}
 			return
 		}
-		text, err := c.Encode(data, time.Unix(0, 0))
+		text, err := c.Write(data, origin, time.Unix(0, 0))
 		if err != nil {
-			t.Fatalf("cannot encode what was decoded: %v", err)
+			t.Fatalf("cannot write what was read: %v", err)
 		}
-		if again, err := c.Decode(text); err != nil || !bytes.Equal(again, data) {
-			t.Errorf("got %q, %v, want %q", again, err, data)
+		again, kept, err := c.Read(text)
+		if err != nil || !bytes.Equal(again, data) || !reflect.DeepEqual(kept, origin) {
+			t.Errorf("got %q, %+v, %v, want %q, %+v", again, kept, err, data, origin)
 		}
 	})
 }

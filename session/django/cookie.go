@@ -2,7 +2,6 @@ package django
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"cloakroom/session"
@@ -37,33 +36,38 @@ func NewCookieCodec(limit int, secret string, fallbacks ...string) (*CookieCodec
 // Encode is SessionStore._get_session_key: data, which must be a JSON object
 // (else ErrJSON), compressed if that is shorter, signed at now.
 func (c *CookieCodec) Encode(data []byte, now time.Time) (string, error) {
-	data, err := Canonical(data)
-	switch {
-	case err != nil:
-		return "", err
-	case len(data) > c.limit:
-		return "", session.ErrTooLarge
-	}
-	return c.signer.Dumps(data, now)
+	return c.Write(data, nil, now)
 }
 
-// Decode is SessionStore.load with SESSION_COOKIE_AGE as age: it verifies
-// value and gives the JSON object in it, in canonical form, and when it was
-// signed. Errors wrap session.ErrUnreadable (ErrSignature, ErrFormat) or are
-// ErrTooOld or session.ErrTooLarge.
+// Write is Encode for data that was read with an origin, whose values it keeps.
+// session.ErrUnwritable says that data changes one that JSON cannot say.
+func (c *CookieCodec) Write(data []byte, origin *session.Origin, now time.Time) (string, error) {
+	document, err := write(data, origin, c.limit)
+	if err != nil {
+		return "", err
+	}
+	return c.signer.Dumps(document, now)
+}
+
+// Decode is Read for what is not written again.
 func (c *CookieCodec) Decode(value string, age time.Duration, now time.Time) (data []byte, at time.Time, err error) {
+	data, _, at, err = c.Read(value, age, now)
+	return data, at, err
+}
+
+// Read is SessionStore.load with SESSION_COOKIE_AGE as age: it verifies value
+// and returns the JSON object in it, in canonical form, with its origin where
+// that does not show all of it (see Codec.Read), and when it was signed. Errors
+// wrap session.ErrUnreadable (ErrSignature, ErrFormat) or are ErrTooOld or
+// session.ErrTooLarge.
+func (c *CookieCodec) Read(value string, age time.Duration, now time.Time) (data []byte, origin *session.Origin, at time.Time, err error) {
 	raw, at, err := c.signer.Loads(value, c.limit)
 	switch {
 	case err != nil:
-		return nil, at, err
+		return nil, nil, at, err
 	case now.Sub(at) > age:
-		return nil, at, ErrTooOld
+		return nil, nil, at, ErrTooOld
 	}
-	if data, err = canonical(latin1(raw), true); err != nil {
-		return nil, at, fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	if len(data) > c.limit {
-		return nil, at, session.ErrTooLarge
-	}
-	return data, at, nil
+	data, origin, err = read(raw, c.limit)
+	return data, origin, at, err
 }

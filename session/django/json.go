@@ -14,19 +14,13 @@ const MaxDepth = 128
 // than MaxDepth.
 var ErrJSON = errors.New("django: not a JSON object")
 
-// Canonical gives the text that Python's json.dumps(obj, separators=(",", ":"))
+// Canonical returns the text that Python's json.dumps(obj, separators=(",", ":"))
 // would write for the object that text holds: one line of ASCII. Of names that
-// stand twice the last counts, as in Python. The texts of numbers are kept.
+// occur twice the last counts, as in Python. The texts of numbers are kept.
 // text must be UTF-8.
-func Canonical(text []byte) ([]byte, error) { return canonical(text, false) }
-
-func canonical(text []byte, python bool) ([]byte, error) {
-	s := scanner{in: text, out: make([]byte, 0, len(text)), python: python}
-	s.space()
-	if s.peek() != '{' || !s.value(1) {
-		return nil, ErrJSON
-	}
-	if s.space(); s.at < len(s.in) {
+func Canonical(text []byte) ([]byte, error) {
+	s := scanner{in: text, out: make([]byte, 0, len(text))}
+	if !s.document() {
 		return nil, ErrJSON
 	}
 	return s.out, nil
@@ -35,13 +29,27 @@ func canonical(text []byte, python bool) ([]byte, error) {
 // scanner copies in to out, value by value. Its methods report whether the
 // text was right.
 type scanner struct {
-	in     []byte
-	at     int
-	out    []byte
-	python bool // accept NaN, Infinity and -Infinity
+	in       []byte
+	at       int
+	out      []byte
+	python   bool // accept NaN, Infinity and -Infinity
+	exact    bool // write them as they are, not null
+	skipDeep bool // copy members of the document that nest too deep
+	inexact  bool // there were such numbers
+	deep     bool // a value nests too deep
 }
 
-// peek gives the byte ahead, 0 at the end.
+// document passes over one object, which is all that in holds.
+func (s *scanner) document() bool {
+	s.space()
+	if s.peek() != '{' || !s.value(1) {
+		return false
+	}
+	s.space()
+	return s.at == len(s.in)
+}
+
+// peek returns the byte ahead, 0 at the end.
 func (s *scanner) peek() byte {
 	if s.at < len(s.in) {
 		return s.in[s.at]
@@ -60,7 +68,7 @@ func (s *scanner) space() {
 	}
 }
 
-// take goes past c, after white space.
+// take passes over c, after white space.
 func (s *scanner) take(c byte) bool {
 	if s.space(); s.peek() != c || s.at == len(s.in) {
 		return false
@@ -69,7 +77,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// word goes past one of Python's or JSON's words and writes instead of it.
+// word passes over one of Python's or JSON's words and writes instead of it.
 func (s *scanner) word(word, instead string) bool {
 	if len(s.in)-s.at < len(word) || string(s.in[s.at:s.at+len(word)]) != word {
 		return false
@@ -81,11 +89,23 @@ func (s *scanner) word(word, instead string) bool {
 
 func (s *scanner) value(depth int) bool {
 	s.space()
-	switch s.peek() {
-	case '{':
-		return depth <= MaxDepth && s.object(depth)
-	case '[':
-		return depth <= MaxDepth && s.array(depth)
+	c := s.peek()
+	if c != '{' && c != '[' {
+		return s.scalar(c)
+	}
+	if depth > MaxDepth {
+		s.deep = true
+		return false
+	}
+	if c == '{' {
+		return s.object(depth)
+	}
+	return s.array(depth)
+}
+
+// scalar passes over a value that begins with c and holds no others.
+func (s *scanner) scalar(c byte) bool {
+	switch c {
 	case '"':
 		return s.text()
 	case 't':
@@ -95,10 +115,23 @@ func (s *scanner) value(depth int) bool {
 	case 'n':
 		return s.word("null", "null")
 	}
-	if s.python && (s.word("NaN", "null") || s.word("Infinity", "null") || s.word("-Infinity", "null")) {
+	if s.python && (s.special("NaN") || s.special("Infinity") || s.special("-Infinity")) {
 		return true
 	}
 	return s.number()
+}
+
+// special passes over a number of Python's that JSON lacks.
+func (s *scanner) special(word string) bool {
+	instead := "null"
+	if s.exact {
+		instead = word
+	}
+	if !s.word(word, instead) {
+		return false
+	}
+	s.inexact = true
+	return true
 }
 
 func (s *scanner) array(depth int) bool {
@@ -193,8 +226,8 @@ func (s *scanner) text() bool {
 // write the one of the slash.
 const escapes, escaped = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
 
-// escape goes past one escape. A surrogate stays alone if it stands alone, as
-// in Python.
+// escape passes over one escape. A surrogate stays alone if it is alone, as in
+// Python.
 func (s *scanner) escape() bool {
 	s.at++
 	if s.peek() == 'u' {

@@ -1,6 +1,6 @@
 package django
 
-// member is where one member of an object stands in the scanner's output.
+// member is where one member of an object is in the scanner's output.
 type member struct{ start, value, end int }
 
 func (s *scanner) object(depth int) bool {
@@ -32,17 +32,78 @@ func (s *scanner) object(depth int) bool {
 
 func (s *scanner) member(depth int) (m member, ok bool) {
 	m.start = len(s.out)
-	if s.space(); s.peek() != '"' || !s.text() || !s.take(':') {
+	if !s.name() {
 		return m, false
 	}
-	s.out = append(s.out, ':')
 	m.value = len(s.out)
-	ok = s.value(depth + 1)
+	at := s.at
+	if ok = s.value(depth + 1); !ok && s.deep && s.skipDeep && depth == 1 {
+		s.at, s.out, s.deep = at, s.out[:m.value], false
+		ok = s.skip()
+	}
 	m.end = len(s.out)
 	return m, ok
 }
 
-// unique writes the members from start on again if a name stands twice: the
+// name passes over a member's name and the colon.
+func (s *scanner) name() bool {
+	if s.space(); s.peek() != '"' || !s.text() || !s.take(':') {
+		return false
+	}
+	s.out = append(s.out, ':')
+	return true
+}
+
+// skip passes over a value, at whatever depth others nest in it. Names that occur
+// twice in an object stay.
+func (s *scanner) skip() bool {
+	var open []byte // the brackets that are to come
+	for {
+		s.space()
+		switch c := s.peek(); c {
+		case '{', '[':
+			s.at++
+			s.out = append(s.out, c)
+			open = append(open, c+2) // the closing one
+			if s.closes(&open) {
+				break
+			}
+			if c == '{' && !s.name() {
+				return false
+			}
+			continue
+		default:
+			if !s.scalar(c) {
+				return false
+			}
+		}
+		for s.closes(&open) {
+		}
+		if len(open) == 0 {
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+		s.out = append(s.out, ',')
+		if open[len(open)-1] == '}' && !s.name() {
+			return false
+		}
+	}
+}
+
+// closes passes over the bracket that is to come next, if it comes.
+func (s *scanner) closes(open *[]byte) bool {
+	last := len(*open) - 1
+	if last < 0 || !s.take((*open)[last]) {
+		return false
+	}
+	s.out = append(s.out, (*open)[last])
+	*open = (*open)[:last]
+	return true
+}
+
+// unique writes the members from start on again if a name occurs twice: the
 // place of the first, the value of the last.
 func (s *scanner) unique(start int, members []member) {
 	last := make(map[string]member, len(members))
