@@ -104,7 +104,11 @@ func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string,
 		return nil, nil, nil
 	}
 	if index, ok := s.(UserIndex); ok {
-		return index.UserKeys(ctx, user)
+		if keys, opaque, err = index.UserKeys(ctx, user); err != nil {
+			return nil, nil, err
+		}
+		more, opaque, err := reread(ctx, s, user, opaque)
+		return append(keys, more...), opaque, err
 	}
 	for v, err := range s.All(ctx) {
 		switch {
@@ -118,6 +122,24 @@ func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string,
 		}
 	}
 	return keys, opaque, nil
+}
+
+// reread reads sessions that could not be read when they were indexed, perhaps by an earlier
+// build. It returns the keys of the user's, and of those that are opaque still.
+func reread(ctx context.Context, s Store, user string, keys []string) (users, opaque []string, err error) {
+	for _, key := range keys {
+		v, err := s.Load(ctx, key)
+		switch {
+		case IsOpaque(err):
+			opaque = append(opaque, key)
+		case errors.Is(err, ErrUnreadable) || errors.Is(err, ErrNotFound):
+		case err != nil:
+			return nil, nil, err
+		case UserOf(v.Data) == user:
+			users = append(users, key)
+		}
+	}
+	return users, opaque, nil
 }
 
 // IsOpaque reports whether an error says that a session cannot be read here, and could be to

@@ -69,7 +69,7 @@ func TestRevokeUserOpaque(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deep := strings.Repeat(`{"a":`, 150) + `1` + strings.Repeat(`}`, 150)
+	deep := `{"_auth_user_id":` + strings.Repeat(`[`, 150) + strings.Repeat(`]`, 150) + `}`
 	text, err := signer.Sign(base64.RawURLEncoding.EncodeToString([]byte(deep)), time.Now())
 	if err != nil {
 		t.Fatal(err)

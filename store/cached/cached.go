@@ -61,10 +61,17 @@ func truncated(v session.Session) session.Session {
 }
 
 // Load implements session.Store. A cache that is away or holds what is no
-// session counts as empty.
+// session counts as empty. Of a copy that Data shows in part only, the row is
+// read, which is JSON: nothing that Python's types say beyond that outlives the
+// copy.
 func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	v, err := s.cache.Load(ctx, key)
-	if err == nil || ctx.Err() != nil {
+	switch {
+	case err == nil && v.Origin.Partial():
+		v, err = s.Database.Load(ctx, key)
+		return truncated(v), err
+	case err == nil || ctx.Err() != nil:
+		v.Origin = nil
 		return v, err
 	}
 	return s.fill(ctx, key)
@@ -108,8 +115,12 @@ func (s *Store) Update(ctx context.Context, key string, change session.Change) (
 	return v, err
 }
 
-// copy needs the row's lock.
+// copy needs the row's lock. A session that Data shows in part only has no copy:
+// Django would take it for all, and Django makes its own.
 func (s *Store) copy(ctx context.Context, v session.Session) error {
+	if v.Origin != nil {
+		return s.forget(ctx, v.Key)
+	}
 	err := s.cache.Put(ctx, v)
 	if errors.Is(err, session.ErrTooLarge) {
 		return s.forget(ctx, v.Key)

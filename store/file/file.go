@@ -152,11 +152,11 @@ func (s *Store) read(key string) (session.Session, error) {
 	if len(text) > django.MaxText {
 		return v, session.ErrTooLarge
 	}
-	data, err := s.Codec.Decode(string(text))
+	data, origin, err := s.Codec.Read(string(text))
 	if err != nil {
 		return v, err
 	}
-	return session.Session{Key: key, Data: data, Expires: s.end(data, info.ModTime())}, nil
+	return session.Session{Key: key, Data: data, Origin: origin, Expires: s.end(data, info.ModTime())}, nil
 }
 
 // end gives when a session ends whose file was written at a time

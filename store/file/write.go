@@ -74,7 +74,7 @@ func linked(err error) error {
 
 // write makes a file with a session in it that has no session's name yet.
 func (s *Store) write(v session.Session) (temporary string, err error) {
-	text, err := s.Codec.Encode(v.Data, s.Now())
+	text, err := s.Codec.Write(v.Data, v.Origin, s.Now())
 	if err != nil {
 		return "", err
 	}
@@ -116,7 +116,7 @@ func (s *Store) Update(ctx context.Context, key string, change session.Change) (
 		return session.Session{}, err
 	}
 	after.Key = key
-	if string(after.Data) == string(before.Data) && s.sameEnd(before, after) {
+	if after.SameData(before) && s.sameEnd(before, after) {
 		return after, s.touch(after)
 	}
 	temporary, err := s.write(after)

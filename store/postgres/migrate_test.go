@@ -125,7 +125,7 @@ func TestOpaque(t *testing.T) {
 	url := database(t)
 	s := open(t, url, codec(t, "secret"), time.Now)
 	want := []string{
-		insert(t, url, strings.Repeat(`{"a":`, 150)+`1`+strings.Repeat(`}`, 150)),
+		insert(t, url, `{"_auth_user_id":`+strings.Repeat(`[`, 150)+strings.Repeat(`]`, 150)+`}`),
 		insert(t, url, `{"_auth_user_id":"7","a":"`+strings.Repeat("x", 1_200_000)+`"}`),
 	}
 	slices.Sort(want)
@@ -147,8 +147,9 @@ func TestOpaque(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := session.FlushUser(t.Context(), s, "7"); err != nil {
-		t.Errorf("after they were ended: %v", err)
+	insert(t, url, `{"_auth_user_id":"7","a":`+strings.Repeat(`[`, 150)+strings.Repeat(`]`, 150)+`}`)
+	if flushed, err := session.FlushUser(t.Context(), s, "7"); err != nil || len(flushed) != 1 {
+		t.Errorf("after they were ended: flushed %v, %v", flushed, err)
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *Store) decode(r row) (session.Session, error) {
 		v.Expires = session.Never // infinity
 	}
 	var err error
-	v.Data, err = s.codec.Decode(r.data)
+	v.Data, v.Origin, err = s.codec.Read(r.data)
 	return v, err
 }
 

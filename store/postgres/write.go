@@ -15,7 +15,7 @@ import (
 // Create implements session.Store. A key that cannot be stored is
 // session.ErrUnavailable.
 func (s *Store) Create(ctx context.Context, v session.Session) error {
-	data, err := s.codec.Encode(v.Data, s.now())
+	data, err := s.codec.Write(v.Data, v.Origin, s.now())
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, change session.
 			}
 		}
 		v.Key, v.Expires = newKey, v.Expires.UTC().Truncate(time.Microsecond)
-		sameData := bytes.Equal(v.Data, old.Data) && !s.codec.Rotating()
+		sameData := v.SameData(old) && !s.codec.Rotating()
 		return s.save(ctx, tx, key, v, sameData)
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Store) save(ctx context.Context, tx pgx.Tx, key string, v session.Sessi
 	statement := "UPDATE django_session SET session_key = $1, expire_date = $2 WHERE session_key = $3"
 	args := []any{v.Key, v.Expires, key}
 	if !sameData {
-		data, err := s.codec.Encode(v.Data, s.now())
+		data, err := s.codec.Write(v.Data, v.Origin, s.now())
 		if err != nil {
 			return err
 		}

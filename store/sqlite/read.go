@@ -37,7 +37,7 @@ func (s *Store) decode(r row) (session.Session, error) {
 	if v.Expires, err = parseTime(r.expires); err != nil {
 		return v, fmt.Errorf("%w: expire_date is no date", session.ErrUnreadable)
 	}
-	v.Data, err = s.codec.Decode(r.data)
+	v.Data, v.Origin, err = s.codec.Read(r.data)
 	return v, err
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Create implements session.Store.
 func (s *Store) Create(ctx context.Context, v session.Session) error {
-	data, err := s.codec.Encode(v.Data, s.now())
+	data, err := s.codec.Write(v.Data, v.Origin, s.now())
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, change session.
 			}
 		}
 		v.Key, v.Expires = newKey, v.Expires.UTC().Truncate(time.Microsecond)
-		sameData := bytes.Equal(v.Data, old.Data) && !s.codec.Rotating()
+		sameData := v.SameData(old) && !s.codec.Rotating()
 		return s.save(ctx, tx, key, v, sameData)
 	})
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Store) save(ctx context.Context, tx *sql.Tx, key string, v session.Sess
 	statement := "UPDATE OR IGNORE django_session SET session_key = ?, expire_date = ? WHERE session_key = ?"
 	args := []any{v.Key, formatTime(v.Expires), key}
 	if !sameData {
-		data, err := s.codec.Encode(v.Data, s.now())
+		data, err := s.codec.Write(v.Data, v.Origin, s.now())
 		if err != nil {
 			return err
 		}
