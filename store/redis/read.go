@@ -17,10 +17,9 @@ type stored struct {
 	session.Session
 	text string // the pickle
 	ends int64  // Unix milliseconds, as the server says
-	dict *pickle.Dict
 }
 
-// decode makes a session of readScript's answer. Key and Expires are set even
+// decode makes a session of readScript's result. Key and Expires are set even
 // where the data cannot be read.
 func (s *Store) decode(key string, answer []any) (v stored, err error) {
 	v.Key = key
@@ -42,9 +41,7 @@ func (s *Store) decode(key string, answer []any) (v stored, err error) {
 	case odd:
 		return v, fmt.Errorf("%w: not a string in Redis", session.ErrUnreadable)
 	}
-	if v.dict, err = pickle.Load([]byte(v.text)); err == nil {
-		v.Data, err = v.dict.JSON()
-	}
+	v.Data, v.Origin, err = pickle.Decode(v.text)
 	return v, err
 }
 

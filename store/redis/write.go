@@ -12,22 +12,6 @@ import (
 	"cloakroom/session/django/pickle"
 )
 
-// dump gives the pickle of what old becomes by new data; old may be nil.
-func dump(old *pickle.Dict, data []byte) (string, error) {
-	d, err := pickle.Parse(data)
-	if err == nil && old != nil {
-		d, err = pickle.Merge(old, d)
-	}
-	if err != nil {
-		return "", err
-	}
-	text := d.Dump()
-	if len(text) > pickle.MaxBytes {
-		return "", session.ErrTooLarge
-	}
-	return string(text), nil
-}
-
 // millis is a time as it is given to Redis, which takes none before 1970.
 func millis(t time.Time) int64 { return max(t.UnixMilli(), 1) }
 
@@ -40,7 +24,7 @@ func (s *Store) Create(ctx context.Context, v session.Session) error {
 func (s *Store) Put(ctx context.Context, v session.Session) error { return s.set(ctx, v) }
 
 func (s *Store) set(ctx context.Context, v session.Session, options ...any) error {
-	text, err := dump(nil, v.Data)
+	text, err := pickle.Encode(v.Data, v.Origin)
 	if err != nil {
 		return err
 	}
@@ -92,7 +76,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, write *redis.Sc
 	}
 }
 
-// changed gives what becomes of old, and its pickle: none where the data is as
+// changed returns what becomes of old, and its pickle: none where the data is as
 // it was.
 func changed(old stored, newKey string, change session.Change) (v session.Session, text string, err error) {
 	v = old.Session
@@ -103,8 +87,8 @@ func changed(old stored, newKey string, change session.Change) (v session.Sessio
 		}
 	}
 	v.Key, v.Expires = newKey, v.Expires.UTC().Truncate(time.Millisecond)
-	if !bytes.Equal(v.Data, old.Data) {
-		text, err = dump(old.dict, v.Data)
+	if !v.SameData(old.Session) {
+		text, err = pickle.Encode(v.Data, v.Origin)
 	}
 	return v, text, err
 }

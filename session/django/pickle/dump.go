@@ -2,29 +2,78 @@ package pickle
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/big"
 	"slices"
 	"strconv"
+
+	"cloakroom/session"
 )
 
-// protocol is the one that Dump writes: every Python 3 that Django runs on
-// reads it.
-const protocol = 4
+const (
+	// protocol is that of new pickles: every Python 3 that Django runs on reads it.
+	protocol = 4
+	// maxNesting is how deep values may nest that are written. Python writes them
+	// with a recursion that ends earlier.
+	maxNesting = 10_000
+)
 
-// Dump writes the dict as a pickle that Python loads as an equal dict.
-func (d *Dict) Dump() []byte {
-	w := dumper{out: []byte{byte(opProto), protocol}}
-	w.value(d)
+// dump writes the dict as a pickle that Python loads as an equal dict, with the objects in it
+// that are the same one written once. It may hold another dict as itself. The opcodes are those
+// of protocol 4, of which that of the pickle itself says only how Python finds classes.
+func (d *Dict) dump(protocol byte, itself *Dict) (string, error) {
+	w := dumper{memo: map[Value]int{}, batch: 1000}
+	if protocol == 0 {
+		w.batch = 1
+	}
+	if protocol >= 2 {
+		w.out = []byte{byte(opProto), protocol}
+	}
+	w.dict(d, itself)
 	w.op(opStop)
-	return w.out
+	if len(w.out) > MaxBytes && w.err == nil {
+		w.err = session.ErrTooLarge
+	}
+	return string(w.out), w.err
 }
 
-type dumper struct{ out []byte }
+// dumper writes as Python's pickler does: a value that can hold itself is in the memo before
+// what it holds is written. One that cannot, such as a tuple, may have been written when what it
+// holds has been; what was begun is then taken off the stack again.
+type dumper struct {
+	out   []byte
+	memo  map[Value]int // *Seq, *Dict, *Global, *Object; Str and Bytes by their content
+	kept  int           // how many values the memo has
+	batch int           // how many things are done at once, as Python does
+	depth int
+	err   error
+}
 
 func (w *dumper) op(code opcode) { w.out = append(w.out, byte(code)) }
 
+// shared is the least length of texts for which the memo is worth it.
+const shared = 5
+
 func (w *dumper) value(v Value) {
+	switch {
+	case w.err != nil:
+		return
+	case len(w.out) > MaxBytes:
+		w.err = session.ErrTooLarge
+		return
+	case w.depth > maxNesting:
+		w.err = fmt.Errorf("%w: it nests too deep", session.ErrUnwritable)
+		return
+	case w.known(v):
+		return
+	}
+	w.depth++
+	w.write(v)
+	w.depth--
+}
+
+func (w *dumper) write(v Value) {
 	switch v := v.(type) {
 	case nil:
 		w.op(opNone)
@@ -36,43 +85,191 @@ func (w *dumper) value(v Value) {
 		}
 	case Int:
 		w.int(v)
+	case bigInt:
+		w.text(opLong1, opLong4, string(v))
 	case float64:
 		w.op(opBinFloat)
 		w.out = binary.BigEndian.AppendUint64(w.out, math.Float64bits(v))
 	case Str:
-		w.bytes(opShortBinUnicode, opBinUnicode, string(v))
+		w.text(opShortBinUnicode, opBinUnicode, string(v))
+		w.keepText(v, len(v))
 	case Bytes:
-		w.bytes(opShortBinBytes, opBinBytes, string(v))
-	case *List:
-		w.op(opEmptyList)
-		w.op(opMark)
-		w.values(v.Items)
-		w.op(opAppends)
-	case *Tuple:
-		w.op(opMark)
-		w.values(v.Items)
-		w.op(opTuple)
+		w.text(opShortBinBytes, opBinBytes, string(v))
+		w.keepText(v, len(v))
+	case *Seq:
+		w.seq(v)
 	case *Dict:
-		w.dict(v)
-	case DateTime:
-		w.datetime(v)
+		w.dict(v, nil)
+	case *Global:
+		w.value(Str(v.module))
+		w.value(Str(v.name))
+		w.op(opStackGlobal)
+		w.keep(v)
+	case *Object:
+		w.object(v)
 	}
 }
 
-func (w *dumper) values(items []Value) {
-	for _, item := range items {
-		w.value(item)
+// known writes a value that is in the memo.
+func (w *dumper) known(v Value) bool {
+	n, ok := w.memo[v]
+	switch {
+	case !ok:
+		return false
+	case n < 256:
+		w.out = append(w.out, byte(opBinGet), byte(n))
+	default:
+		w.op(opLongBinGet)
+		w.out = binary.LittleEndian.AppendUint32(w.out, uint32(n))
+	}
+	return true
+}
+
+// keep has the memo hold what was just written.
+func (w *dumper) keep(v Value) {
+	w.memo[v] = w.kept
+	w.kept++
+	w.op(opMemoize)
+}
+
+func (w *dumper) keepText(v Value, length int) {
+	if length >= shared {
+		w.keep(v)
 	}
 }
 
-func (w *dumper) dict(d *Dict) {
-	w.op(opEmptyDict)
+// began reports whether a value that w is about to finish was written meanwhile. It is then
+// written in place of the parts of it that are on the stack: a number, or up to a mark.
+func (w *dumper) began(v Value, parts int) bool {
+	if _, written := w.memo[v]; !written || w.err != nil {
+		return false
+	}
+	if parts < 0 {
+		w.op(opPopMark)
+	}
+	for range parts {
+		w.op(opPop)
+	}
+	return w.known(v)
+}
+
+func (w *dumper) values(values []Value) {
+	for _, v := range values {
+		w.value(v)
+	}
+}
+
+func (w *dumper) marked(values []Value, code opcode) {
 	w.op(opMark)
-	for _, p := range d.pairs {
-		w.value(p.key)
-		w.value(p.value)
+	w.values(values)
+	w.op(code)
+}
+
+func (w *dumper) seq(s *Seq) {
+	switch s.kind {
+	case list:
+		w.filled(s, opEmptyList, opAppends)
+	case set:
+		w.filled(s, opEmptySet, opAddItems)
+	case frozenset:
+		w.op(opMark)
+		w.values(s.items)
+		if !w.began(s, -1) {
+			w.op(opFrozenSet)
+			w.keep(s)
+		}
+	case tuple:
+		w.tuple(s)
 	}
-	w.op(opSetItems)
+}
+
+// filled writes a Seq that is filled after it was made.
+func (w *dumper) filled(s *Seq, empty, fill opcode) {
+	w.op(empty)
+	w.keep(s)
+	for items := range slices.Chunk(s.items, w.batch) {
+		w.marked(items, fill)
+	}
+}
+
+func (w *dumper) tuple(s *Seq) {
+	parts := len(s.items)
+	if parts > 3 {
+		parts = -1
+		w.op(opMark)
+	}
+	w.values(s.items)
+	switch {
+	case parts != 0 && w.began(s, parts):
+		return
+	case parts < 0:
+		w.op(opTuple)
+	default:
+		w.op([...]opcode{opEmptyTuple, opTuple1, opTuple2, opTuple3}[parts])
+	}
+	if parts != 0 {
+		w.keep(s)
+	}
+}
+
+// dict writes a dict, which may hold another as itself.
+func (w *dumper) dict(d, itself *Dict) {
+	w.op(opEmptyDict)
+	w.keep(d)
+	if itself != nil {
+		w.memo[itself] = w.memo[d]
+	}
+	for pairs := range slices.Chunk(d.pairs, w.batch) {
+		w.op(opMark)
+		for _, p := range pairs {
+			w.value(p.key)
+			w.value(p.value)
+		}
+		w.op(opSetItems)
+	}
+}
+
+func (w *dumper) object(o *Object) {
+	switch o.form {
+	case byteArray:
+		text, _ := o.args.(Bytes)
+		w.op(opByteArray8)
+		w.out = binary.LittleEndian.AppendUint64(w.out, uint64(len(text)))
+		w.out = append(w.out, text...)
+	default:
+		w.value(o.fn)
+		w.value(o.args)
+		if o.form == newObjEx {
+			w.value(o.kwargs)
+		}
+		w.op([...]opcode{reduce: opReduce, newObj: opNewObj, newObjEx: opNewObjEx}[o.form])
+	}
+	if w.began(o, 1) {
+		return
+	}
+	w.keep(o)
+	for _, s := range o.steps {
+		w.step(s)
+	}
+}
+
+// step writes what is done to the topmost value.
+func (w *dumper) step(s step) {
+	size := map[opcode]int{opAppend: 1, opSetItem: 2, opBuild: 1}[s.code]
+	if size == 0 {
+		batch := w.batch
+		if s.code == opSetItems {
+			batch *= 2
+		}
+		for values := range slices.Chunk(s.values, batch) {
+			w.marked(values, s.code)
+		}
+		return
+	}
+	for values := range slices.Chunk(s.values, size) {
+		w.values(values)
+		w.op(s.code)
+	}
 }
 
 func (w *dumper) int(v Int) {
@@ -82,9 +279,7 @@ func (w *dumper) int(v Int) {
 		return
 	}
 	n, _ := new(big.Int).SetString(string(v), 10) // an Int holds digits
-	digits := twosComplement(n)
-	w.length(opLong1, opLong4, len(digits))
-	w.out = append(w.out, digits...)
+	w.text(opLong1, opLong4, string(twosComplement(n)))
 }
 
 // twosComplement is little-endian, with room for the sign.
@@ -98,44 +293,13 @@ func twosComplement(n *big.Int) []byte {
 	return digits
 }
 
-func (w *dumper) bytes(short, long opcode, text string) {
-	w.length(short, long, len(text))
-	w.out = append(w.out, text...)
-}
-
-// length writes the opcode for a length of one byte or of four.
-func (w *dumper) length(short, long opcode, n int) {
-	if n < 256 {
-		w.op(short)
-		w.out = append(w.out, byte(n))
-		return
+// text writes an opcode for a length of one byte or of four, and the text.
+func (w *dumper) text(short, long opcode, text string) {
+	if n := len(text); n < 256 {
+		w.out = append(w.out, byte(short), byte(n))
+	} else {
+		w.op(long)
+		w.out = binary.LittleEndian.AppendUint32(w.out, uint32(n))
 	}
-	w.op(long)
-	w.out = binary.LittleEndian.AppendUint32(w.out, uint32(n))
-}
-
-func (w *dumper) call(name string, args func()) {
-	w.value(Str("datetime"))
-	w.value(Str(name))
-	w.op(opStackGlobal)
-	w.op(opMark)
-	args()
-	w.op(opTuple)
-	w.op(opReduce)
-}
-
-func (w *dumper) datetime(t DateTime) {
-	w.call("datetime", func() {
-		w.value(Bytes(t.state[:]))
-		if !t.aware {
-			return
-		}
-		w.call("timezone", func() {
-			w.call("timedelta", func() {
-				w.value(Int(strconv.Itoa(t.offset.days)))
-				w.value(Int(strconv.Itoa(t.offset.seconds)))
-				w.value(Int("0"))
-			})
-		})
-	})
+	w.out = append(w.out, text...)
 }

@@ -12,31 +12,25 @@ import (
 	"cloakroom/session/django"
 )
 
-// JSON gives the dict as an object in canonical form (django.Canonical). Its
-// errors wrap session.ErrUnreadable, or are session.ErrTooLarge for more than
-// django.Limit bytes: a small pickle can say one thing many times.
-func (d *Dict) JSON() ([]byte, error) {
+// json returns what JSON shows of a session, in canonical form
+// (django.Canonical). It is session.ErrTooLarge for more than django.Limit
+// bytes: a small pickle can say one thing many times.
+func (d *Dict) json() ([]byte, error) {
 	w := writer{}
-	w.value(d, 1)
-	if w.err != nil {
-		return nil, w.err
+	w.dict(d, func(p *pair) bool { return !p.withheld() })
+	if w.tooLarge() {
+		return nil, session.ErrTooLarge
 	}
 	return w.out, nil
 }
 
-type writer struct {
-	out []byte
-	err error
-}
+type writer struct{ out []byte }
 
-func (w *writer) value(v Value, depth int) {
-	if len(w.out) > django.Limit && w.err == nil {
-		w.err = session.ErrTooLarge
-	}
-	if depth > django.MaxDepth+1 && w.err == nil {
-		w.err = refused("nested deeper than %d", django.MaxDepth)
-	}
-	if w.err != nil {
+func (w *writer) tooLarge() bool { return len(w.out) > django.Limit }
+
+// value writes a value that can be shown; no more once it is too much.
+func (w *writer) value(v Value) {
+	if w.tooLarge() {
 		return
 	}
 	switch v := v.(type) {
@@ -48,60 +42,52 @@ func (w *writer) value(v Value, depth int) {
 		w.out = append(w.out, v...)
 	case float64:
 		if !finite(v) {
-			w.value(nil, depth)
+			w.value(nil)
 			return
 		}
 		w.out = append(w.out, repr(v)...)
 	case Str:
 		w.text(string(v))
-	case Bytes, DateTime:
-		w.text(plain(v))
-	case *List:
-		w.items(v.Items, depth)
-	case *Tuple:
-		w.items(v.Items, depth)
-	case *Dict:
-		w.dict(v, depth)
-	default:
-		w.err = refused("a value that is not plain data")
-	}
-}
-
-// plain is how JSON shows what is a string there only.
-func plain(v Value) string {
-	switch v := v.(type) {
 	case Bytes:
-		return base64.StdEncoding.EncodeToString([]byte(v))
-	case DateTime:
-		return v.String()
+		w.text(v.base64())
+	case *Seq:
+		w.seq(v.items)
+	case *Dict:
+		w.dict(v, func(*pair) bool { return true })
+	case *Object:
+		w.value(v.shown)
 	}
-	return ""
 }
 
-func (w *writer) items(items []Value, depth int) {
+func (b Bytes) base64() string { return base64.StdEncoding.EncodeToString([]byte(b)) }
+
+func (w *writer) seq(items []Value) {
 	w.out = append(w.out, '[')
 	for i, item := range items {
 		if i > 0 {
 			w.out = append(w.out, ',')
 		}
-		if w.value(item, depth+1); w.err != nil {
-			return
-		}
+		w.value(item)
 	}
 	w.out = append(w.out, ']')
 }
 
-func (w *writer) dict(d *Dict, depth int) {
+// dict writes the pairs of a dict that are to be shown.
+func (w *writer) dict(d *Dict, show func(*pair) bool) {
 	w.out = append(w.out, '{')
-	for i, p := range d.pairs {
-		if i > 0 {
+	first := true
+	for i := range d.pairs {
+		p := &d.pairs[i]
+		if w.tooLarge() || !show(p) {
+			continue
+		}
+		if !first {
 			w.out = append(w.out, ',')
 		}
+		first = false
 		w.text(p.name)
 		w.out = append(w.out, ':')
-		if w.value(p.value, depth+1); w.err != nil {
-			return
-		}
+		w.value(p.value)
 	}
 	w.out = append(w.out, '}')
 }
@@ -135,7 +121,7 @@ func (w *writer) unit(u rune) {
 	w.out = append(w.out, '\\', 'u', hex[u>>12&15], hex[u>>8&15], hex[u>>4&15], hex[u&15])
 }
 
-// decodeRune is utf8.DecodeRuneInString, but that it takes surrogates.
+// decodeRune is utf8.DecodeRuneInString, but takes surrogates.
 func decodeRune(s string) (r rune, size int) {
 	r, size = utf8.DecodeRuneInString(s)
 	if r == utf8.RuneError && size == 1 && len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 && s[1] <= 0xbf && s[2]&0xc0 == 0x80 {
@@ -157,8 +143,17 @@ func wellFormed(s string) bool {
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
-// repr is Python's float.__repr__ of a finite number.
+// repr returns Python's float.__repr__ of a number, or what its json module calls NaN and the
+// infinities.
 func repr(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
 	text := strconv.FormatFloat(f, 'e', -1, 64)
 	_, exponent, _ := strings.Cut(text, "e")
 	if n, err := strconv.Atoi(exponent); err != nil || n < -4 || n >= 16 {

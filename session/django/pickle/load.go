@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"slices"
 
 	"cloakroom/session"
 )
@@ -11,16 +12,16 @@ import (
 const (
 	// MaxBytes is how long a pickle may be.
 	MaxBytes = 1 << 20
-	// maxInt is how many bytes an int may have: those of 4300 digits, which is
+	// maxInt is how many bytes an Int may have: those of 4300 digits, which is
 	// as many as Python turns into text.
 	maxInt = 1786
 	// maxValues is how many values a pickle may make.
 	maxValues = 1 << 19
 )
 
-// Load reads a pickle of a dict. Its errors wrap session.ErrUnreadable or
+// load follows a pickle of a dict. Its errors wrap session.ErrUnreadable or
 // session.ErrTooLarge. What it keeps in memory is in proportion to MaxBytes.
-func Load(text []byte) (*Dict, error) {
+func load(text string) (*Dict, error) {
 	if len(text) > MaxBytes {
 		return nil, session.ErrTooLarge
 	}
@@ -34,26 +35,38 @@ func Load(text []byte) (*Dict, error) {
 	if len(l.stack) != 1 || len(l.in) != 0 {
 		return nil, refused("something is left over")
 	}
-	d, ok := l.stack[0].(*Dict)
+	d, ok := l.stack[0].value.(*Dict)
 	if !ok {
 		return nil, refused("not a dict")
 	}
+	d.protocol, d.fixed, d.shared, d.glimpses = l.protocol, l.fixed, l.shared, l.glimpses
+	settle(d)
 	return d, nil
 }
 
 // loader is Python's unpickler: a stack, marks on it, and a memo.
 type loader struct {
-	in     []byte
-	stack  []Value
-	marks  []int
-	memo   []Value
-	values int
-	done   bool
-	err    error
+	in       string
+	protocol byte
+	started  bool // an opcode other than opProto was read
+	stack    []slot
+	marks    []int
+	memo     []Value
+	values   int
+	done     bool
+	fixed    bool // what the program does is not what the values say
+	shared   bool // a value that holds others is in two places
+	dropped  *Object
+	glimpses map[Value][]glimpse
+	looks    int
+	err      error
 }
 
-// class is one of the classes that may be called.
-type class string
+// slot is a place on the stack.
+type slot struct {
+	value Value
+	got   bool // from the memo
+}
 
 func (l *loader) fail(format string, args ...any) {
 	if l.err == nil {
@@ -64,21 +77,27 @@ func (l *loader) fail(format string, args ...any) {
 // step performs one opcode.
 func (l *loader) step() {
 	code := opcode(l.byte())
-	do, known := opcodes[code]
-	if !known {
-		l.fail("opcode %#02x is none of plain data's", byte(code))
+	do := opcodes[code]
+	if do == nil {
+		l.fail("opcode %#02x is not known", byte(code))
 		return
 	}
+	dropped := l.dropped
+	l.dropped = nil
 	if l.err == nil {
 		do(l)
 	}
+	if dropped != nil && !l.replaced(dropped) {
+		l.fixed = true
+	}
+	l.started = true
 }
 
-// take gives the next n bytes.
-func (l *loader) take(n uint64) []byte {
+// take returns the next n bytes.
+func (l *loader) take(n uint64) string {
 	if l.err != nil || n > uint64(len(l.in)) {
 		l.fail("cut off")
-		return nil
+		return ""
 	}
 	taken := l.in[:n]
 	l.in = l.in[n:]
@@ -94,15 +113,17 @@ func (l *loader) uint(size uint64) uint64 {
 
 func (l *loader) byte() byte { return byte(l.uint(1)) }
 
-func (l *loader) push(v Value) {
+func (l *loader) push(v Value) { l.place(slot{value: v}) }
+
+func (l *loader) place(s slot) {
 	if l.values++; l.values > maxValues {
 		l.err = session.ErrTooLarge
 		return
 	}
-	l.stack = append(l.stack, v)
+	l.stack = append(l.stack, s)
 }
 
-// base is where the values since the last mark begin.
+// base returns where the values since the last mark begin.
 func (l *loader) base() int {
 	if len(l.marks) == 0 {
 		return 0
@@ -116,12 +137,18 @@ func (l *loader) pop(n int) []Value {
 		l.fail("a value is missing")
 		return make([]Value, n)
 	}
-	top := append([]Value(nil), l.stack[len(l.stack)-n:]...)
-	l.stack = l.stack[:len(l.stack)-n]
+	from := len(l.stack) - n
+	top := make([]Value, n)
+	for i, s := range l.stack[from:] {
+		if top[i] = s.value; !s.got {
+			complete(s.value)
+		}
+	}
+	l.stack = l.stack[:from]
 	return top
 }
 
-// popMark takes off what stands above the last mark.
+// popMark takes off what is above the last mark.
 func (l *loader) popMark() []Value {
 	if len(l.marks) == 0 {
 		l.fail("a mark is missing")
@@ -132,38 +159,119 @@ func (l *loader) popMark() []Value {
 	return top
 }
 
-// top gives the topmost value and leaves it.
-func (l *loader) top() Value {
+// top returns the topmost value and leaves it.
+func (l *loader) top() (s slot) {
 	if l.err != nil || len(l.stack) == l.base() {
 		l.fail("a value is missing")
-		return nil
+		return s
 	}
 	return l.stack[len(l.stack)-1]
 }
 
-func (l *loader) extend(items []Value) {
-	list, ok := l.top().(*List)
-	if !ok {
-		l.fail("items of no list")
-		return
+// drop is opPop and opPopMark: Python takes off again what it began to write of
+// a value that turns out to be written already, and gets that. Any other result
+// of a call that is dropped was made for what the call does.
+func (l *loader) drop(from int) {
+	for _, s := range l.stack[from:] {
+		n := nodeOf(s.value)
+		if n == nil || s.got {
+			continue
+		}
+		if complete(s.value); n.put {
+			continue
+		}
+		if o, ok := s.value.(*Object); ok && len(l.stack) == from+1 && len(o.steps) == 0 {
+			l.dropped = o
+		} else {
+			l.fixed = true
+		}
 	}
-	list.Items = append(list.Items, items...)
+	l.stack = l.stack[:from]
 }
 
-func (l *loader) setItems(items []Value) {
-	d, ok := l.top().(*Dict)
-	if !ok || len(items)%2 != 0 {
-		l.fail("items of no dict")
+// replaced reports whether the topmost value was got in place of an object that
+// was dropped: the same call made it.
+func (l *loader) replaced(o *Object) bool {
+	if len(l.stack) == l.base() {
+		return false
+	}
+	s := l.stack[len(l.stack)-1]
+	by, ok := s.value.(*Object)
+	return ok && s.got && by.form == o.form && by.fn == o.fn && by.kwargs == o.kwargs && slices.EqualFunc(items(by.args), items(o.args), alike)
+}
+
+// alike reports whether two values are the same one, or sequences of the same.
+func alike(a, b Value) bool {
+	v, ok := a.(*Seq)
+	w, also := b.(*Seq)
+	return a == b || ok && also && v.kind == w.kind && slices.Equal(v.items, w.items)
+}
+
+func (l *loader) popOne() {
+	switch {
+	case len(l.stack) > l.base():
+		l.drop(len(l.stack) - 1)
+	case len(l.marks) > 0:
+		l.marks = l.marks[:len(l.marks)-1]
+	default:
+		l.fail("a value is missing")
+	}
+}
+
+func (l *loader) dropMark() {
+	if len(l.marks) == 0 {
+		l.fail("a mark is missing")
 		return
 	}
-	for i := 0; i < len(items) && l.err == nil; i += 2 {
-		l.err = d.set(items[i], items[i+1])
+	l.drop(l.base())
+	l.marks = l.marks[:len(l.marks)-1]
+}
+
+// apply does something to the topmost value.
+func (l *loader) apply(code opcode, values []Value) {
+	s := l.top()
+	if s.got {
+		l.fixed = true // it was complete, and may have been used
 	}
+	even := len(values)%2 == 0
+	switch v := s.value.(type) {
+	case *Object:
+		l.look(v, values...)
+		if isSetItem := code == opSetItem || code == opSetItems; isSetItem && !even {
+			break
+		}
+		if last := len(v.steps) - 1; last >= 0 && v.steps[last].code == code && code != opBuild {
+			v.steps[last].values = append(v.steps[last].values, values...)
+		} else {
+			v.steps = append(v.steps, step{code, values})
+		}
+		return
+	case *Seq:
+		if v.kind == list && (code == opAppend || code == opAppends) || v.kind == set && code == opAddItems {
+			if v.kind == set {
+				l.look(v, values...)
+			}
+			v.items = append(v.items, values...)
+			return
+		}
+	case *Dict:
+		if (code == opSetItem || code == opSetItems) && even {
+			for i := 0; i < len(values); i += 2 {
+				l.look(v, values[i])
+				v.pairs = append(v.pairs, pair{key: values[i], value: values[i+1]})
+			}
+			return
+		}
+	}
+	l.fail("opcode %#02x on a value that does not take it", byte(code))
 }
 
 // put keeps the topmost value under a number. Python counts them up.
 func (l *loader) put(at uint64) {
-	v := l.top()
+	v := l.top().value
+	if n := nodeOf(v); n != nil {
+		n.put = true
+	}
 	switch n := uint64(len(l.memo)); {
 	case at == n:
 		l.memo = append(l.memo, v)
@@ -176,23 +284,22 @@ func (l *loader) put(at uint64) {
 
 func (l *loader) get(at uint64) {
 	if at >= uint64(len(l.memo)) {
-		l.fail("nothing is kept under a number of the memo")
+		l.fail("the memo has nothing under a number")
 		return
 	}
-	l.push(l.memo[at])
+	l.shared = l.shared || nodeOf(l.memo[at]) != nil
+	l.place(slot{l.memo[at], true})
 }
 
 // long reads an int in two's complement, little-endian.
 func (l *loader) long(size uint64) {
+	raw := l.take(size)
 	if size > maxInt {
-		l.fail("an int of %d bytes", size)
+		l.push(bigInt(raw))
 		return
 	}
-	raw := l.take(size)
-	digits := make([]byte, len(raw))
-	for i, b := range raw {
-		digits[len(raw)-1-i] = b
-	}
+	digits := []byte(raw)
+	slices.Reverse(digits)
 	n := new(big.Int).SetBytes(digits)
 	if len(digits) > 0 && digits[0] >= 0x80 {
 		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(digits))))
@@ -202,13 +309,12 @@ func (l *loader) long(size uint64) {
 
 func (l *loader) float() {
 	b := l.take(8)
-	if b != nil {
-		l.push(math.Float64frombits(binary.BigEndian.Uint64(b)))
+	if b != "" {
+		l.push(math.Float64frombits(binary.BigEndian.Uint64([]byte(b))))
 	}
 }
 
-func (l *loader) str(size uint64) {
-	text := string(l.take(size))
+func (l *loader) str(text string) {
 	if !wellFormed(text) {
 		l.fail("a str that is not UTF-8")
 	}

@@ -2,41 +2,54 @@ package pickle
 
 import (
 	"fmt"
+	"slices"
 
 	"cloakroom/session"
 )
 
-// Merge gives new, but with the values of old where JSON shows the same, so
-// that what JSON cannot say (tuples, bytes, datetimes, keys that are no
-// strings) outlives a change of something else. Where such a value would be
-// changed, rather than kept or removed, it fails with session.ErrUnwritable.
+// merge returns new, but with the values of old where JSON shows the same, and with what is
+// withheld of old, but for the keys in removed: what JSON cannot say outlives a change of
+// something else. Where such a value would be changed, rather than kept or removed, it fails
+// with session.ErrUnwritable.
 //
 // Old must have been turned to JSON before, which bounds the work.
-func Merge(old, new *Dict) (*Dict, error) {
-	merged := newDict()
-	for _, p := range new.pairs {
-		key, value := p.key, p.value
-		if was, there := old.get(p.name); there {
-			var err error
-			if value, err = merge(was.value, value); err != nil {
-				return nil, fmt.Errorf("%w, in %.40q", err, p.name)
+func merge(old, new *Dict, removed []string) (*Dict, error) {
+	if old.fixed {
+		return nil, fmt.Errorf("%w: the pickle does more than to say what its values are", session.ErrUnwritable)
+	}
+	merged := &Dict{}
+	for i := range old.pairs {
+		was := old.pairs[i]
+		now, ok := new.get(was.name)
+		switch withheld := was.withheld(); {
+		case withheld && ok && was.name != "":
+			return nil, fmt.Errorf("%w: the value under %.40q is not shown (%s); it can be kept or removed", session.ErrUnwritable, was.name, why(&was))
+		case withheld && (was.name == "" || !slices.Contains(removed, was.name)):
+			merged.pairs = append(merged.pairs, was)
+		case !withheld && ok:
+			kept, err := mergeValue(was.value, now.value)
+			if err != nil {
+				return nil, fmt.Errorf("%w, in %.40q", err, was.name)
 			}
-			key = was.key
+			was.value = kept
+			merged.pairs = append(merged.pairs, was)
 		}
-		if err := merged.set(key, value); err != nil {
-			return nil, err
+	}
+	for _, p := range new.pairs {
+		if _, ok := old.get(p.name); !ok {
+			merged.pairs = append(merged.pairs, p)
 		}
 	}
 	return merged, nil
 }
 
-func merge(old, new Value) (Value, error) {
+func mergeValue(old, new Value) (Value, error) {
 	if same(old, new) {
 		return old, nil
 	}
 	before, isDict := old.(*Dict)
 	if after, too := new.(*Dict); isDict && too {
-		return Merge(before, after)
+		return mergeDict(before, after)
 	}
 	if special(old) {
 		return nil, fmt.Errorf("%w: a value that JSON cannot say would be changed; it can be kept or removed", session.ErrUnwritable)
@@ -44,21 +57,38 @@ func merge(old, new Value) (Value, error) {
 	return new, nil
 }
 
+// mergeDict is merge for a dict in the session.
+func mergeDict(old, new *Dict) (*Dict, error) {
+	merged := &Dict{}
+	for _, p := range new.pairs {
+		if was, ok := old.get(p.name); ok {
+			kept, err := mergeValue(was.value, p.value)
+			if err != nil {
+				return nil, fmt.Errorf("%w, in %.40q", err, p.name)
+			}
+			p.key, p.value = was.key, kept
+		}
+		merged.pairs = append(merged.pairs, p)
+	}
+	return merged, nil
+}
+
 // same reports whether JSON shows old as new, which was read from JSON.
 func same(old, new Value) bool {
 	switch o := old.(type) {
-	case Bytes, DateTime:
+	case Bytes:
 		n, ok := new.(Str)
-		return ok && plain(o) == string(n)
+		return ok && o.base64() == string(n)
 	case float64:
 		if !finite(o) {
 			return new == nil
 		}
 		return new == old
-	case *List:
-		return sameItems(o.Items, new)
-	case *Tuple:
-		return sameItems(o.Items, new)
+	case *Object:
+		return same(o.shown, new)
+	case *Seq:
+		n, ok := new.(*Seq)
+		return ok && slices.EqualFunc(o.items, n.items, same)
 	case *Dict:
 		n, ok := new.(*Dict)
 		if !ok || len(o.pairs) != len(n.pairs) {
@@ -72,40 +102,4 @@ func same(old, new Value) bool {
 		return true
 	}
 	return old == new
-}
-
-func sameItems(old []Value, new Value) bool {
-	n, ok := new.(*List)
-	if !ok || len(old) != len(n.Items) {
-		return false
-	}
-	for i := range old {
-		if !same(old[i], n.Items[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// special reports whether v holds what JSON cannot say.
-func special(v Value) bool {
-	switch v := v.(type) {
-	case Bytes, DateTime, *Tuple:
-		return true
-	case float64:
-		return !finite(v)
-	case *List:
-		for _, item := range v.Items {
-			if special(item) {
-				return true
-			}
-		}
-	case *Dict:
-		for _, p := range v.pairs {
-			if _, text := p.key.(Str); !text || special(p.value) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -14,10 +14,10 @@ import (
 // maxDigits is how many digits Python reads of an int.
 const maxDigits = 4300
 
-// Parse reads a JSON object as Python's json.loads does. Its errors are
+// parse reads a JSON object as Python's json.loads does. Its errors are
 // django.ErrJSON, and session.ErrTooLarge for more than django.Limit bytes or
 // for numbers that Python does not read, or reads as infinite.
-func Parse(text []byte) (*Dict, error) {
+func parse(text []byte) (*Dict, error) {
 	text, err := django.Canonical(text)
 	switch {
 	case err != nil:
@@ -57,7 +57,7 @@ func (p *parser) value() Value {
 	return p.number()
 }
 
-// next goes past one character and reports whether it was the end.
+// next passes over one character and reports whether it was the end.
 func (p *parser) next(end byte) bool {
 	c := p.in[0]
 	p.in = p.in[1:]
@@ -65,7 +65,7 @@ func (p *parser) next(end byte) bool {
 }
 
 func (p *parser) object() *Dict {
-	d := newDict()
+	d := &Dict{}
 	if p.in = p.in[1:]; p.in[0] == '}' {
 		p.in = p.in[1:]
 		return d
@@ -73,23 +73,21 @@ func (p *parser) object() *Dict {
 	for {
 		name := p.text()
 		p.in = p.in[1:]
-		if err := d.set(name, p.value()); err != nil {
-			p.err = err
-		}
+		d.set(name, p.value())
 		if p.next('}') {
 			return d
 		}
 	}
 }
 
-func (p *parser) array() *List {
-	list := &List{}
+func (p *parser) array() *Seq {
+	list := &Seq{}
 	if p.in = p.in[1:]; p.in[0] == ']' {
 		p.in = p.in[1:]
 		return list
 	}
 	for {
-		list.Items = append(list.Items, p.value())
+		list.items = append(list.items, p.value())
 		if p.next(']') {
 			return list
 		}
@@ -156,7 +154,7 @@ func (p *parser) unit() rune {
 	return rune(n)
 }
 
-// appendRune is utf8.AppendRune, but that it takes surrogates.
+// appendRune is utf8.AppendRune, but takes surrogates.
 func appendRune(out []byte, r rune) []byte {
 	if utf16.IsSurrogate(r) {
 		return append(out, 0xe0|byte(r>>12), 0x80|byte(r>>6&0x3f), 0x80|byte(r&0x3f))

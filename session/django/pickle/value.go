@@ -2,16 +2,19 @@
 // keep sessions (django.core.cache.backends.redis.RedisSerializer), and
 // translates them to JSON and back.
 //
-// It knows plain data only: None, bool, int, float, str, bytes, list, tuple,
-// dict and datetime.datetime with no zone or a fixed offset. A pickle can call
-// anything when Python loads it; here nothing is ever called, and whatever is
-// not plain data is refused. The format is that of Python's pickletools.
+// A pickle is a program that can call anything when Python loads it. Here
+// nothing is ever called: the program is followed as far as to say what would be
+// called with what, in a graph of Values. Plain data and the types of a closed
+// list (see known) are shown in JSON, as DjangoJSONEncoder shows them where it
+// can. Values of other types are withheld: the session's JSON leaves out the
+// keys under which they are. A write says again what was read, to the same
+// effect, of all values that it does not change. The format is that of Python's
+// pickletools, in protocols 0 to 5.
 //
-// In JSON a tuple is an array, bytes are a string in base64, a datetime is a
-// string as isoformat gives it, keys that are no strings are what json.dumps
-// makes of them, NaN and the infinities are null. JSON cannot say what they
-// were; Merge keeps them where they are not changed, and refuses to change
-// them.
+// In JSON sequences and sets are arrays, bytes are a string in base64, keys that
+// are no strings are what json.dumps makes of them, NaN and the infinities are
+// null. JSON cannot say what they were: the session's Origin keeps them where
+// they are not changed, and a write that would change them is refused.
 package pickle
 
 import (
@@ -20,60 +23,134 @@ import (
 	"cloakroom/session"
 )
 
-// Value is a Python value: nil (None), bool, Int, float64, Str, Bytes, *List,
-// *Tuple, *Dict or DateTime.
+// Value is a Python value: nil (None), bool, Int, bigInt, float64, Str, Bytes,
+// *Seq, *Dict, *Global or *Object.
 type Value any
 
 type (
 	// Int is an int in decimal digits, as Python writes it.
 	Int string
-	// Str is a str in UTF-8, but that halves of surrogate pairs stand alone
-	// where they do in Python ("surrogatepass").
+	// bigInt is an int of more digits than Python writes: in two's complement,
+	// little-endian.
+	bigInt string
+	// Str is a str in UTF-8, but that halves of surrogate pairs are alone where
+	// they are in Python ("surrogatepass").
 	Str string
 	// Bytes is a bytes object.
 	Bytes string
-	// List is a list.
-	List struct{ Items []Value }
-	// Tuple is a tuple.
-	Tuple struct{ Items []Value }
 )
+
+// node is what all values have that hold others.
+type node struct {
+	height  int32 // how deep values nest in it, itself included, or unshowable
+	state   settling
+	special bool // it holds what JSON cannot say
+	inexact bool // it holds a number that JSON lacks
+	put     bool // the memo has it
+
+	complete bool // nothing more is done to it
+	solid    bool // nor to what it holds
+
+	reason string
+}
+
+func (n *node) self() *node { return n }
+
+// nodeOf returns the node of a value; nil for one that holds no others.
+func nodeOf(v Value) *node {
+	if v, ok := v.(interface{ self() *node }); ok {
+		return v.self()
+	}
+	return nil
+}
+
+// kind is what a Seq is.
+type kind uint8
+
+const (
+	list kind = iota
+	tuple
+	set
+	frozenset
+)
+
+// Seq is a list, a tuple or a set; a set is in the pickle's order.
+type Seq struct {
+	node
+	kind  kind
+	items []Value
+}
 
 // Dict is a dict in its order.
 type Dict struct {
+	node
 	pairs []pair
-	index map[string]int // by name
+	index map[string]int // by name, of those that have one
+
+	// Of a pickle's dict:
+	protocol byte
+	fixed    bool // it cannot be written again
+	shared   bool // it has a list or a dict in two places
+	glimpses map[Value][]glimpse
 }
 
 // pair is a key, its name in JSON, and the value.
 type pair struct {
 	key   Value
 	name  string
+	named bool
 	value Value
 }
 
-func newDict() *Dict { return &Dict{index: map[string]int{}} }
-
-// set is d[key] = value. It fails where another key has the same name in JSON,
-// and for keys that have none.
-func (d *Dict) set(key, value Value) error {
-	name, err := nameOf(key)
-	if err != nil {
-		return err
-	}
-	i, there := d.index[name]
-	if !there {
-		d.index[name] = len(d.pairs)
-		d.pairs = append(d.pairs, pair{key, name, value})
-		return nil
-	}
-	if d.pairs[i].key != key {
-		return refused("two keys of a dict have the same name in JSON")
-	}
-	d.pairs[i].value = value
-	return nil
+// Global is a class or a function.
+type Global struct {
+	node
+	module, name string
+	path         string // both, as Python 3 calls them
 }
 
-// get gives the value under a name.
+// form is how an Object is made.
+type form uint8
+
+const (
+	reduce    form = iota // fn(*args)
+	newObj                // fn.__new__(fn, *args)
+	newObjEx              // fn.__new__(fn, *args, **kwargs)
+	byteArray             // args
+)
+
+// Object is what a call makes, or would make.
+type Object struct {
+	node
+	form             form
+	fn, args, kwargs Value
+	steps            []step
+	shown            Value // in its place in JSON, where known
+	known            bool
+}
+
+// step is what is done to an Object after it was made: opAppend, opAppends,
+// opSetItem, opSetItems, opAddItems or opBuild with values.
+type step struct {
+	code   opcode
+	values []Value
+}
+
+// set is d[key] = value, of JSON's.
+func (d *Dict) set(key Str, value Value) {
+	if d.index == nil {
+		d.index = map[string]int{}
+	}
+	i, ok := d.index[string(key)]
+	if !ok {
+		i = len(d.pairs)
+		d.index[string(key)] = i
+		d.pairs = append(d.pairs, pair{key: key, name: string(key), named: true})
+	}
+	d.pairs[i].value = value
+}
+
+// get returns the pair of a name.
 func (d *Dict) get(name string) (p pair, ok bool) {
 	i, ok := d.index[name]
 	if ok {
@@ -82,82 +159,28 @@ func (d *Dict) get(name string) (p pair, ok bool) {
 	return p, ok
 }
 
-// nameOf is what json.dumps makes of a key.
-func nameOf(key Value) (string, error) {
+// nameOf returns what json.dumps makes of a key, if it takes it.
+func nameOf(key Value) (name string, ok bool) {
 	switch k := key.(type) {
 	case nil:
-		return "null", nil
+		return "null", true
 	case bool:
-		return fmt.Sprint(k), nil
+		return fmt.Sprint(k), true
 	case Int:
-		return string(k), nil
+		return string(k), true
 	case Str:
-		return string(k), nil
+		return string(k), true
 	case float64:
-		if finite(k) {
-			return repr(k), nil
+		return repr(k), true
+	case *Object:
+		if text, isStr := k.shown.(Str); isStr && k.isSafeString() {
+			return string(text), true
 		}
 	}
-	return "", refused("a key of a dict has no name in JSON")
+	return "", false
 }
 
-// DateTime is a datetime.datetime.
-type DateTime struct {
-	// state is datetime's own: year, month (the high bit is the fold), day,
-	// hour, minute, second, microsecond.
-	state [10]byte
-	// offset is that of the zone, if it has one.
-	offset timedelta
-	aware  bool
-}
-
-func newDateTime(state Bytes) (t DateTime, err error) {
-	copy(t.state[:], state)
-	year, month, day := t.date()
-	hour, minute, second := int(state[4]), int(state[5]), int(state[6])
-	if year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31 ||
-		hour > 23 || minute > 59 || second > 59 || t.microsecond() > 999999 {
-		return t, refused("a datetime out of range")
-	}
-	return t, nil
-}
-
-func (t DateTime) date() (year, month, day int) {
-	return int(t.state[0])<<8 | int(t.state[1]), int(t.state[2] & 0x7f), int(t.state[3])
-}
-
-func (t DateTime) microsecond() int {
-	return int(t.state[7])<<16 | int(t.state[8])<<8 | int(t.state[9])
-}
-
-// String is datetime.isoformat.
-func (t DateTime) String() string {
-	year, month, day := t.date()
-	text := fmt.Sprintf("%04d-%02d-%02dT%02d:%02d:%02d", year, month, day, t.state[4], t.state[5], t.state[6])
-	if us := t.microsecond(); us != 0 {
-		text += fmt.Sprintf(".%06d", us)
-	}
-	if !t.aware {
-		return text
-	}
-	seconds, sign := t.offset.days*86400+t.offset.seconds, '+'
-	if seconds < 0 {
-		seconds, sign = -seconds, '-'
-	}
-	text += fmt.Sprintf("%c%02d:%02d", sign, seconds/3600, seconds/60%60)
-	if seconds%60 != 0 {
-		text += fmt.Sprintf(":%02d", seconds%60)
-	}
-	return text
-}
-
-// timedelta and timezone are what datetimes are made of; they are no session
-// data of their own. The offsets of zones have whole seconds here.
-type timedelta struct{ days, seconds int }
-
-type timezone struct{ offset timedelta }
-
-// refused is the error of what is no plain data, or no pickle.
+// refused is the error of what cannot be read, or is no pickle.
 func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: pickle: "+format, append([]any{session.ErrOpaque}, args...)...)
 }
