@@ -96,6 +96,7 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 	if admitted, err := s.admits(ctx, marksOf(v.Data)); err != nil || !admitted {
 		return none, err
 	}
+	s.noteWithheld(v)
 	if v.Key != key {
 		return liveNew(v), nil
 	}
@@ -277,14 +278,14 @@ func (s *service) withNewKey(use func(key string) error) error {
 }
 
 // edit computes a session's new data.
-type edit func(data json.RawMessage) (json.RawMessage, error)
+type edit func(v session.Session) (session.Session, error)
 
 // merging is the edit by a merge patch; nil without one.
 func merging(patch json.RawMessage) edit {
 	if patch == nil {
 		return nil
 	}
-	return func(data json.RawMessage) (json.RawMessage, error) { return mergePatch(data, patch) }
+	return func(v session.Session) (session.Session, error) { return patched(v, patch) }
 }
 
 // change is the session.Change that all writes share: edit the data (nil:
@@ -300,11 +301,10 @@ func (s *service) change(w writing, edit edit) session.Change {
 		}
 		before := len(v.Data)
 		if edit != nil {
-			edited, err := edit(v.Data)
-			if err != nil {
+			var err error
+			if v, err = edit(v); err != nil {
 				return v, err
 			}
-			v.Data = edited
 		}
 		if len(v.Data) > s.MaxData && (len(v.Data) > before || v.Key == "") {
 			return v, fmt.Errorf("%w: %d bytes, the limit is %d", session.ErrTooLarge, len(v.Data), s.MaxData)
@@ -373,7 +373,7 @@ func patchObject(text json.RawMessage) (json.RawMessage, error) {
 }
 
 // ownPrefix begins the keys of the session's data that are Cloakroom's own.
-const ownPrefix = "_cloakroom_"
+const ownPrefix = session.OwnPrefix
 
 func checkNames(data json.RawMessage) error {
 	if !bytes.Contains(data, []byte(ownPrefix)) {

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,7 +77,7 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	}
 	if err == nil {
 		_, err = s.Store.Update(ctx, v.Key, func(current session.Session) (session.Session, error) {
-			if !bytes.Equal(current.Data, v.Data) || !current.Expires.Equal(v.Expires) {
+			if !current.SameData(v) || !current.Expires.Equal(v.Expires) {
 				return current, errOvertaken
 			}
 			var err error

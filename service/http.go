@@ -102,11 +102,17 @@ func (s *service) definite(path string, out answer, err error) (answer, error) {
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return none, nil
+	case errors.Is(err, session.ErrOpaque):
+		s.metrics.unreadable.Inc()
+		s.throttle.warn("stored session cannot be read here, though Django may; treated as none", "path", path, "error", err)
+		return none, nil
 	case errors.Is(err, session.ErrUnreadable):
 		s.metrics.unreadable.Inc()
 		s.throttle.warn("stored session cannot be read, treated as none; is CLOAKROOM_SECRET_KEY Django's SECRET_KEY?",
 			"path", path, "error", err)
 		return none, nil
+	case errors.Is(err, session.ErrUnwritable):
+		s.throttle.warn("a write is refused, since it would lose what the session holds", "path", path, "error", err)
 	}
 	return out, err
 }

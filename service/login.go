@@ -10,11 +10,11 @@ import (
 
 // hashKey is the key of the session's data under which Django keeps a hash of
 // the user's password (django.contrib.auth.HASH_SESSION_KEY).
-const hashKey = "_auth_user_hash"
+const hashKey = session.HashKey
 
 // backendKey is the one under which it keeps the backend of the login
 // (django.contrib.auth.BACKEND_SESSION_KEY).
-const backendKey = "_auth_user_backend"
+const backendKey = session.BackendKey
 
 type loginRequest struct {
 	Key   *string         `json:"key"`
@@ -42,8 +42,8 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	change := s.change(in.writing, func(data json.RawMessage) (json.RawMessage, error) {
-		return loggedIn(data, patch, marks)
+	change := s.change(in.writing, func(v session.Session) (session.Session, error) {
+		return loggedIn(v, patch, marks)
 	})
 	if in.Key != nil && session.ValidKey(*in.Key) {
 		a, err := s.rotateWith(ctx, *in.Key, change)
@@ -54,22 +54,22 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	return s.createWith(ctx, session.Session{Data: emptyObject}, change)
 }
 
-// loggedIn returns the data of a session after a login.
-func loggedIn(data, patch json.RawMessage, marks loginMarks) (json.RawMessage, error) {
-	if before := marksOf(data); before.User != "" && before.User != marks.User {
-		data = emptyObject
+// loggedIn returns a session after a login.
+func loggedIn(v session.Session, patch json.RawMessage, marks loginMarks) (session.Session, error) {
+	if before := marksOf(v.Data); before.User != "" && before.User != marks.User {
+		v.Data, v.Origin = emptyObject, nil
 	}
 	if patch != nil {
 		var err error
-		if data, err = mergePatch(data, patch); err != nil {
-			return nil, err
+		if v, err = patched(v, patch); err != nil {
+			return v, err
 		}
 	}
 	text, err := json.Marshal(marks)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
-	return mergePatch(data, text)
+	return patched(v, text)
 }
 
 // loginMarks is what a login writes into the data.

@@ -16,6 +16,7 @@ type metrics struct {
 	seconds     *prometheus.HistogramVec
 	storeErrors *prometheus.CounterVec
 	unreadable  prometheus.Counter
+	withheld    prometheus.Counter
 	replays     prometheus.Counter
 }
 
@@ -33,14 +34,18 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}, []string{"path"}),
 		unreadable: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cloakroom_unreadable_sessions_total",
-			Help: "Stored sessions met that were tampered with or signed with another key.",
+			Help: "Stored sessions met that cannot be read: tampered with, signed with another key, or of a form that is not known.",
+		}),
+		withheld: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cloakroom_withheld_sessions_total",
+			Help: "Look-ups of sessions with values that JSON cannot show, which were left out.",
 		}),
 		replays: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cloakroom_replayed_keys_total",
 			Help: "Sessions ended because a key came that had been replaced long ago.",
 		}),
 	}
-	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable, m.replays)
+	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable, m.withheld, m.replays)
 	return m
 }
 

@@ -22,6 +22,16 @@ func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
 	return merged, nil
 }
 
+// patched applies a merge patch to a session.
+func patched(v session.Session, patch json.RawMessage) (session.Session, error) {
+	data, err := mergePatch(v.Data, patch)
+	if err != nil {
+		return v, err
+	}
+	v.Data, v.Origin = data, v.Origin.Patched(string(patch))
+	return v, nil
+}
+
 // members takes an object apart; there are none if text is no object.
 func members(text json.RawMessage) map[string]json.RawMessage {
 	list, err := rawjson.Object(string(text), nil)
