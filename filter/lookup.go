@@ -109,6 +109,7 @@ type LookupResult struct {
 	created, seen time.Time         // the limits' stamps; zero: none yet
 	cycled, used  time.Time         // of the key: when it was made by a cycle, and first used; zero: not
 	text          string            // the data, as it came
+	origin        *session.Origin   // of a session in its cookie of which text does not show all
 	user          string            // the id of its user; empty: nobody's
 	handle        *revocationHandle // of a session in its cookie; nil: none stands in it
 	authz         *authzResult      // of the route that last used it; nil: none has
@@ -144,8 +145,12 @@ func (r *LookupResult) Expires() time.Time { return r.expires }
 // Size returns about how many bytes a cached result takes: its text, what upstreams get of
 // that, and what describes them.
 func (r *LookupResult) Size() int {
-	const each = 480
-	return each + 2*len(r.text)
+	const each = 488
+	size := each + 2*len(r.text)
+	if r.origin != nil {
+		size += len(r.origin.Text)
+	}
+	return size
 }
 
 // Touch returns the result with the times of another, which a Notify has just set.
@@ -165,6 +170,9 @@ func (r *LookupResult) members() []rawjson.Member {
 	}
 	return data
 }
+
+// signedData returns the data of a session in its cookie.
+func (r *LookupResult) signedData() signedData { return signedData{r.text, r.origin} }
 
 // someMembers is how many members of a session's data there is room for at once.
 const someMembers = 16

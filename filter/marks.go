@@ -18,10 +18,10 @@ import (
 
 // marked signs data at a time, with the marks of the stream's session in it where it has none.
 // It returns the cookie and the data in it.
-func (s *Stream) marked(data string, at, now time.Time) (cookie, text string, err error) {
-	members, err := rawjson.Object(data, nil)
+func (s *Stream) marked(data signedData, at, now time.Time) (cookie string, _ signedData, err error) {
+	members, err := rawjson.Object(data.text, nil)
 	if err != nil {
-		return "", "", err
+		return "", data, err
 	}
 	user := userOf(value(members, session.UserKey))
 	patch := []byte{'{'}
@@ -29,9 +29,9 @@ func (s *Stream) marked(data string, at, now time.Time) (cookie, text string, er
 		patch = strconv.AppendInt(appendName(patch, session.CreatedKey), s.began(user, now).Unix(), 10)
 	}
 	if mark := value(members, session.SignedKey); s.route.Signed.Revocable && handleOf(mark, members, user) == nil {
-		of, err := s.markFor(mark, user, data, at, now)
+		of, err := s.markFor(mark, user, data.text, at, now)
 		if err != nil {
-			return "", "", err
+			return "", data, err
 		}
 		if len(patch) > 1 {
 			patch = append(patch, ',')
@@ -39,7 +39,7 @@ func (s *Stream) marked(data string, at, now time.Time) (cookie, text string, er
 		patch = rawjson.AppendString(appendName(patch, session.SignedKey), of.String())
 	}
 	if len(patch) > 1 {
-		data = rawjson.MergePatch(data, string(append(patch, '}')))
+		data = data.patched(string(append(patch, '}')))
 	}
 	cookie, err = s.encode(data, at)
 	return cookie, data, err
@@ -84,12 +84,12 @@ func (s *Stream) markFor(mark, user, data string, at, now time.Time) (session.Si
 
 // remarked returns a cookie that the upstream has signed, with its marks.
 func (s *Stream) remarked(cookie string, now time.Time) (string, error) {
-	data, at, err := s.route.Signed.codec.Decode(cookie, s.route.Expiry.Policy.Age, now)
+	text, origin, at, err := s.route.Signed.codec.Read(cookie, s.route.Expiry.Policy.Age, now)
 	if err != nil {
 		return "", err
 	}
-	marked, text, err := s.marked(string(data), at, now)
-	if err == nil && text == string(data) {
+	marked, data, err := s.marked(signedData{string(text), origin}, at, now)
+	if err == nil && data.text == string(text) {
 		return cookie, nil // as it was
 	}
 	return marked, err

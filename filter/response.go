@@ -114,7 +114,7 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 	case !slide && !e.stampDue(s.result, now):
 		return
 	case s.route.Signed.inUse():
-		if err := s.sign(s.result.text, now); err != nil {
+		if err := s.sign(s.result.signedData(), now); err != nil {
 			action.warn("a session is not refreshed: " + err.Error())
 			return
 		}

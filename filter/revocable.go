@@ -20,8 +20,8 @@ const signingSkew = time.Minute
 // The keys of the session's data under which Django keeps a hash of the user's password, and
 // the backend of the login (django.contrib.auth.HASH_SESSION_KEY, BACKEND_SESSION_KEY).
 const (
-	hashKey    = "_auth_user_hash"
-	backendKey = "_auth_user_backend"
+	hashKey    = session.HashKey
+	backendKey = session.BackendKey
 )
 
 // revocationHandle is by what a session that is kept in its cookie can be revoked.
@@ -63,7 +63,7 @@ func newHandle(cookie string, r *LookupResult) *revocationHandle {
 // signed at: the result follows from the cookie alone.
 func (s *Stream) withHandle(r *LookupResult, handle *revocationHandle) (*LookupResult, error) {
 	patch := rawjson.AppendString(appendName([]byte{'{'}, session.SignedKey), handle.text)
-	data := rawjson.MergePatch(r.text, string(append(patch, '}')))
+	data := r.signedData().patched(string(append(patch, '}')))
 	cookie, err := s.encode(data, r.seen)
 	if err != nil {
 		return r, err
@@ -74,8 +74,8 @@ func (s *Stream) withHandle(r *LookupResult, handle *revocationHandle) (*LookupR
 }
 
 // encode signs a session's data at a time.
-func (s *Stream) encode(data string, at time.Time) (string, error) {
-	cookie, err := s.route.Signed.codec.Encode([]byte(data), at)
+func (s *Stream) encode(data signedData, at time.Time) (string, error) {
+	cookie, err := s.route.Signed.codec.Write([]byte(data.text), data.origin, at)
 	if err == nil && len(s.route.Cookie.Name)+len(cookie) > maxCookieBytes {
 		err = errCookieTooLong
 	}

@@ -93,11 +93,11 @@ func (s *Stream) readSigned(now time.Time) {
 		}
 	}
 	s.key = strings.Clone(s.cookie.value)
-	data, at, err := s.route.Signed.codec.Decode(s.key, s.route.Expiry.Policy.Age, now)
+	data, origin, at, err := s.route.Signed.codec.Read(s.key, s.route.Expiry.Policy.Age, now)
 	if err != nil {
 		return
 	}
-	r := signedResult(string(data), s.route, at)
+	r := signedResult(signedData{string(data), origin}, s.route, at)
 	if !r.Live() {
 		return
 	}
@@ -143,14 +143,27 @@ func (s *Stream) passOff(h Headers, now time.Time) Action {
 	return Action{Verdict: Continue, Edits: edits, Outcome: Off}
 }
 
+// signedData is the data of a session in its cookie, and its origin where text does not show
+// all of it.
+type signedData struct {
+	text   string
+	origin *session.Origin
+}
+
+// patched applies a merge patch.
+func (d signedData) patched(patch string) signedData {
+	return signedData{rawjson.MergePatch(d.text, patch), d.origin.Patched(patch)}
+}
+
 // signedResult is a session that was signed at a time. Django looks at SESSION_COOKIE_AGE
 // alone; an earlier end of the session's own holds here too.
-func signedResult(data string, route *Route, at time.Time) *LookupResult {
+func signedResult(data signedData, route *Route, at time.Time) *LookupResult {
 	policy := &route.Expiry.Policy
-	r := newResult(data, at.Add(policy.Age), route)
+	r := newResult(data.text, at.Add(policy.Age), route)
 	if !r.Live() {
 		return none
 	}
+	r.origin = data.origin
 	own, _ := policy.End(r.expiry, at)
 	r.expires = earlier(r.expires, own)
 	r.seen = at
@@ -161,27 +174,27 @@ func signedResult(data string, route *Route, at time.Time) *LookupResult {
 }
 
 // sign makes data the stream's session, signed now; its cookie is then Stream.cookieLine.
-func (s *Stream) sign(data string, now time.Time) error {
-	cookie, text, err := s.marked(data, now, now)
+func (s *Stream) sign(data signedData, now time.Time) error {
+	cookie, data, err := s.marked(data, now, now)
 	if err != nil {
 		return err
 	}
-	s.key, s.result = cookie, signedResult(text, s.route, now)
+	s.key, s.result = cookie, signedResult(data, s.route, now)
 	return nil
 }
 
 // updateSigned performs what the upstream asks for.
 func (s *Stream) updateSigned(u change, now time.Time) Action {
-	data := "{}"
+	data := signedData{text: "{}"}
 	if s.live() {
-		data = s.result.text
+		data = s.result.signedData()
 	}
 	if u.login != "" {
 		data = loggedInData(data, u.login, s.route.Identity.AuthBackends)
 		s.result, s.cookieSession, s.handle = none, nil, nil // the session begins anew
 	}
 	if u.patch != "" {
-		data = rawjson.MergePatch(data, u.patch)
+		data = data.patched(u.patch)
 	}
 	if err := s.sign(data, now); err != nil {
 		return s.refuseUpdate(err)
@@ -191,11 +204,11 @@ func (s *Stream) updateSigned(u change, now time.Time) Action {
 
 // loggedInData returns the data after a login: another user's data is dropped. The hash that
 // Django wants besides needs the user's account, which a proxy has not.
-func loggedInData(data, user string, backends []string) string {
-	members, err := rawjson.Object(data, nil)
+func loggedInData(data signedData, user string, backends []string) signedData {
+	members, err := rawjson.Object(data.text, nil)
 	before, isText := rawjson.String(value(members, session.UserKey))
 	if err != nil || (isText && before != user) {
-		data = "{}"
+		data = signedData{text: "{}"}
 	}
 	patch := append(appendName([]byte{'{'}, session.UserKey), rawjson.AppendString(nil, user)...)
 	for _, name := range []string{hashKey, session.SignedKey, session.CreatedKey} {
@@ -204,5 +217,5 @@ func loggedInData(data, user string, backends []string) string {
 	if len(backends) > 0 {
 		patch = append(appendName(append(patch, ','), backendKey), rawjson.AppendString(nil, backends[0])...)
 	}
-	return rawjson.MergePatch(data, string(append(patch, '}')))
+	return data.patched(string(append(patch, '}')))
 }

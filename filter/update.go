@@ -43,7 +43,7 @@ func reservedKey(name string) bool {
 }
 
 // ownPrefix begins the keys of the session's data that are Cloakroom's.
-const ownPrefix = "_cloakroom_"
+const ownPrefix = session.OwnPrefix
 
 // change is what an upstream wants of the session.
 type change struct {
