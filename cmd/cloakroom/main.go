@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // for datetimes with a ZoneInfo, where the machine has no database of zones
 
 	"github.com/alecthomas/kong"
 )

@@ -159,8 +159,18 @@ func TestSecretFiles(t *testing.T) {
 		"CLOAKROOM_SECRET_KEY_FALLBACKS_FILE": write("fallbacks", "older\nsecret\n"),
 	}
 	got := run(t, env, "", "sessions", "show", "--store", url, session.ID(v.Key))
-	if got.status != 0 || !strings.Contains(got.stdout, `"readable": true`) {
+	if got.status != 0 || !strings.Contains(got.stdout, `"readable": true`) || strings.Contains(got.stdout, "withheld") {
 		t.Errorf("got %+v, want the session", got)
+	}
+}
+
+// What JSON cannot show of a session is named.
+func TestShowWithheld(t *testing.T) {
+	deep := strings.Repeat("[", 150) + strings.Repeat("]", 150)
+	v := session.Session{Key: sessiontest.Key(t), Data: []byte(`{"a":1}`), Origin: &session.Origin{Text: `{"deep":` + deep + `}`}, Expires: time.Now().Add(time.Hour)}
+	got := run(t, secrets(), "", "sessions", "show", "--store", database(t, v), session.ID(v.Key))
+	if got.status != 0 || !strings.Contains(got.stdout, `"deep": "nested too deep"`) {
+		t.Errorf("got %+v, want the key that is withheld", got)
 	}
 }
 

@@ -32,10 +32,23 @@ type listed struct {
 	Bytes    int             `json:"bytes"`
 	Readable bool            `json:"readable"`
 	Data     json.RawMessage `json:"data,omitempty"`
+	// Withheld are the keys of values that data leaves out, and why.
+	Withheld map[string]string `json:"withheld,omitempty"`
 }
 
 func describe(v session.Session, readable bool) listed {
-	return listed{ID: session.ID(v.Key), Expires: v.Expires, User: userOf(v.Data), Bytes: len(v.Data), Readable: readable}
+	l := listed{ID: session.ID(v.Key), Expires: v.Expires, User: userOf(v.Data), Bytes: len(v.Data), Readable: readable}
+	if v.Origin != nil && len(v.Origin.Withheld) > 0 {
+		l.Withheld = map[string]string{}
+		for _, w := range v.Origin.Withheld {
+			key := w.Key
+			if key == "" {
+				key = "(a key that JSON has not)"
+			}
+			l.Withheld[key] = w.Why
+		}
+	}
+	return l
 }
 
 // userOf returns the user as JSON writes it, without quotes: nothing in it can
