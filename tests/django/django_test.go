@@ -251,31 +251,3 @@ func testBothWrite(t *testing.T, d *driver) {
 		}
 	}
 }
-
-// Values that JSON lacks are shown in it, and outlive our writes.
-func TestPythonsValues(t *testing.T) { each(t, caches, testPythonsValues) }
-
-func testPythonsValues(t *testing.T, d *driver) {
-	r, s := newRand(t), d.open(t)
-	for range cases {
-		var theirs stored
-		d.call(t, "create_python", args{"seed": r.Uint32()}, &theirs)
-		ours, err := s.Load(t.Context(), theirs.Key)
-		if err != nil {
-			t.Fatalf("got %v, want none", err)
-		}
-		d.same(t, ours, theirs)
-		var before, after string
-		d.call(t, "read_python", args{"key": theirs.Key}, &before)
-		if _, err := s.Update(t.Context(), theirs.Key, func(v session.Session) (session.Session, error) {
-			v.Data = append(v.Data[:len(v.Data)-1], `,"ours":[1]}`...)
-			return v, nil
-		}); err != nil {
-			t.Fatalf("got %v, want none", err)
-		}
-		d.call(t, "read_python", args{"key": theirs.Key}, &after)
-		if want := strings.TrimSuffix(before, "}") + ", 'ours': [1]}"; after != want {
-			t.Errorf("got %.500s, want %.500s", after, want)
-		}
-	}
-}

@@ -5,12 +5,12 @@ line, {"result": ...} or {"error": EXCEPTION, "message": ...}. The first
 argument is a JSON object of settings.
 """
 
-import base64
 import datetime
 import importlib
 import json
 import logging
 import os
+import pickle
 import random
 import sys
 
@@ -34,6 +34,8 @@ from django.core import signing  # noqa: E402
 from django.core.cache import caches  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
+
+import values  # noqa: E402
 
 SessionStore = importlib.import_module(settings.SESSION_ENGINE).SessionStore
 ENGINE = settings.SESSION_ENGINE.rpartition(".")[2]
@@ -176,57 +178,45 @@ def read(key):
     return told(key, data)
 
 
-def plain(value):
-    """Makes of value what JSON is to show of it."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, datetime.datetime):
-        return value.isoformat()
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    return value
+def value_names():
+    """Names the values of Python's, by how they are read and written."""
+    return {"shown": list(values.SHOWN), "withheld": list(values.WITHHELD), "unwritable": list(values.UNWRITABLE)}
 
 
-def python_value(r, depth):
-    """Draws a value with much in it that JSON lacks."""
-    kind = r.randrange(12 if depth else 8)
-    if kind < 3:
-        return r.choice([None, True, False, 1.5, "\ud83d", "☃", 10**30, b""])
-    if kind == 3:
-        return r.randrange(-(2**70), 2**70) >> r.randrange(80)
-    if kind == 4:
-        return r.randbytes(r.choice([1, 200, 300]))
-    if kind == 5:
-        return r.random() * 10 ** r.randrange(-30, 30)
-    if kind < 8:
-        minutes = datetime.timedelta(minutes=r.randrange(-720, 840))
-        zone = r.choice([None, datetime.timezone.utc, datetime.timezone(minutes)])
-        micros = r.choice([0, r.randrange(10**6)])
-        at = datetime.datetime(r.randrange(1, 9999), 2, 28, 23, 59, 59, micros)
-        return at.replace(tzinfo=zone)
-    items = [python_value(r, depth - 1) for _ in range(r.randrange(5))]
-    if kind < 10:
-        return tuple(items + items[:1])  # now and then one object twice
-    if kind == 10:
-        return items
-    keys = ["a", 1, 2.5, None, True]
-    r.shuffle(keys)
-    return {k: v for k, v in zip(keys, items) if k != 1 or k is True}
+def create_value(name, protocol):
+    """Stores a session with a value twice, in a protocol."""
+    value = values.VALUES[name]
+    if protocol < 2 and name.startswith("SafeString"):
+        return None  # of which pickle makes no end
+    return put_pickle({"_auth_user_id": "7", "value": value, "again": [value], "n": 1}, protocol)
 
 
 def create_python(seed):
-    """Stores values that only Python has, and says how JSON shows them."""
+    """Stores a session of values that are drawn."""
     r = random.Random(seed)
+    pool = []
+    return put_pickle({str(i): values.draw(r, 3, pool) for i in range(r.randrange(1, 10))}, pickle.HIGHEST_PROTOCOL)
+
+
+def put_pickle(data, protocol):
+    """Stores a pickle, and says how JSON shows what is in it."""
     store = SessionStore()
-    store.update({str(i): python_value(r, 3) for i in range(r.randrange(1, 10))})
-    store.save()
-    return told(store.session_key, plain(dict(store.items())))
+    store.save(must_create=True)
+    try:
+        text = pickle.dumps(data, protocol)
+    except Exception as error:
+        return {"key": "", "text": repr(error)}
+    cache = caches["default"]
+    name = cache.make_and_validate_key(SessionStore.cache_key_prefix + store.session_key)
+    cache._cache.get_client(write=True).set(name, text, keepttl=True)
+    return {"key": store.session_key, "text": values.shown(pickle.loads(text)), "expires": ends(store.session_key).isoformat()}
 
 
-def read_python(key):
-    return repr(dict(SessionStore(session_key=key).items()))
+def read_python(key, without):
+    """Describes a session but for some keys: by its keys, and as a whole."""
+    data = {k: v for k, v in SessionStore(session_key=key).items() if k not in without}
+    whole = {k: v for k, v in data.items() if k != "ours"}
+    return {k: values.describe(v) for k, v in data.items()} | {"": values.describe(whole)}
 
 
 def save(key, name, value):
@@ -287,7 +277,7 @@ OPS = {
     f.__name__: f
     for f in (
         version, migrate, schema, encode, decode, sign, canonical, create, put,
-        raw, read, create_python, read_python, save, count, cycle, flush, clear, expiry,
+        raw, read, value_names, create_value, create_python, read_python, save, count, cycle, flush, clear, expiry,
         cookie_write, cookie_read,
     )
 }
