@@ -35,6 +35,7 @@ from django.core.cache import caches  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
+import drawn  # noqa: E402
 import values  # noqa: E402
 
 SessionStore = importlib.import_module(settings.SESSION_ENGINE).SessionStore
@@ -195,7 +196,7 @@ def create_python(seed):
     """Stores a session of values that are drawn."""
     r = random.Random(seed)
     pool = []
-    return put_pickle({str(i): values.draw(r, 3, pool) for i in range(r.randrange(1, 10))}, pickle.HIGHEST_PROTOCOL)
+    return put_pickle({str(i): drawn.draw(r, 3, pool) for i in range(r.randrange(1, 10))}, pickle.HIGHEST_PROTOCOL)
 
 
 def put_pickle(data, protocol):
