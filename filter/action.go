@@ -58,6 +58,8 @@ type Effects struct {
 	// Touched is the session as a Notify leaves it, for the cache; nil: as it was. It is
 	// cached under Stream.Key.
 	Touched *LookupResult
+	// Count, unless Undecided, is counted besides the action's Outcome.
+	Count Outcome
 	// Warning, unless empty, is for the operator. It names no key and no data.
 	Warning string
 }
@@ -151,14 +153,16 @@ const (
 	Ended                 // a stream was closed: its session had ended
 	Stale                 // admitted by what was cached: no answer, on_unavailable: stale
 	Overloaded            // refused: too much waits for the session service already
+	DataOmitted           // counted besides: data of a session had no room in identity.data_header
 )
 
 // NumOutcomes is how many outcomes there are, Undecided among them.
-const NumOutcomes = int(Overloaded) + 1
+const NumOutcomes = int(DataOmitted) + 1
 
 // Outcomes holds the name of every outcome that is counted.
 var Outcomes = map[Outcome]string{
 	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
 	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked", Misconfigured: "misconfigured",
 	LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended", Overloaded: "overloaded",
+	DataOmitted: "data_omitted",
 }

@@ -193,7 +193,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key that fills each"},
 			{"data_header", text(&r.Identity.DataHeader), "the request header with the session's data; empty: none"},
 			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications keep there; without any the header is not sent`},
-			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "a larger value is refused with 500"},
+			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "how large its value may be; keys that have no room are left out, the largest first, and named in a header of the same name with `-omitted`"},
 		}, "what upstreams learn"},
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
 		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow", "stale"), "while the session service gives no answer: 503, on as anonymous, or by what was known"},

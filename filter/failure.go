@@ -37,4 +37,7 @@ func Reason(a Answer) string {
 }
 
 // notAnswered returns a NoAnswer with its reason.
-func notAnswered(a Answer) *LookupResult { return &LookupResult{reason: Reason(a)} }
+func notAnswered(a Answer) *LookupResult {
+	rejected := a.Status == "400" || a.Status == "413" || a.Status == "422" // the service's, of a call that it cannot do
+	return &LookupResult{reason: Reason(a), rejected: rejected}
+}

@@ -12,7 +12,6 @@ import (
 
 var (
 	errIdentityText = errors.New("a session value for an identity header holds control characters, or white space at an end, which no header can carry")
-	errDataTooLarge = errors.New("the session's data is larger than identity.data_max_bytes; choose fewer keys with identity.data_keys")
 )
 
 // fold maps header names that some server may take for one another to one
@@ -84,7 +83,7 @@ func (id *Identity) names() []string {
 		names = append(names, h.Name)
 	}
 	if id.DataHeader != "" {
-		names = append(names, id.DataHeader)
+		names = append(names, id.DataHeader, id.DataHeader+omittedSuffix)
 	}
 	return names
 }
@@ -141,26 +140,35 @@ func (id *Identity) isUser(data []rawjson.Member) bool {
 }
 
 // edits appends the edits by which the upstream learns the user and the data. The data's text
-// is appended to lines.
-func (id *Identity) edits(edits []Edit, lines []byte, data []rawjson.Member) ([]Edit, []byte, error) {
+// is appended to lines. omitted are the keys of data that the service left out; cut says that
+// data is left out, here or there.
+func (id *Identity) edits(edits []Edit, lines []byte, data []rawjson.Member, omitted []string) (all []Edit, text []byte, cut bool, err error) {
 	for _, h := range id.Headers {
 		text, err := headerText(value(data, h.Key))
 		if err != nil {
-			return nil, lines, err
+			return nil, lines, false, err
 		}
 		if text != "" {
 			edits = append(edits, Edit{Set, h.Name, text})
 		}
 	}
 	if id.DataHeader == "" || len(id.DataKeys) == 0 {
-		return edits, lines, nil
+		return edits, lines, false, nil
 	}
+	omitted = slices.DeleteFunc(slices.Clone(omitted), func(key string) bool { return !id.carries(key) })
 	start := len(lines)
 	lines = id.appendData(lines, data)
 	if len(lines)-start > id.DataMaxBytes {
-		return nil, lines, errDataTooLarge
+		var left []string
+		data, left = id.fit(data)
+		omitted = append(omitted, left...)
+		lines = id.appendData(lines[:start], data)
 	}
-	return append(edits, Edit{Set, id.DataHeader, textOf(lines[start:])}), lines, nil
+	edits = append(edits, Edit{Set, id.DataHeader, textOf(lines[start:])})
+	if len(omitted) > 0 {
+		edits = append(edits, Edit{Set, id.DataHeader + omittedSuffix, omittedText(omitted)})
+	}
+	return edits, lines, len(omitted) > 0, nil
 }
 
 // authzResult is what a route makes of a session.
@@ -168,6 +176,7 @@ type authzResult struct {
 	by    *Route
 	user  bool // it is a user's
 	met   bool // it has all that the route requires
+	cut   bool // data was left out
 	edits []Edit
 	few   [2]Edit // where they lie if there are not more
 }
@@ -177,7 +186,7 @@ type authzResult struct {
 func (r *LookupResult) authorize(route *Route) (*authzResult, error) {
 	if r.authz == nil || r.authz.by != route {
 		a := &authzResult{} // a stream may use the other's edits
-		if _, err := a.authorize(route, r.members(), nil); err != nil {
+		if _, err := a.authorize(route, r.members(), r.omitted, nil); err != nil {
 			return nil, err
 		}
 		r.authz = a
@@ -187,7 +196,7 @@ func (r *LookupResult) authorize(route *Route) (*authzResult, error) {
 
 // authorize is LookupResult.authorize for what is zero yet. A line of data is appended to
 // lines.
-func (a *authzResult) authorize(route *Route, data []rawjson.Member, lines []byte) ([]byte, error) {
+func (a *authzResult) authorize(route *Route, data []rawjson.Member, omitted []string, lines []byte) ([]byte, error) {
 	data, counts := route.Identity.byBackend(data)
 	a.by, a.user, a.met = route, counts && route.Identity.isUser(data), true
 	for _, q := range route.Require {
@@ -196,8 +205,9 @@ func (a *authzResult) authorize(route *Route, data []rawjson.Member, lines []byt
 	if !a.met || (!a.user && route.Mode == Required) {
 		return lines, nil
 	}
-	edits, lines, err := route.Identity.edits(a.few[:0], lines, data)
+	edits, lines, cut, err := route.Identity.edits(a.few[:0], lines, data, omitted)
 	a.edits = slices.Clip(edits) // who appends gets a copy
+	a.cut = cut
 	return lines, err
 }
 

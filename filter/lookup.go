@@ -114,7 +114,9 @@ type LookupResult struct {
 	handle        *revocationHandle // of a session in its cookie; nil: none stands in it
 	authz         *authzResult      // of the route that last used it; nil: none has
 	marked        *LookupResult     // signed again with its handle; nil: it was not
+	omitted       []string          // keys whose data the service left out
 	reason        string            // why there is no answer; empty where there is one, and where it is not known
+	rejected      bool              // there is no answer, and never will be one to this call
 }
 
 // The results without a session.
@@ -216,7 +218,11 @@ func liveResult(members, data []rawjson.Member, route *Route, own *Stream) *Look
 	if (ok && !validKey(key)) || text == "" || text[0] != '{' {
 		return NoAnswer
 	}
-	r := resultOf(text, data, time.Unix(seconds, 0), route, own)
+	var omitted []string
+	if list := value(members, "omitted"); list != "" {
+		omitted, _ = rawjson.Strings(list)
+	}
+	r := resultOf(text, data, time.Unix(seconds, 0), route, own, omitted)
 	r.key = key
 	return r
 }
@@ -229,12 +235,12 @@ func newResult(text string, expires time.Time, route *Route) *LookupResult {
 	if err != nil {
 		return NoAnswer
 	}
-	return resultOf(text, data, expires, route, nil)
+	return resultOf(text, data, expires, route, nil, nil)
 }
 
 // resultOf is newResult for data that was parsed already, in a stream's own memory where
 // that is not nil.
-func resultOf(text string, data []rawjson.Member, expires time.Time, route *Route, own *Stream) *LookupResult {
+func resultOf(text string, data []rawjson.Member, expires time.Time, route *Route, own *Stream, omitted []string) *LookupResult {
 	var kept *keptResult
 	var lines []byte
 	if own != nil {
@@ -244,7 +250,7 @@ func resultOf(text string, data []rawjson.Member, expires time.Time, route *Rout
 		kept = &keptResult{}
 	}
 	r := &kept.result
-	r.status, r.expires, r.text = liveSession, expires, text
+	r.status, r.expires, r.text, r.omitted = liveSession, expires, text, omitted
 	for i := range data {
 		m := &data[i]
 		switch m.Name {
@@ -273,7 +279,7 @@ func resultOf(text string, data []rawjson.Member, expires time.Time, route *Rout
 	if route == nil {
 		return r
 	}
-	lines, err := kept.authz.authorize(route, data, lines)
+	lines, err := kept.authz.authorize(route, data, omitted, lines)
 	if err == nil {
 		r.authz = &kept.authz
 	}

@@ -309,6 +309,9 @@ func (s *Stream) lookedUp(r *LookupResult, now time.Time) Action {
 		outcome = Anonymous
 	}
 	action := s.proceed(outcome)
+	if authz.cut {
+		action.effects().Count = DataOmitted
+	}
 	if !s.rotated && !r.cycled.IsZero() && r.used.IsZero() {
 		action.notify(&s.route.Service, usedPath, keyBody(s.key))
 		used := *r

@@ -196,14 +196,16 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 // updated handles the service's answer to a change. What an upstream believes to be stored
 // must be, so the response does not pass without it.
 func (s *Stream) updated(r *LookupResult, now time.Time) Action {
-	switch r.status {
-	case noAnswer:
+	switch {
+	case r.rejected:
+		return s.refuseUpdate(errors.New("the session service at cluster " + s.route.Service.Cluster + " does not store it: " + r.reason))
+	case r.status == noAnswer:
 		return s.refuseUnavailable()
-	case noSession:
+	case r.status == noSession:
 		// SessionMiddleware raises SessionInterrupted, which answers 400.
 		return Action{Outcome: Missing, Reply: s.refusal(400,
 			"The session ended while the request was under way, perhaps by a logout elsewhere. Nothing was stored.")}
-	case endedSession:
+	case r.status == endedSession:
 		return s.flushedByUpstream(none)
 	}
 	if r.key != "" {

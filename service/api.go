@@ -63,6 +63,8 @@ type answer struct {
 	// Expires is in Unix seconds, rounded down.
 	Expires int64           `json:"expires,omitempty"`
 	Data    json.RawMessage `json:"data,omitempty"`
+	// Omitted are keys of the session that Data leaves out; "*" among them: there are more.
+	Omitted []string `json:"omitted,omitempty"`
 }
 
 var (
@@ -72,7 +74,8 @@ var (
 )
 
 func live(v session.Session) answer {
-	return answer{State: "live", Expires: v.Expires.Unix(), Data: v.Data}
+	data, omitted := shown(v)
+	return answer{State: "live", Expires: v.Expires.Unix(), Data: data, Omitted: omitted}
 }
 
 func liveNew(v session.Session) answer {

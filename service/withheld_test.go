@@ -58,7 +58,7 @@ func (f *fixture) document(key string) string {
 // and the log names the keys.
 func TestWithheld(t *testing.T) {
 	f := partial(t)
-	const want = `{"state":"live","expires":1800003600,"data":{"nan":null,"_auth_user_id":"7","n":1}}`
+	const want = `{"state":"live","expires":1800003600,"data":{"nan":null,"_auth_user_id":"7","n":1},"omitted":["deep"]}`
 	if status, got := f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`); status != 200 || got != want {
 		t.Errorf("got %d %s, want %s", status, got, want)
 	}

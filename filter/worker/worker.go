@@ -303,6 +303,9 @@ func (w *Worker) effect(s *Stream, e *filter.Effects) {
 	if e.Warning != "" {
 		w.warn(e.Warning)
 	}
+	if e.Count != filter.Undecided {
+		w.Count(e.Count)
+	}
 	for i := range e.Notify {
 		w.send(pendingCall{callout: e.Notify[i]})
 	}

@@ -115,6 +115,9 @@ func unserved(t testing.TB) string {
 func (b *backend) data(v stored) []byte {
 	data := map[string]any{}
 	maps.Copy(data, v.Data)
+	for key, letters := range v.Large {
+		data[key] = strings.Repeat("x", letters)
+	}
 	for key, at := range map[string]time.Duration{session.CreatedKey: v.Created, session.SeenKey: v.Seen} {
 		if at != 0 {
 			data[key] = b.started.Add(at).Unix()

@@ -40,6 +40,8 @@ type route struct {
 
 type stored struct {
 	Data map[string]any
+	// Large are more members of the data: texts of so many letters.
+	Large map[string]int
 	// Expires is counted from the scenario's start, negative for a session
 	// that has ended; without it, 14 days.
 	Expires time.Duration

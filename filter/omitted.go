@@ -1,0 +1,60 @@
+package filter
+
+import (
+	"cmp"
+	"slices"
+
+	"cloakroom/session/rawjson"
+)
+
+// omittedSuffix ends the name of the header that lists the keys whose data has no room in
+// Identity.DataHeader, as a JSON array of strings: a page must not fail because a session is
+// large, and a service must not take what has no room for what is not there.
+const omittedSuffix = "-omitted"
+
+// maxOmittedBytes bounds the list; "*" is in it where it is not complete.
+const maxOmittedBytes = 512
+
+// fit returns the carried members that have room, the smallest before others but in the order of
+// data, and the keys of those left out.
+func (id *Identity) fit(data []rawjson.Member) (fitting []rawjson.Member, omitted []string) {
+	carried := make([]rawjson.Member, 0, len(data)) // of its own: data stays on the caller's stack
+	for _, m := range data {
+		if id.carries(m.Name) {
+			carried = append(carried, m)
+		}
+	}
+	slices.SortStableFunc(carried, func(a, b rawjson.Member) int { return cmp.Compare(len(a.Name)+len(a.Value), len(b.Name)+len(b.Value)) })
+	var line []byte
+	n := 0
+	for ; n < len(carried); n++ {
+		if line = id.appendData(line[:0], carried[:n+1]); len(line) > id.DataMaxBytes {
+			break
+		}
+	}
+	for _, m := range carried[n:] {
+		omitted = append(omitted, m.Name)
+	}
+	for _, m := range data {
+		if id.carries(m.Name) && !slices.Contains(omitted, m.Name) {
+			fitting = append(fitting, m)
+		}
+	}
+	return fitting, omitted
+}
+
+// omittedText returns the value of the header that lists keys.
+func omittedText(keys []string) string {
+	line := []byte{'['}
+	for i, key := range keys {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		if len(line)+6*len(key) > maxOmittedBytes {
+			line = append(line, `"*"`...)
+			break
+		}
+		line = rawjson.AppendASCII(line, string(rawjson.AppendString(nil, key)))
+	}
+	return string(append(line, ']'))
+}
