@@ -21,6 +21,7 @@ type cli struct {
 	Sessions      sessionsCmd      `cmd:"" help:"List, show and revoke sessions."`
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
 	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or make it of Django's settings."`
+	Version       versionCmd       `cmd:"" help:"Print the version, as --version does."`
 }
 
 const about = `Django's sessions at the proxy.
@@ -48,6 +49,9 @@ func main() {
 func (a *app) run(ctx context.Context, args []string) int {
 	parser := kong.Must(&cli{}, kong.Name("cloakroom"), kong.Description(about),
 		kong.Writers(a.stdout, a.stderr), kong.Vars{"cache": userCache()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
+	if len(args) == 1 && args[0] == "--version" {
+		args = []string{"version"}
+	}
 	command, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(a.stderr, "cloakroom: %v; see cloakroom --help\n", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,14 @@ func reopen(t *testing.T, url string) session.Store {
 	return s
 }
 
+func TestVersion(t *testing.T) {
+	for _, arg := range []string{"--version", "version"} {
+		if got := run(t, nil, "", arg); got.status != 0 || !strings.HasPrefix(got.stdout, "cloakroom ") || !strings.Contains(got.stdout, runtime.Version()) {
+			t.Errorf("%s: got %+v", arg, got)
+		}
+	}
+}
+
 func TestUsage(t *testing.T) {
 	url := database(t)
 	empty := filepath.Join(t.TempDir(), "empty")
@@ -131,6 +140,8 @@ func TestUsage(t *testing.T) {
 		"redis accounts": {secrets(), []string{"serve", "--store", url, "--accounts", "redis://127.0.0.1/0"}, 1, "accounts can be in"},
 		"four slashes":   {secrets(), []string{"serve", "--store", "sqlite:////srv/db"}, 1, "sqlite:///absolute/file"},
 		"no database":    {nil, []string{"clearsessions", "--store", "sqlite:absent"}, 1, "unable to open"},
+		"service no URL": {secrets(), []string{"sessions", "revoke", "--store", url, "--user", "7", "--service", "127.0.0.1:8081"}, 2, "want one such as http://127.0.0.1:8081"},
+		"service, token": {without("CLOAKROOM_TOKEN"), []string{"sessions", "revoke", "--store", url, "--user", "7", "--service", "http://127.0.0.1:8081"}, 2, "CLOAKROOM_TOKEN"},
 		"sim, no plugin": {nil, []string{"sim"}, 2, "--wasm"},
 	} {
 		got := run(t, c.env, "", c.args...)
@@ -191,7 +202,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("list --json: got %+v, %v", asJSON, err)
 	}
 	foreign := run(t, map[string]string{"CLOAKROOM_SECRET_KEY": "foreign"}, "", "sessions", "list", "--store", url)
-	if foreign.status != 0 || strings.Count(foreign.stdout, "(unreadable)") != 2 {
+	if foreign.status != 1 || strings.Count(foreign.stdout, "(unreadable)") != 2 || !strings.Contains(foreign.stderr, "2 of 2 sessions cannot be read: is CLOAKROOM_SECRET_KEY") {
 		t.Errorf("list with a foreign key: got %+v", foreign)
 	}
 	shown := run(t, secrets(), mine.Key+"\n", "sessions", "show", "--store", url, "-")

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 		return fmt.Errorf("%w: --before is a time that has passed, and goes with --user and --signed-age", errUsage)
 	case c.User != "" && c.ID != "":
 		return fmt.Errorf("%w: a session's ID and --user exclude each other", errUsage)
+	}
+	if err := c.checkService(a); err != nil {
+		return err
 	}
 	sessions, err := c.openReadable(ctx, a)
 	if err != nil {
@@ -186,6 +190,19 @@ func (c *revokeCmd) publish(ctx context.Context, a *app, sessions session.Store,
 		fmt.Fprintln(a.stderr, "this store has no feed: filters that have a cache see it after cache.ttl; name the running service by --service for them to see it at once")
 	}
 	return f.Publish(ctx, event)
+}
+
+// checkService checks what call needs, before anything is revoked.
+func (c *revokeCmd) checkService(a *app) error {
+	if c.Service == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Service)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("%w: --service %q is no URL: want one such as http://127.0.0.1:8081", errUsage, c.Service)
+	}
+	_, err = a.requiredSecret("CLOAKROOM_TOKEN", "the service's token")
+	return err
 }
 
 // call asks the running service.

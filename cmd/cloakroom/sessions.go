@@ -93,10 +93,30 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		}
 		all = append(all, l)
 	}
+	print := a.printTable
 	if c.JSON {
-		return a.printJSON(all)
+		print = func(all []listed) error { return a.printJSON(all) }
 	}
-	return a.printTable(all)
+	return errors.Join(print(all), a.hint(all))
+}
+
+// hint writes what to do about sessions that cannot be read; where none can, it is an error.
+func (a *app) hint(all []listed) error {
+	unreadable := 0
+	for _, l := range all {
+		if !l.Readable {
+			unreadable++
+		}
+	}
+	what := fmt.Sprintf("%d of %s cannot be read: is CLOAKROOM_SECRET_KEY Django's SECRET_KEY?", unreadable, countOf(len(all), "session"))
+	switch {
+	case unreadable == 0:
+		return nil
+	case unreadable == len(all):
+		return errors.New(what)
+	}
+	fmt.Fprintln(a.stderr, what)
+	return nil
 }
 
 func (a *app) printTable(all []listed) error {
@@ -154,6 +174,7 @@ func (o one) find(ctx context.Context, a *app, sessions session.Store) (session.
 type showCmd struct {
 	storeFlag `embed:""`
 	one       `embed:""`
+	JSON      bool `help:"Print JSON, which is the only form of this command."`
 }
 
 func (c *showCmd) Run(ctx context.Context, a *app) error {
