@@ -35,9 +35,12 @@ func (e *Expiry) stampDue(r *LookupResult, now time.Time) bool {
 	return ((e.Absolute > 0 || e.CycleEvery > 0) && r.created.IsZero()) || (e.Idle > 0 && now.Sub(r.seen) >= e.RefreshEvery)
 }
 
-// slideDue reports whether the store's expiry has to be moved.
+// slideDue reports whether the store's expiry has to be moved: RefreshEvery after it was, or
+// after a quarter of the session's life where that is shorter, so that no session that is used
+// ends.
 func (e *Expiry) slideDue(r *LookupResult, now time.Time) bool {
-	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= e.Policy.Life(r.expiry)-e.RefreshEvery
+	life := e.Policy.Life(r.expiry)
+	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= life-min(e.RefreshEvery, life/4)
 }
 
 // maxGrace is how long an old key may live on; the session service takes no more.
