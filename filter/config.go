@@ -113,6 +113,13 @@ func (c *Config) Named(name string) *Route {
 	return &c.base
 }
 
+// CheckMetadata returns what is wrong with the fields that a route of this name carries in its
+// metadata.
+func (c *Config) CheckMetadata(name string, fields map[string]any) error {
+	_, err := c.withMetadata(name, fields)
+	return err
+}
+
 // withMetadata returns the configuration of a route that carries fields of its
 // own, which come last.
 func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error) {

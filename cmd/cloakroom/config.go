@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -18,7 +22,7 @@ type configCmd struct {
 }
 
 type checkCmd struct {
-	File string `arg:"" help:"YAML or JSON file, - for standard input."`
+	File string `arg:"" help:"YAML or JSON file, - for standard input: the filter's configuration, or a whole Envoy bootstrap or manifest with it inside."`
 }
 
 // Run checks the file. Secrets may be somewhere else: a variable that is not
@@ -28,28 +32,64 @@ func (c *checkCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if filepath.Ext(c.File) != ".json" {
-		if text, err = yaml.YAMLToJSON(text); err != nil {
-			return fmt.Errorf("%s: %w", c.File, err)
-		}
+	documents, err := a.documents(text, filepath.Ext(c.File) == ".json")
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	var unset []string
+	unset := map[string]bool{}
 	env := func(name string) (string, bool) {
 		value, ok := a.env(name)
 		if !ok || value == "" {
-			unset = append(unset, name)
+			unset[name] = true
 			return "unset", true
 		}
 		return value, true
 	}
-	if _, err := filter.ParseConfig(string(text), env); err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
+	all := find(documents)
+	if len(all) == 0 {
+		return fmt.Errorf("%s: there is no configuration of the filter in it", c.File)
 	}
-	fmt.Fprintf(a.stdout, "%s: ok\n", c.File)
-	for _, name := range unset {
+	for _, f := range all {
+		if err := f.check(env); err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+	}
+	for _, f := range all {
+		fmt.Fprintln(a.stdout, strings.TrimSuffix(c.File+": "+f.path, ": ")+": ok")
+	}
+	for _, name := range keysOf(unset) {
 		fmt.Fprintf(a.stderr, "note: %s is not set here; the filter refuses the configuration unless the VM's environment has it\n", name)
 	}
 	return nil
+}
+
+// documents returns the documents of a file, as JSON's types.
+func (a *app) documents(text []byte, isJSON bool) (all []any, err error) {
+	if isJSON {
+		var document any
+		err := json.Unmarshal(text, &document)
+		return []any{document}, err
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(asEnvoyReads(text)))
+	for {
+		var raw yaml.MapSlice
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		asJSON, err := yaml.MarshalWithOptions(raw, yaml.JSON())
+		if err != nil {
+			return nil, err
+		}
+		var document any
+		if err := json.Unmarshal(asJSON, &document); err != nil {
+			return nil, err
+		}
+		all = append(all, document)
+	}
 }
 
 func (a *app) readFile(name string) ([]byte, error) {

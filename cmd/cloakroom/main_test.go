@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -266,6 +267,50 @@ func TestConfigCheck(t *testing.T) {
 		if got := run(t, env, text, "config", "check", "-"); got.status != 1 || !strings.HasPrefix(got.stderr, "cloakroom: -: ") {
 			t.Errorf("%s: got %+v, want status 1", name, got)
 		}
+	}
+}
+
+// TestConfigCheckInside checks configurations inside what holds them: the samples as they are, and
+// with something wrong in them.
+func TestConfigCheckInside(t *testing.T) {
+	sample := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("..", "..", "envoy", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	bootstrap, istio := sample("bootstrap.yaml"), sample("istio.yaml")
+	const plugin = "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http_filters[0].typed_config.config.configuration.value"
+	const gateway = "kind: EnvoyExtensionPolicy\nspec: {wasm: [{name: cloakroom, config: {engine: {service: {cluster: s}}, mode: %s}}]}\n"
+	env := map[string]string{"CLOAKROOM_TOKEN": "t"}
+	for name, tt := range map[string]struct{ text, stdout, stderr string }{
+		"the bootstrap":            {bootstrap, plugin + ": ok", ""},
+		"off without quotes":       {strings.ReplaceAll(bootstrap, `"off"`, "off"), plugin + ": ok", ""},
+		"a field misspelt":         {strings.Replace(bootstrap, "mode: required", "mood: required", 1), "", plugin + ": mood: unknown field"},
+		"a word that is another":   {strings.Replace(bootstrap, "mode: required", "mode: on", 1), "", plugin + ": mode: must be one of"},
+		"metadata misspelt":        {strings.Replace(bootstrap, `{mode: "off"}`, `{mood: "off"}`, 1), "", "routes[0].metadata.filter_metadata.cloakroom.mood: unknown field"},
+		"Istio":                    {istio, "spec.pluginConfig: ok", ""},
+		"Istio, a field misspelt":  {strings.Replace(istio, "mode: required", "mood: required", 1), "", "spec.pluginConfig: mood: unknown field"},
+		"Istio, metadata misspelt": {strings.Replace(istio, `{filter_metadata: {cloakroom: {mode: "off"}}}`, `{filter_metadata: {cloakroom: {mood: "off"}}}`, 1), "", "value.metadata.filter_metadata.cloakroom.mood: unknown field"},
+		"Envoy Gateway":            {fmt.Sprintf(gateway, "optional"), "spec.wasm[0].config: ok", ""},
+		"Envoy Gateway, a mode":    {fmt.Sprintf(gateway, "of"), "", "spec.wasm[0].config: mode: must be one of"},
+		"as text":                  {`{"static_resources":{"configuration":{"@type":"x","value":"{\"engine\":{\"service\":{\"cluster\":\"s\"}},\"mood\":1}"}}}`, "", "static_resources.configuration.value: mood: unknown field"},
+		"another's":                {"static_resources: {listeners: []}\n", "", "no configuration of the filter"},
+		"others'":                  {"kind: Gateway\n---\nkind: Service\n", "", "no configuration of the filter"},
+	} {
+		got := run(t, env, tt.text, "config", "check", "-")
+		if (got.status == 0) != (tt.stderr == "") || !strings.Contains(got.stdout, tt.stdout) || !strings.Contains(got.stderr, tt.stderr) {
+			t.Errorf("%s: got %+v, want %q, %q", name, got, tt.stdout, tt.stderr)
+		}
+	}
+}
+
+func TestAsEnvoyReads(t *testing.T) {
+	const text = "# ü off\nmode: off\na: 'off'\nb: [on, \"no\", NO, nO, yes]\non: 1\nc: {d: off, e: Off} # off\nü: y\nz: |\n  off\n"
+	const want = "# ü off\nmode: false\na: 'off'\nb: [true, \"no\", false, nO, true]\non: 1\nc: {d: false, e: false} # off\nü: true\nz: |\n  off\n"
+	if got := string(asEnvoyReads([]byte(text))); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cloakroom/filter"
+)
+
+// found is a configuration of the filter within a document: an Envoy bootstrap, a manifest of
+// Istio's or Envoy Gateway's, or the document itself.
+type found struct {
+	path string // of it in the document; empty: the document itself
+	tree any    // JSON's types
+	text string // where it stands as text; empty: it stands as a tree
+	// routes are the configurations that routes carry in their metadata, by their paths.
+	routes map[string]routeMetadata
+}
+
+// routeMetadata is what a route carries under filter_metadata.cloakroom.
+type routeMetadata struct {
+	route  string // its name
+	fields map[string]any
+}
+
+// find returns the configurations in a file's documents; the one document itself where there is
+// none in it.
+func find(documents []any) []found {
+	f := finder{routes: map[string]routeMetadata{}}
+	for _, document := range documents {
+		f.walk("", "", document)
+	}
+	if len(f.all) == 0 && len(f.routes) == 0 && len(documents) == 1 && !isOthers(documents[0]) {
+		return []found{{tree: documents[0]}}
+	}
+	for i := range f.all {
+		f.all[i].routes = f.routes
+	}
+	return f.all
+}
+
+type finder struct {
+	all    []found
+	routes map[string]routeMetadata
+}
+
+func (f *finder) walk(path, route string, node any) {
+	switch node := node.(type) {
+	case map[string]any:
+		if name, ok := node["name"].(string); ok {
+			route = name
+		}
+		for _, key := range keysOf(node) {
+			child, at := node[key], join(path, key)
+			if f.take(at, route, key, child) {
+				continue
+			}
+			f.walk(at, route, child)
+		}
+	case []any:
+		for i, child := range node {
+			f.walk(fmt.Sprintf("%s[%d]", path, i), route, child)
+		}
+	}
+}
+
+// take takes a member where it is the filter's.
+func (f *finder) take(path, route, key string, node any) bool {
+	fields, isObject := node.(map[string]any)
+	switch {
+	case key == filter.Namespace && isObject && strings.HasSuffix(path, "filter_metadata."+key):
+		f.routes[path] = routeMetadata{route, fields}
+		return true
+	case (key == "pluginConfig" || key == "config") && isFilters(fields):
+		f.all = append(f.all, found{path: path, tree: node})
+		return true
+	case key == "configuration" && isObject:
+		value := fields["value"]
+		if text, isText := value.(string); isText {
+			var tree any
+			if err := json.Unmarshal([]byte(text), &tree); err != nil || !isFilters(tree) {
+				return false
+			}
+			f.all = append(f.all, found{path: join(path, "value"), tree: tree, text: text})
+			return true
+		}
+		if isFilters(value) {
+			f.all = append(f.all, found{path: join(path, "value"), tree: value})
+			return true
+		}
+	}
+	return false
+}
+
+// isFilters reports whether a tree is a configuration of the filter: other plugins have none with
+// an engine of its kinds.
+func isFilters(tree any) bool {
+	fields, _ := tree.(map[string]any)
+	engine, _ := fields["engine"].(map[string]any)
+	return engine["service"] != nil || engine["signed_cookies"] != nil
+}
+
+// isOthers reports whether a document is a bootstrap or a manifest.
+func isOthers(document any) bool {
+	fields, _ := document.(map[string]any)
+	return fields["static_resources"] != nil || fields["kind"] != nil || fields["dynamic_resources"] != nil
+}
+
+// check parses a configuration, and those of routes.
+func (f found) check(env func(string) (string, bool)) error {
+	text := f.text
+	if text == "" {
+		b, err := json.Marshal(f.tree)
+		if err != nil {
+			return err
+		}
+		text = string(b)
+	}
+	config, err := filter.ParseConfig(text, env)
+	if err != nil {
+		return at(f.path, err)
+	}
+	for _, path := range keysOf(f.routes) {
+		if err := config.CheckMetadata(f.routes[path].route, f.routes[path].fields); err != nil {
+			return at(strings.TrimSuffix(path, "metadata.filter_metadata."+filter.Namespace), err) // the error begins with that
+		}
+	}
+	return nil
+}
+
+func at(path string, err error) error {
+	if path == "" {
+		return err
+	}
+	if strings.HasSuffix(path, ".") {
+		return fmt.Errorf("%s%w", path, err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func keysOf[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
