@@ -112,7 +112,13 @@ def active(request):
     return HttpResponse("changed")
 
 
-VIEWS = (home, store, read, peek, clear, expiry, login, logout, password, active)
+def meta(request):
+    """Everything that this server could take for the header X-User-Id."""
+    keys = {name: value for name, value in request.META.items() if name.startswith("HTTP_X_USER")}
+    return JsonResponse({"meta": keys, "header": request.headers.get("X-User-Id", "")})
+
+
+VIEWS = (home, meta, store, read, peek, clear, expiry, login, logout, password, active)
 urlpatterns = [
     path(f"{prefix}{f.__name__}", f)
     for f in VIEWS
