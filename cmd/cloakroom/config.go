@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 
+	"cloakroom/cmd/cloakroom/document"
 	"cloakroom/filter"
 )
 
@@ -45,19 +48,19 @@ func (c *checkCmd) Run(a *app) error {
 		}
 		return value, true
 	}
-	all := find(documents)
+	all := document.Find(documents)
 	if len(all) == 0 {
 		return fmt.Errorf("%s: there is no configuration of the filter in it", c.File)
 	}
 	for _, f := range all {
-		if err := f.check(env); err != nil {
+		if _, err := f.Check(env); err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
 		}
 	}
 	for _, f := range all {
-		fmt.Fprintln(a.stdout, strings.TrimSuffix(c.File+": "+f.path, ": ")+": ok")
+		fmt.Fprintln(a.stdout, strings.TrimSuffix(c.File+": "+f.Path, ": ")+": ok")
 	}
-	for _, name := range keysOf(unset) {
+	for _, name := range slices.Sorted(maps.Keys(unset)) {
 		fmt.Fprintf(a.stderr, "note: %s is not set here; the filter refuses the configuration unless the VM's environment has it\n", name)
 	}
 	return nil
@@ -66,11 +69,11 @@ func (c *checkCmd) Run(a *app) error {
 // documents returns the documents of a file, as JSON's types.
 func (a *app) documents(text []byte, isJSON bool) (all []any, err error) {
 	if isJSON {
-		var document any
-		err := json.Unmarshal(text, &document)
-		return []any{document}, err
+		var one any
+		err := json.Unmarshal(text, &one)
+		return []any{one}, err
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(asEnvoyReads(text)))
+	decoder := yaml.NewDecoder(bytes.NewReader(document.AsEnvoyReads(text)))
 	for {
 		var raw yaml.MapSlice
 		err := decoder.Decode(&raw)
@@ -84,11 +87,11 @@ func (a *app) documents(text []byte, isJSON bool) (all []any, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var document any
-		if err := json.Unmarshal(asJSON, &document); err != nil {
+		var one any
+		if err := json.Unmarshal(asJSON, &one); err != nil {
 			return nil, err
 		}
-		all = append(all, document)
+		all = append(all, one)
 	}
 }
 

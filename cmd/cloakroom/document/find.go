@@ -1,4 +1,6 @@
-package main
+// Package document finds the filter's configuration in what holds it: an Envoy bootstrap or
+// configuration dump, a manifest of Istio's or Envoy Gateway's.
+package document
 
 import (
 	"encoding/json"
@@ -9,12 +11,14 @@ import (
 	"cloakroom/filter"
 )
 
-// found is a configuration of the filter within a document: an Envoy bootstrap, a manifest of
-// Istio's or Envoy Gateway's, or the document itself.
-type found struct {
-	path string // of it in the document; empty: the document itself
-	tree any    // JSON's types
-	text string // where it stands as text; empty: it stands as a tree
+// Found is a configuration of the filter within a document.
+type Found struct {
+	// Path is where it is in the document; empty: the document itself.
+	Path string
+	// Plugin is what holds it: Envoy's PluginConfig, or what a manifest has in its place.
+	Plugin map[string]any
+	tree   any    // JSON's types
+	text   string // of a configuration that is a text; empty: it is a tree
 	// routes are the configurations that routes carry in their metadata, by their paths.
 	routes map[string]routeMetadata
 }
@@ -25,15 +29,15 @@ type routeMetadata struct {
 	fields map[string]any
 }
 
-// find returns the configurations in a file's documents; the one document itself where there is
-// none in it.
-func find(documents []any) []found {
+// Find returns the configurations in a file's documents, which consist of JSON's types; the one
+// document itself where there is none in it.
+func Find(documents []any) []Found {
 	f := finder{routes: map[string]routeMetadata{}}
 	for _, document := range documents {
 		f.walk("", "", document)
 	}
 	if len(f.all) == 0 && len(f.routes) == 0 && len(documents) == 1 && !isOthers(documents[0]) {
-		return []found{{tree: documents[0]}}
+		return []Found{{tree: documents[0]}}
 	}
 	for i := range f.all {
 		f.all[i].routes = f.routes
@@ -42,7 +46,7 @@ func find(documents []any) []found {
 }
 
 type finder struct {
-	all    []found
+	all    []Found
 	routes map[string]routeMetadata
 }
 
@@ -54,7 +58,7 @@ func (f *finder) walk(path, route string, node any) {
 		}
 		for _, key := range keysOf(node) {
 			child, at := node[key], join(path, key)
-			if f.take(at, route, key, child) {
+			if f.take(at, route, key, child, node) {
 				continue
 			}
 			f.walk(at, route, child)
@@ -67,14 +71,14 @@ func (f *finder) walk(path, route string, node any) {
 }
 
 // take takes a member where it is the filter's.
-func (f *finder) take(path, route, key string, node any) bool {
+func (f *finder) take(path, route, key string, node any, parent map[string]any) bool {
 	fields, isObject := node.(map[string]any)
 	switch {
 	case key == filter.Namespace && isObject && strings.HasSuffix(path, "filter_metadata."+key):
 		f.routes[path] = routeMetadata{route, fields}
 		return true
 	case (key == "pluginConfig" || key == "config") && isFilters(fields):
-		f.all = append(f.all, found{path: path, tree: node})
+		f.all = append(f.all, Found{Path: path, Plugin: parent, tree: node})
 		return true
 	case key == "configuration" && isObject:
 		value := fields["value"]
@@ -83,11 +87,11 @@ func (f *finder) take(path, route, key string, node any) bool {
 			if err := json.Unmarshal([]byte(text), &tree); err != nil || !isFilters(tree) {
 				return false
 			}
-			f.all = append(f.all, found{path: join(path, "value"), tree: tree, text: text})
+			f.all = append(f.all, Found{Path: join(path, "value"), Plugin: parent, tree: tree, text: text})
 			return true
 		}
 		if isFilters(value) {
-			f.all = append(f.all, found{path: join(path, "value"), tree: value})
+			f.all = append(f.all, Found{Path: join(path, "value"), Plugin: parent, tree: value})
 			return true
 		}
 	}
@@ -108,26 +112,27 @@ func isOthers(document any) bool {
 	return fields["static_resources"] != nil || fields["kind"] != nil || fields["dynamic_resources"] != nil
 }
 
-// check parses a configuration, and those of routes.
-func (f found) check(env func(string) (string, bool)) error {
+// Check parses the configuration, and those of routes. Its error begins with where in the document
+// it is.
+func (f Found) Check(env func(string) (string, bool)) (*filter.Config, error) {
 	text := f.text
 	if text == "" {
 		b, err := json.Marshal(f.tree)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		text = string(b)
 	}
 	config, err := filter.ParseConfig(text, env)
 	if err != nil {
-		return at(f.path, err)
+		return nil, at(f.Path, err)
 	}
 	for _, path := range keysOf(f.routes) {
 		if err := config.CheckMetadata(f.routes[path].route, f.routes[path].fields); err != nil {
-			return at(strings.TrimSuffix(path, "metadata.filter_metadata."+filter.Namespace), err) // the error begins with that
+			return nil, at(strings.TrimSuffix(path, "metadata.filter_metadata."+filter.Namespace), err) // the error begins with that
 		}
 	}
-	return nil
+	return config, nil
 }
 
 func at(path string, err error) error {

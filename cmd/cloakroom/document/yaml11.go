@@ -1,4 +1,4 @@
-package main
+package document
 
 import (
 	"slices"
@@ -12,8 +12,8 @@ import (
 // strings, each in lower case; Envoy takes Yes and YES for them too.
 var booleans11 = map[string]string{"y": "true", "yes": "true", "on": "true", "n": "false", "no": "false", "off": "false"}
 
-// asEnvoyReads returns YAML text with what Envoy reads as booleans written as such.
-func asEnvoyReads(text []byte) []byte {
+// AsEnvoyReads returns YAML text with what Envoy reads as booleans written as such.
+func AsEnvoyReads(text []byte) []byte {
 	tokens := lexer.Tokenize(string(text))
 	lines := strings.SplitAfter(string(text), "\n")
 	for i, t := range slices.Backward(tokens) { // from the end, so that the places of those before stay
