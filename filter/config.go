@@ -86,10 +86,17 @@ func Schema() map[string]any {
 
 // Cached returns the session services whose answers are cached, one for each cluster.
 func (c *Config) Cached() []*Service {
+	return c.services(func(s *Service) bool { return s.Cache.TTL > 0 })
+}
+
+// Services returns the session services that are named, one for each cluster.
+func (c *Config) Services() []*Service { return c.services(func(*Service) bool { return true }) }
+
+func (c *Config) services(which func(*Service) bool) []*Service {
 	var list []*Service
 	seen := map[string]bool{}
 	for _, r := range append([]*Route{&c.base}, sortedRoutes(c.routes)...) {
-		if s := &r.Service; s.Cache.TTL > 0 && s.Cluster != "" && !seen[s.Cluster] {
+		if s := &r.Service; s.Cluster != "" && !seen[s.Cluster] && which(s) {
 			seen[s.Cluster] = true
 			list = append(list, s)
 		}

@@ -21,6 +21,7 @@ type cli struct {
 	Sessions      sessionsCmd      `cmd:"" help:"List, show and revoke sessions."`
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
 	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or make it of Django's settings."`
+	Doctor        doctorCmd        `cmd:"" help:"Look at a running Envoy, its session service and a session, and say what is wrong."`
 	Version       versionCmd       `cmd:"" help:"Print the version, as --version does."`
 }
 

@@ -171,7 +171,7 @@ func TestTogether(t *testing.T) {
 // again.
 func TestTooMuchTogether(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, func(i int) string {
-		return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d","more":"%s"}`, i, i, strings.Repeat("x", 100<<10))
+		return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d","more":"%s"}`, i, i, strings.Repeat("x", 60<<10))
 	}, "")
 	statuses, bodies := s.visit()
 	for i := range visitors {

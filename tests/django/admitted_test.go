@@ -30,7 +30,7 @@ func testWithheldIsAdmitted(t *testing.T, d *driver) {
 	var theirs stored
 	d.call(t, "create_value", args{"name": "class of the site", "protocol": 5}, &theirs)
 	key := fmt.Sprintf(`{"key":%q`, theirs.Key)
-	const data = `"data":{"_auth_user_id":"7","n":1}}`
+	const data = `"data":{"_auth_user_id":"7","n":1},"omitted":["value","again"]}`
 	if got := post("/v1/lookup", key+"}"); !strings.HasPrefix(got, `{"state":"live"`) || !strings.HasSuffix(got, data) {
 		t.Errorf("got %s, want it live with %s", got, data)
 	}

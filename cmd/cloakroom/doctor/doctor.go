@@ -1,0 +1,193 @@
+// Package doctor looks at a running Envoy with the filter, at its session service and at a
+// session, in the order in which a request passes them, and says what is right, what is wrong and
+// what to do.
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"cloakroom/session"
+)
+
+// Options is what Run looks at.
+type Options struct {
+	// Admin is the URL of Envoy's admin interface.
+	Admin string
+	// Service is the URL of the session service; empty: a host of the cluster that the filter
+	// names.
+	Service string
+	// Token is the service's; secret.
+	Token string
+	// Cookie is the value of a session cookie to look up; empty: none. Secret.
+	Cookie string
+	// Out is written to, a line for each finding.
+	Out io.Writer
+}
+
+// patience bounds each request.
+const patience = 5 * time.Second
+
+// maxBody bounds what is read of a response, in bytes.
+const maxBody = 64 << 20
+
+type doctor struct {
+	Options
+	ctx    context.Context
+	client *http.Client
+	wrong  int
+}
+
+// Run writes its findings, and returns how many things are wrong. What depends on something that
+// is wrong is not looked at.
+func Run(ctx context.Context, o Options) (wrong int) {
+	d := &doctor{Options: o, ctx: ctx, client: &http.Client{Timeout: patience}}
+	plugins, ok := d.envoy()
+	if !ok {
+		return d.wrong
+	}
+	for _, p := range plugins {
+		d.plugin(p)
+	}
+	d.counters()
+	if d.Service != "" {
+		d.service(strings.TrimRight(d.Service, "/"))
+	}
+	return d.wrong
+}
+
+func (d *doctor) right(format string, args ...any) { d.line("ok", format, args...) }
+func (d *doctor) note(format string, args ...any)  { d.line("note", format, args...) }
+
+// fail writes what is wrong, and what to do.
+func (d *doctor) fail(do, format string, args ...any) {
+	d.wrong++
+	d.line("WRONG", format, args...)
+	fmt.Fprintf(d.Out, "       %s\n", do)
+}
+
+func (d *doctor) line(kind, format string, args ...any) {
+	fmt.Fprintf(d.Out, "%-6s %s\n", kind, fmt.Sprintf(format, args...))
+}
+
+// get requests a URL of Envoy's admin interface.
+func (d *doctor) get(path string) ([]byte, error) {
+	return d.send(http.MethodGet, strings.TrimRight(d.Admin, "/")+path, "", http.StatusOK)
+}
+
+func (d *doctor) send(method, to, body string, want int) ([]byte, error) {
+	request, err := http.NewRequestWithContext(d.ctx, method, to, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if method == http.MethodPost {
+		request.Header.Set("Authorization", "Bearer "+d.Token)
+	}
+	response, err := d.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err == nil && response.StatusCode != want {
+		err = statusError{response.StatusCode, string(bytes.TrimSpace(text[:min(len(text), 200)]))}
+	}
+	return text, err
+}
+
+// statusError is a response of another status than it should have.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e statusError) Error() string { return fmt.Sprintf("it answers %d: %q", e.status, e.text) }
+
+// service looks at a session service.
+func (d *doctor) service(at string) {
+	if u, err := url.Parse(at); err != nil || u.Host == "" {
+		d.fail("name it as http://host:port", "the session service's URL is %q", at)
+		return
+	}
+	if _, err := d.send(http.MethodGet, at+"/readyz", "", http.StatusOK); err != nil {
+		d.fail("start cloakroom serve there; its log says what its store lacks", "the session service at %s is not ready: %v", at, err)
+		return
+	}
+	d.right("the session service at %s is ready: it reaches its store", at)
+	if d.Token == "" {
+		d.note("the token was not tried: set CLOAKROOM_TOKEN to have that done")
+		return
+	}
+	if _, err := d.look(at, strings.Repeat("0", session.KeyLength)); err != nil {
+		d.fail("CLOAKROOM_TOKEN here and in the service's environment have to be one, and Envoy's too", "the session service does not look up: %v", err)
+		return
+	}
+	d.right("the session service takes the token that CLOAKROOM_TOKEN has here")
+	if d.Cookie != "" {
+		d.cookie(at)
+	}
+}
+
+// found is what the service answers of a session.
+type found struct {
+	State   string
+	Expires int64
+	Data    map[string]json.RawMessage
+	Omitted []string
+}
+
+func (d *doctor) look(at, key string) (found, error) {
+	body, err := json.Marshal(map[string]string{"key": key})
+	if err != nil {
+		return found{}, err
+	}
+	text, err := d.send(http.MethodPost, at+"/v1/lookup", string(body), http.StatusOK)
+	if err != nil {
+		return found{}, err
+	}
+	var f found
+	err = json.Unmarshal(text, &f)
+	return f, err
+}
+
+// cookie looks the session up.
+func (d *doctor) cookie(at string) {
+	if !session.ValidKey(d.Cookie) {
+		d.fail("give the value of the session cookie alone; a signed_cookies session has no key", "the cookie is no session key")
+		return
+	}
+	f, err := d.look(at, d.Cookie)
+	switch {
+	case err != nil:
+		d.fail("the service's log says more", "the session cannot be looked up: %v", err)
+	case f.State != "live":
+		d.fail("the service's log says whether it refused an account; cloakroom sessions list shows what is stored, and whether CLOAKROOM_SECRET_KEY reads it",
+			"there is no live session of this cookie (%s)", session.ID(d.Cookie))
+	default:
+		d.right("the session %s is live until %s", session.ID(d.Cookie), time.Unix(f.Expires, 0).UTC().Format(time.RFC3339))
+		user := session.UserOf(rawData(f.Data))
+		if user == "" {
+			d.note("it is no user's: mode: required refuses it")
+		} else {
+			d.right("it is the session of the user %q", user)
+		}
+		if len(f.Omitted) > 0 {
+			d.note("its data leaves out %q, which have no room or no form in JSON", f.Omitted)
+		}
+	}
+}
+
+func rawData(data map[string]json.RawMessage) []byte {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return nil
+	}
+	return text
+}

@@ -1,0 +1,209 @@
+package doctor
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cloakroom/cmd/cloakroom/document"
+	"cloakroom/filter"
+)
+
+// envoy looks at Envoy as a whole, and returns the filter's configurations in it.
+func (d *doctor) envoy() (plugins []document.Found, ok bool) {
+	text, err := d.get("/server_info")
+	var info struct{ Version, State string }
+	if err == nil {
+		err = json.Unmarshal(text, &info)
+	}
+	if err != nil {
+		d.fail("name Envoy's admin address by --admin", "Envoy's admin interface at %s does not answer: %v", d.Admin, err)
+		return nil, false
+	}
+	if info.State != "LIVE" {
+		d.fail("wait, or read its log", "Envoy is in the state %s", info.State)
+		return nil, false
+	}
+	d.right("Envoy %s is live", version(info.Version))
+	var dump struct{ Configs []any }
+	if text, err = d.get("/config_dump?include_eds"); err == nil {
+		err = json.Unmarshal(text, &dump)
+	}
+	if err != nil {
+		d.fail("see whether the admin interface is restricted", "Envoy's configuration cannot be read: %v", err)
+		return nil, false
+	}
+	parts := slices.DeleteFunc(dump.Configs, func(part any) bool {
+		fields, _ := part.(map[string]any)
+		kind, _ := fields["@type"].(string)
+		return strings.HasSuffix(kind, ".BootstrapConfigDump") // the other parts have it again
+	})
+	plugins = document.Find(parts)
+	if len(plugins) == 0 {
+		d.fail("put it into http_filters, before the router, as envoy/bootstrap.yaml does; in Istio see whether the WasmPlugin selects this gateway",
+			"there is no Cloakroom filter in Envoy's configuration")
+		return nil, false
+	}
+	d.paths(parts)
+	return plugins, true
+}
+
+// version returns the version's number of Envoy's version text, "commit/1.40.0/Clean/…".
+func version(text string) string {
+	parts := strings.Split(text, "/")
+	if len(parts) > 1 {
+		return parts[1]
+	}
+	return text
+}
+
+// paths looks at how connection managers normalize paths.
+func (d *doctor) paths(parts []any) {
+	managers, bad := 0, 0
+	walk(parts, func(node map[string]any) {
+		if kind, _ := node["@type"].(string); !strings.HasSuffix(kind, ".HttpConnectionManager") || node["http_filters"] == nil {
+			return
+		}
+		managers++
+		if node["normalize_path"] != true || node["merge_slashes"] != true || node["path_with_escaped_slashes_action"] == nil {
+			bad++
+			d.fail("set normalize_path: true, merge_slashes: true, path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT (Istio: meshConfig.pathNormalization)",
+				"the connection manager %v leaves paths as they are: a route's mode can be passed by a path that the upstream reads as another", node["stat_prefix"])
+		}
+	})
+	if managers > 0 && bad == 0 {
+		d.right("paths are normalized")
+	}
+}
+
+// walk calls do with every object.
+func walk(node any, do func(map[string]any)) {
+	switch node := node.(type) {
+	case map[string]any:
+		do(node)
+		for _, child := range node {
+			walk(child, do)
+		}
+	case []any:
+		for _, child := range node {
+			walk(child, do)
+		}
+	}
+}
+
+// plugin looks at one configuration of the filter.
+func (d *doctor) plugin(f document.Found) {
+	name, _ := f.Plugin["name"].(string)
+	// The environment is Envoy's: what a variable holds is not to be seen here.
+	config, err := f.Check(func(string) (string, bool) { return "set", true })
+	if err != nil {
+		d.fail("cloakroom config check says the same of the file", "the configuration of the filter %q is in error: %v", name, err)
+		return
+	}
+	d.right("the configuration of the filter %q has no error", name)
+	switch policy, _ := f.Plugin["failure_policy"].(string); policy {
+	case "FAIL_RELOAD":
+		d.right("a module that traps is loaded anew (FAIL_RELOAD)")
+	case "FAIL_OPEN":
+		d.fail("set failure_policy: FAIL_RELOAD", "with FAIL_OPEN requests pass unchecked while the module has failed")
+	default:
+		d.note("a module that traps answers 503 until Envoy is started again; failure_policy: FAIL_RELOAD loads it anew")
+	}
+	for _, s := range config.Services() {
+		d.cluster(s)
+	}
+}
+
+// cluster looks at the session service's cluster as Envoy has it.
+func (d *doctor) cluster(s *filter.Service) {
+	text, err := d.get("/clusters?format=json")
+	var clusters struct {
+		ClusterStatuses []struct {
+			Name         string
+			HostStatuses []host `json:"host_statuses"`
+		} `json:"cluster_statuses"`
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &clusters)
+	}
+	if err != nil {
+		d.fail("see whether the admin interface is restricted", "Envoy's clusters cannot be read: %v", err)
+		return
+	}
+	for _, c := range clusters.ClusterStatuses {
+		if c.Name != s.Cluster {
+			continue
+		}
+		healthy := 0
+		for _, h := range c.HostStatuses {
+			if h.healthy() {
+				healthy++
+				if d.Service == "" {
+					d.Service = "http://" + h.address()
+				}
+			}
+		}
+		if healthy == 0 {
+			d.fail("start cloakroom serve where the cluster's hosts are, or mend their addresses", "none of the %d hosts of the cluster %s is healthy", len(c.HostStatuses), s.Cluster)
+			return
+		}
+		d.right("of the cluster %s %d of %d hosts can be used", s.Cluster, healthy, len(c.HostStatuses))
+		return
+	}
+	d.fail("name the cluster as Envoy does; its clusters are under /clusters", "Envoy has no cluster %q, which engine.service.cluster names", s.Cluster)
+}
+
+// host is a host of a cluster.
+type host struct {
+	Address struct {
+		SocketAddress struct {
+			Address   string
+			PortValue int `json:"port_value"`
+		} `json:"socket_address"`
+	}
+	HealthStatus map[string]any `json:"health_status"`
+}
+
+// healthy reports whether nothing is said against the host: each mark but eds_health_status is a
+// failed check.
+func (h host) healthy() bool {
+	for mark, value := range h.HealthStatus {
+		if mark == "eds_health_status" && value != "HEALTHY" && value != "UNKNOWN" || value == true {
+			return false
+		}
+	}
+	return true
+}
+
+func (h host) address() string {
+	return fmt.Sprintf("%s:%d", h.Address.SocketAddress.Address, h.Address.SocketAddress.PortValue)
+}
+
+// counters looks at what the filter has counted.
+func (d *doctor) counters() {
+	text, err := d.get("/stats?filter=cloakroom")
+	if err != nil {
+		return
+	}
+	counts := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		var n int
+		if _, after, ok := strings.Cut(name, "cloakroom."); ok {
+			if _, err := fmt.Sscan(value, &n); err == nil {
+				counts[after] += n
+			}
+		}
+	}
+	d.right("since it was started the filter has admitted %d requests, %d as anonymous, and refused %d without a session", counts["admitted"], counts["anonymous"], counts["missing"])
+	for name, do := range map[string]string{
+		"unavailable":   "Envoy's log has why, in lines with \"no usable answer from the session service\"",
+		"misconfigured": "Envoy's log has why: a route's configuration, or data that no header can carry",
+		"overloaded":    "bound connections and streams in Envoy, or add replicas of the session service",
+	} {
+		if n := counts[name]; n > 0 {
+			d.note("%d requests were %s: %s", n, name, do)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+// Package doctor tests `cloakroom doctor` at real Envoys: with everything right, and with one thing
+// wrong at a time.
+package doctor
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/service"
+	"cloakroom/session"
+	"cloakroom/session/sessiontest"
+	"cloakroom/store/feed"
+	"cloakroom/store/memory"
+	"cloakroom/tests/stack"
+)
+
+const token = "the doctor's token"
+
+func TestDoctor(t *testing.T) {
+	sessions := memory.New(time.Now)
+	handler, err := service.New(service.Config{Store: sessions, Feed: feed.New(), Token: token, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	live, nobodys := sessiontest.Key(t), sessiontest.Key(t)
+	for key, data := range map[string]string{live: `{"_auth_user_id":"7"}`, nobodys: `{"n":1}`} {
+		if err := sessions.Create(t.Context(), session.Session{Key: key, Data: []byte(data), Expires: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+		for name, tt := range map[string]struct {
+			token, cookie, policy, cluster string
+			dead, noEnvoy                  bool
+			status                         int
+			want, not                      []string
+		}{
+			"everything right": {token: token, cookie: live, policy: "FAIL_RELOAD", want: []string{
+				"Envoy " + version + " is live", "paths are normalized", "has no error", "loaded anew (FAIL_RELOAD)",
+				"of the cluster sessions 1 of 1 hosts can be used", "is ready", "takes the token", "is live until", `user "7"`,
+			}, not: []string{"WRONG"}},
+			"no session of the cookie": {token: token, cookie: sessiontest.Key(t), status: 1, want: []string{"WRONG  there is no live session of this cookie"}},
+			"nobody's session":         {token: token, cookie: nobodys, want: []string{"it is no user's"}},
+			"a wrong token":            {token: "another token", cookie: live, status: 1, want: []string{"WRONG  the session service does not look up: it answers 401", "have to be one"}, not: []string{"live until"}},
+			"no token":                 {want: []string{"the token was not tried"}},
+			"FAIL_CLOSED":              {token: token, want: []string{"answers 503 until Envoy is started again"}},
+			"FAIL_OPEN":                {token: token, policy: "FAIL_OPEN", status: 1, want: []string{"WRONG  with FAIL_OPEN"}},
+			"a cluster mistyped":       {token: token, cluster: "sesions", status: 1, want: []string{`WRONG  Envoy has no cluster "sesions"`}},
+			"no service":               {token: token, dead: true, status: 1, want: []string{"WRONG  the session service at http://127.0.0.1:", "is not ready"}},
+			"no Envoy":                 {token: token, noEnvoy: true, status: 1, want: []string{"WRONG  Envoy's admin interface at http://127.0.0.1:", "--admin"}},
+		} {
+			t.Run(version+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				ports, err := stack.FreePorts(3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !tt.dead {
+					ports[2] = portOf(t, server)
+				}
+				cluster := cmp.Or(tt.cluster, "sessions")
+				if !tt.noEnvoy {
+					envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
+						Version: version, Workers: 1, Port: ports[0], Admin: ports[1], Upstream: ports[0], Clusters: map[string][]int{"sessions": ports[2:]}, Policy: tt.policy,
+						Config: map[string]any{"engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": "Envoy's"}}},
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { envoy.Stop() })
+				}
+				out, status := doctor(t, "http://127.0.0.1:"+strconv.Itoa(ports[1]), tt.token, tt.cookie)
+				if status != tt.status {
+					t.Errorf("it exits with %d, want %d", status, tt.status)
+				}
+				for _, want := range tt.want {
+					if !strings.Contains(out, want) {
+						t.Errorf("it does not say %q", want)
+					}
+				}
+				for _, not := range tt.not {
+					if strings.Contains(out, not) {
+						t.Errorf("it says %q", not)
+					}
+				}
+				for _, secret := range []string{tt.token, tt.cookie} {
+					if secret != "" && strings.Contains(out, secret) {
+						t.Errorf("it prints a secret")
+					}
+				}
+				if t.Failed() {
+					t.Log(out)
+				}
+			})
+		}
+	}
+}
+
+// doctor runs the command, and returns what it prints and its status.
+func doctor(t *testing.T, admin, token, cookie string) (out string, status int) {
+	t.Helper()
+	path, err := stack.Cloakroom()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"doctor", "--admin", admin}
+	if cookie != "" {
+		args = append(args, "--cookie", "-")
+	}
+	c := exec.CommandContext(t.Context(), path, args...)
+	c.Env = append(os.Environ(), "CLOAKROOM_TOKEN="+token)
+	c.Stdin = strings.NewReader(cookie + "\n")
+	text, err := c.CombinedOutput()
+	if err != nil && c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(text), c.ProcessState.ExitCode()
+}
+
+func portOf(t *testing.T, server *httptest.Server) int {
+	t.Helper()
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
