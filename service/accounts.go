@@ -21,6 +21,9 @@ type Accounts struct {
 	// Backends are AUTHENTICATION_BACKENDS: a session that was logged in by another is
 	// refused, and logins are by the first. Without any, DefaultAuthBackend is the only one.
 	Backends []string
+	// InactiveBackends are those of Backends that admit users who are not active, as Django's
+	// AllowAllUsersModelBackend does.
+	InactiveBackends []string
 }
 
 // DefaultAuthBackend is Django's default for AUTHENTICATION_BACKENDS.
@@ -44,7 +47,7 @@ func (a *Accounts) marks(ctx context.Context, id string) (loginMarks, error) {
 	if err != nil {
 		return m, err
 	}
-	if !user.Active {
+	if !a.admits(user, m.Backend) {
 		return m, session.ErrNotFound
 	}
 	hash := a.Hasher.Hash(user.Password)
@@ -65,6 +68,11 @@ func (a *Accounts) canonical(ctx context.Context, id string) (string, error) {
 	return user.ID, err
 }
 
+// admits reports whether a backend admits a user.
+func (a *Accounts) admits(user session.User, backend string) bool {
+	return user.Active || slices.Contains(a.InactiveBackends, backend)
+}
+
 // check looks at the account that a session belongs to: whether it admits the session, and if
 // not, why, where an operator might wonder. A session that is not admitted stays: Django ends
 // those whose password has changed, and knows best.
@@ -81,7 +89,7 @@ func (a *Accounts) check(ctx context.Context, marks loginMarks) (admitted bool, 
 		return false, "", nil
 	case err != nil:
 		return false, "", fmt.Errorf("accounts: %w", err)
-	case !user.Active:
+	case !a.admits(user, marks.Backend):
 		return false, "", nil
 	case user.ID != marks.User:
 		return false, "its user's id is not written as the database writes it", nil

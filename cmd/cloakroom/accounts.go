@@ -33,7 +33,7 @@ func (c *serveCmd) accounts(ctx context.Context, a *app, sessions session.Store)
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}
-	return &service.Accounts{Users: users, Hasher: hasher, Backends: c.AuthBackends}, closeAll, nil
+	return &service.Accounts{Users: users, Hasher: hasher, Backends: c.AuthBackends, InactiveBackends: c.Inactive}, closeAll, nil
 }
 
 // usersFlag is how commands name the table of the accounts.
