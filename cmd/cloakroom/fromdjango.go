@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,18 +14,31 @@ import (
 )
 
 type fromDjangoCmd struct {
-	Module  string `arg:"" help:"The settings module, such as project.settings."`
-	Project string `default:"." type:"existingdir" help:"Folder with manage.py in it."`
-	Python  string `default:"python3" help:"The project's interpreter, one that has Django."`
-	Secrets bool   `name:"with-secrets" help:"Print keys and passwords, too."`
-	JSON    bool   `help:"Print JSON."`
+	Module  string   `arg:"" optional:"" help:"The settings module, such as project.settings; without it that of manage.py."`
+	Project string   `default:"." type:"existingdir" help:"Folder with manage.py in it."`
+	Python  string   `default:"python3" help:"The project's interpreter, one that has Django, or the folder of its virtual environment."`
+	Public  []string `sep:"none" placeholder:"PATH" help:"A path that people without a session may use, or with * at its end all that begin with it, such as /docs/*. Can be given several times."`
+	Secrets bool     `name:"with-secrets" help:"Print keys and passwords, too."`
+	JSON    bool     `xor:"form" help:"Print JSON."`
+	Envoy   bool     `xor:"form" help:"Print a whole bootstrap of Envoy, not the filter's configuration alone."`
+	Istio   bool     `xor:"form" help:"Print manifests for an Istio gateway, not the filter's configuration alone."`
+
+	App       string `placeholder:"HOST:PORT" help:"With --envoy and --istio: where Django is (127.0.0.1:8000, app.default.svc.cluster.local:8000)."`
+	Service   string `placeholder:"HOST:PORT" help:"With --envoy and --istio: where cloakroom serve is (127.0.0.1:8081, sessions.default.svc.cluster.local:8081)."`
+	Address   string `default:"127.0.0.1" help:"With --envoy: the address that Envoy listens on."`
+	Port      int    `default:"10000" help:"With --envoy: the port that Envoy listens on."`
+	AdminPort int    `default:"9901" help:"With --envoy: the port of Envoy's admin interface, on 127.0.0.1."`
+	Wasm      string `default:"build/cloakroom.wasm" help:"With --envoy: the path of the filter's module."`
+	Site      string `default:"site.example.com" placeholder:"HOST" help:"With --istio: the host that the gateway serves."`
+	Namespace string `default:"istio-ingress" help:"With --istio: the gateway's namespace."`
+	Image     string `default:"oci://registry.example.com/cloakroom/filter:latest" help:"With --istio: the filter's image."`
 }
 
-// Run prints the filter's configuration, with the service's command line and
+// Run prints the filter's configuration, Envoy's or Istio's, with the service's command line and
 // the environment of both in comments.
 func (c *fromDjangoCmd) Run(ctx context.Context, a *app) error {
 	result, err := fromdjango.Translate(ctx, fromdjango.Options{
-		Python: c.Python, Project: c.Project, Module: c.Module, Secrets: c.Secrets,
+		Python: c.Python, Project: c.Project, Module: c.Module, Public: c.Public, Secrets: c.Secrets,
 	})
 	if err != nil {
 		return err
@@ -31,41 +46,115 @@ func (c *fromDjangoCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return a.printJSON(result)
 	}
-	text, err := yaml.Marshal(result.Filter)
+	text, err := c.text(result)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	fmt.Fprintf(a.stdout, "# The filter's configuration, of %s.\n", c.Module)
-	for _, note := range result.Notes {
-		fmt.Fprintf(a.stdout, "# Note: %s.\n", note)
+	_, err = fmt.Fprint(a.stdout, c.comments(result), "\n", text)
+	return err
+}
+
+// text returns what is printed below the comments.
+func (c *fromDjangoCmd) text(r *fromdjango.Result) (string, error) {
+	p := fromdjango.Proxy{
+		Address: c.Address, Port: c.Port, AdminPort: c.AdminPort, Wasm: c.Wasm,
+		Site: c.Site, Namespace: c.Namespace, Image: c.Image,
 	}
-	fmt.Fprintln(a.stdout, "#")
-	if result.Serve != nil {
-		fmt.Fprintf(a.stdout, "# The session service:\n#   cloakroom %s\n", quoted(result.Serve))
+	switch {
+	case c.Envoy:
+		p.App, p.Service = cmp.Or(c.App, "127.0.0.1:8000"), cmp.Or(c.Service, "127.0.0.1:8081")
+		return r.Bootstrap(p)
+	case c.Istio:
+		p.App, p.Service = cmp.Or(c.App, "app.default.svc.cluster.local:8000"), cmp.Or(c.Service, "sessions.default.svc.cluster.local:8081")
+		return r.Istio(p)
 	}
-	fmt.Fprintln(a.stdout, "# In the environment:")
-	names := make([]string, 0, len(result.Environment))
-	for name := range result.Environment {
-		names = append(names, name)
+	text, err := yaml.Marshal(r.Filter)
+	return string(text), err
+}
+
+// comments returns what an operator has to know and to do, as YAML's comments.
+func (c *fromDjangoCmd) comments(r *fromdjango.Result) string {
+	var b strings.Builder
+	what := "The filter's configuration"
+	switch {
+	case c.Envoy:
+		what = "A bootstrap of Envoy"
+	case c.Istio:
+		what = "Manifests for Istio"
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(a.stdout, "#   %s=%s\n", name, quoted([]string{result.Environment[name]}))
+	fmt.Fprintf(&b, "# %s, of %s.\n", what, r.Module)
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "# Note: %s.\n", note)
 	}
-	fmt.Fprintf(a.stdout, "\n%s", text)
+	b.WriteString("#\n")
+	if !c.Envoy && !c.Istio {
+		b.WriteString("# Routes that Envoy needs for people without a session; --envoy prints them:\n")
+		for _, page := range r.Pages {
+			fmt.Fprintf(&b, "#   %s: %s %s, mode: %s\n", page.Name, page.Match, page.Value, page.Mode)
+		}
+	}
+	names := slices.Sorted(maps.Keys(r.Environment))
+	if r.Serve != nil {
+		fmt.Fprintf(&b, "# The session service, and once before its first start what it needs in the store:\n")
+		fmt.Fprintf(&b, "#   cloakroom migrate %s\n#   cloakroom %s\n# In its environment:\n", quoted(r.Serve[1:3]), quoted(append(r.Serve, c.listen()...)))
+		printVariables(&b, r.Environment, names)
+	}
+	fmt.Fprintf(&b, "# In Envoy's environment, and in host_env_keys of its vm_config.environment_variables:\n")
+	if r.Serve != nil {
+		names = r.HostEnv
+		for _, name := range names {
+			fmt.Fprintf(&b, "#   %s\n", name)
+		}
+		return b.String()
+	}
+	printVariables(&b, r.Environment, names)
+	return b.String()
+}
+
+// listen returns the argument that has the service listen where --service looks for it.
+func (c *fromDjangoCmd) listen() []string {
+	port := c.Service[strings.LastIndexByte(c.Service, ':')+1:]
+	switch {
+	case c.Istio:
+		return []string{"--listen", ":" + cmp.Or(port, "8081")}
+	case c.Envoy && c.Service != "":
+		return []string{"--listen", c.Service}
+	}
 	return nil
 }
 
-// quoted gives arguments as a shell takes them.
+func printVariables(b *strings.Builder, environment map[string]string, names []string) {
+	for _, name := range names {
+		fmt.Fprintf(b, "#   %s=%s\n", name, quoted([]string{environment[name]}))
+	}
+}
+
+// quoted returns arguments as a shell takes them, on one line.
 func quoted(args []string) string {
 	out := make([]string, len(args))
 	for i, arg := range args {
 		out[i] = arg
-		if strings.ContainsFunc(arg, func(r rune) bool {
+		switch {
+		case strings.ContainsFunc(arg, func(r rune) bool { return r < ' ' || r == 0x7f }):
+			out[i] = "$'" + ansiC.Replace(arg) + "'"
+		case strings.ContainsFunc(arg, func(r rune) bool {
 			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=/:.@+%,", r)
-		}) {
+		}):
 			out[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// ansiC escapes for $'…', which bash and zsh have.
+var ansiC = strings.NewReplacer(controls()...)
+
+func controls() []string {
+	pairs := []string{`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x7f", `\x7f`}
+	for c := range rune(' ') {
+		if !strings.ContainsRune("\n\r\t", c) {
+			pairs = append(pairs, string(c), fmt.Sprintf(`\x%02x`, c))
+		}
+	}
+	return pairs
 }

@@ -1,11 +1,11 @@
-// Package fromdjango makes Cloakroom's configuration of a Django project's
-// settings.
+// Package fromdjango translates a Django project's settings into Cloakroom's configuration.
 package fromdjango
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,84 +14,118 @@ import (
 	"strings"
 )
 
-//go:embed settings.py
-var script string
-
-// settings are what settings.py prints.
+// settings are what the script prints.
 type settings struct {
+	SettingsModule     string `json:"settings_module"`
 	Engine, Serializer string
-	Cookie             map[string]any
-	Age                int64
-	AtBrowserClose     bool     `json:"at_browser_close"`
-	SaveEveryRequest   bool     `json:"save_every_request"`
-	FilePath           string   `json:"file_path"`
-	UseTZ              bool     `json:"use_tz"`
-	SecretKey          string   `json:"secret_key"`
-	Fallbacks          []string `json:"fallbacks"`
-	LoginURL           string   `json:"login_url"`
-	LogoutRedirect     string   `json:"logout_redirect"`
-	AuthBackends       []string `json:"auth_backends"`
-	Database           database
-	Cache              cache
-	Users              *users
+	// Installed says that django.contrib.sessions is among INSTALLED_APPS.
+	Installed        bool
+	Cookie           map[string]any
+	Age              age
+	AtBrowserClose   bool     `json:"at_browser_close"`
+	SaveEveryRequest bool     `json:"save_every_request"`
+	FilePath         string   `json:"file_path"`
+	UseTZ            bool     `json:"use_tz"`
+	SecretKey        string   `json:"secret_key"`
+	Fallbacks        []string `json:"fallbacks"`
+	Login            location
+	LogoutRedirect   location `json:"logout_redirect"`
+	Public           []djangoPage
+	StaticURL        string   `json:"static_url"`
+	MediaURL         string   `json:"media_url"`
+	AuthBackends     []string `json:"auth_backends"`
+	Database         database
+	Cache            cache
+	Users            *users
+	// Libpq are the environment's variables that libpq may read.
+	Libpq map[string]string
+	// project is the project's folder.
+	project string
 }
 
-type database struct{ Engine, Host, Port, User, Password, Name string }
-
-type cache struct {
-	Backend            string
-	Locations          []string
-	KeyPrefix          string `json:"key_prefix"`
-	Version            int
-	KeyFunction        bool `json:"key_function"`
-	Username, Password string
+// age is SESSION_COOKIE_AGE.
+type age struct {
+	Seconds *int64 // nil: no whole number
+	Text    string // as Python writes it
 }
 
-type users struct {
-	Table    string
-	Columns  []string
-	Database database
-}
+// options are by their names; nil is Python's None.
+type options map[string]*string
 
-// ErrSettings says that a project's settings cannot be read, or ask for what
-// Cloakroom has not.
-var ErrSettings = errors.New("settings of Django")
-
-// read lets the project's Python import the settings. It runs the project's
-// code, as manage.py would.
-func read(ctx context.Context, python, project, module string) (s settings, err error) {
-	if project, err = filepath.Abs(project); err != nil {
-		return s, err
-	}
-	command := exec.CommandContext(ctx, python, "-c", script, module, project)
-	command.Dir = project
-	var out, problems bytes.Buffer
-	command.Stdout, command.Stderr = &out, &problems
-	if err := command.Run(); err != nil {
-		return s, fmt.Errorf("%w: %s could not import %s in %s: %s%s", ErrSettings, python, module, project, lastLine(problems.String(), err), hint(problems.String()))
-	}
-	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return s, fmt.Errorf("%w: %w", ErrSettings, err)
-	}
-	return s, nil
-}
-
-// lastLine is where Python says what went wrong.
-func lastLine(text string, err error) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if last := lines[len(lines)-1]; last != "" {
-		return last
-	}
-	return err.Error()
-}
-
-// hint says what to do about an error.
-func hint(problem string) string {
-	switch {
-	case strings.Contains(problem, "No module named 'django'"):
-		return "; name the project's own interpreter with --python"
-	case strings.Contains(problem, "No module named"):
-		return "; name the folder with manage.py in it with --project"
+// text returns an option, or "".
+func (o options) text(name string) string {
+	if v := o[name]; v != nil {
+		return *v
 	}
 	return ""
+}
+
+//go:embed script/*.py
+var scripts embed.FS
+
+// script returns the files of the script as one program.
+func script() (string, error) {
+	entries, err := scripts.ReadDir("script") // sorted by name
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, entry := range entries {
+		text, err := scripts.ReadFile("script/" + entry.Name())
+		if err != nil {
+			return "", err
+		}
+		b.Write(text)
+		b.WriteString("\n\n")
+	}
+	return b.String(), nil
+}
+
+// ErrSettings says that a project's settings cannot be read, or ask for what Cloakroom does not
+// have.
+var ErrSettings = errors.New("settings of Django")
+
+// read runs the script, and with it the project's code, as manage.py does.
+func read(ctx context.Context, o Options) (s settings, err error) {
+	project, err := filepath.Abs(o.Project)
+	if err != nil {
+		return s, err
+	}
+	if strings.ContainsRune(o.Module, filepath.Separator) || strings.HasSuffix(o.Module, ".py") {
+		return s, fmt.Errorf("%w: %s is a file: name the module as Python imports it, such as project.settings", ErrSettings, o.Module)
+	}
+	python, err := interpreter(o.Python, project)
+	if err != nil {
+		return s, fmt.Errorf("%w: --python: %w", ErrSettings, err)
+	}
+	program, err := script()
+	if err != nil {
+		return s, err
+	}
+	command := exec.CommandContext(ctx, python, "-c", program, o.Module, project)
+	command.Dir = project
+	var out, log bytes.Buffer
+	command.Stdout, command.Stderr = &out, &log
+	if err := command.Run(); err != nil {
+		return s, fmt.Errorf("%w: %s, run in %s, ended with: %s", ErrSettings, python, project, cmp.Or(lastLine(log.String()), err.Error()))
+	}
+	var found struct {
+		settings
+		Problem *problem
+	}
+	if err := json.Unmarshal(out.Bytes(), &found); err != nil {
+		return s, fmt.Errorf("%w: %s is no interpreter of Python: it printed %.40q; name one with --python", ErrSettings, python, out.String())
+	}
+	if found.Problem != nil {
+		found.Problem.python, found.Problem.project, found.Problem.module = python, project, o.Module
+		return s, fmt.Errorf("%w: %w", ErrSettings, found.Problem)
+	}
+	found.project = project
+	return found.settings, nil
+}
+
+// lastLine returns the last line of a text that is not empty.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
 }

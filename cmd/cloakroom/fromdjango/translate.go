@@ -4,58 +4,85 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"cloakroom/service"
+	"cloakroom/filter"
 )
 
-// Result is a project's configuration in Cloakroom's words.
+// Result is a project's configuration, translated.
 type Result struct {
+	// Module is the settings module that was read.
+	Module string `json:"module"`
 	// Filter is the filter's configuration.
 	Filter map[string]any `json:"filter"`
 	// Serve are the arguments of cloakroom; none for signed cookies.
 	Serve []string `json:"serve,omitempty"`
-	// Environment is what filter and service need in theirs; values stand
-	// there only where they were asked for.
+	// Environment is what filter and service need in theirs. The values of secrets are in it only
+	// where they were asked for.
 	Environment map[string]string `json:"environment"`
+	// HostEnv are the names of Environment that the filter reads. Envoy hands them to its VM where
+	// host_env_keys names them.
+	HostEnv []string `json:"host_env_keys"`
+	// Pages are the paths that people without a session need.
+	Pages []Page `json:"pages"`
 	// Notes are what an operator has to know.
 	Notes []string `json:"notes,omitempty"`
 }
 
 // Options says what to read and how.
 type Options struct {
-	Python, Project, Module string
+	// Python is the project's interpreter, or the folder of its virtual environment.
+	Python string
+	// Project is the folder with manage.py in it.
+	Project string
+	// Module is the settings module; empty: that of manage.py.
+	Module string
+	// Public are paths for people without a session, as --public has them.
+	Public []string
 	// Secrets has secrets and passwords written into the result.
 	Secrets bool
 }
 
 const backends = "django.contrib.sessions.backends."
 
-// Translate reads a project's settings and gives them in Cloakroom's words.
-// Errors wrap ErrSettings.
+// Translate reads a project's settings and returns them as Cloakroom's configuration. What it does
+// not translate it refuses by the setting's name, or notes. Errors wrap ErrSettings.
 func Translate(ctx context.Context, o Options) (*Result, error) {
-	s, err := read(ctx, o.Python, o.Project, o.Module)
+	s, err := read(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	t := &translation{settings: s, secrets: o.Secrets, Result: Result{Environment: map[string]string{}}}
-	if err := t.run(); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrSettings, o.Module, err)
+	t := &translation{settings: s, secrets: o.Secrets, Result: Result{Module: s.SettingsModule, Environment: map[string]string{}}}
+	if err = t.run(); err == nil {
+		err = t.pages(o.Public)
+	}
+	if err == nil {
+		err = t.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrSettings, s.SettingsModule, err)
 	}
 	return &t.Result, nil
 }
 
 type translation struct {
 	settings
-	secrets bool
 	Result
+	secrets bool
+	// sessions is the database with the table of sessions, as --store has it.
+	sessions string
+	// password is that of the first database that has one.
+	password string
 }
 
+// note adds a note, once.
 func (t *translation) note(format string, args ...any) {
-	t.Notes = append(t.Notes, fmt.Sprintf(format, args...))
+	if note := fmt.Sprintf(format, args...); !slices.Contains(t.Notes, note) {
+		t.Notes = append(t.Notes, note)
+	}
 }
 
 func (t *translation) run() error {
@@ -66,170 +93,121 @@ func (t *translation) run() error {
 	if engine != "cache" && t.Serializer != "django.contrib.sessions.serializers.JSONSerializer" {
 		return fmt.Errorf("SESSION_SERIALIZER %q: only Django's JSONSerializer can be read by others", t.Serializer)
 	}
-	t.secret("CLOAKROOM_SECRET_KEY", t.SecretKey)
-	if len(t.Fallbacks) > 0 {
-		t.secret("CLOAKROOM_SECRET_KEY_FALLBACKS", strings.Join(t.Fallbacks, " "))
+	if err := t.keys(); err != nil {
+		return err
 	}
-	t.Filter = map[string]any{
-		"mode":   "required",
-		"cookie": t.Cookie,
-		"expiry": map[string]any{
-			"age":                (time.Duration(t.Age) * time.Second).String(),
-			"at_browser_close":   t.AtBrowserClose,
-			"save_every_request": t.SaveEveryRequest,
-		},
-		"login":  map[string]any{"url": t.LoginURL},
-		"logout": map[string]any{"redirect": t.LogoutRedirect},
+	if err := t.filter(); err != nil {
+		return err
 	}
-	t.note("the login page %s needs a route with mode: optional", t.LoginURL)
 	if engine == "signed_cookies" {
-		keys := map[string]any{"secret_key": "${CLOAKROOM_SECRET_KEY}"}
-		if len(t.Fallbacks) > 0 {
-			keys["secret_key_fallbacks"] = []any{"${CLOAKROOM_SECRET_KEY_FALLBACKS}"}
-		}
-		t.Filter["engine"] = map[string]any{"signed_cookies": keys}
-		t.Filter["identity"] = map[string]any{"auth_backends": t.AuthBackends}
+		t.signedCookies()
 		return nil
 	}
 	t.Environment["CLOAKROOM_TOKEN"] = ""
+	t.HostEnv = []string{"CLOAKROOM_TOKEN"}
 	t.note("CLOAKROOM_TOKEN is any secret that filter and service share")
 	t.Filter["engine"] = map[string]any{"service": map[string]any{"cluster": "sessions", "token": "${CLOAKROOM_TOKEN}"}}
 	store, err := t.store(engine)
 	if err != nil {
 		return err
 	}
-	t.Serve = append([]string{"serve", "--store", store}, t.accounts(engine)...)
+	accounts, err := t.accounts(engine)
+	if err != nil {
+		return err
+	}
+	t.Serve = append([]string{"serve", "--store", store}, accounts...)
 	return nil
 }
 
-// secret names what has to be in the environment.
-func (t *translation) secret(name, value string) {
-	if !t.secrets {
-		value = ""
+// filter makes what every engine has.
+func (t *translation) filter() error {
+	age, err := t.age()
+	if err != nil {
+		return err
 	}
-	t.Environment[name] = value
+	login, err := t.location("LOGIN_URL", t.Login, "/accounts/login/")
+	if err != nil {
+		return err
+	}
+	logout, err := t.location("LOGOUT_REDIRECT_URL", t.LogoutRedirect, "/")
+	if err != nil {
+		return err
+	}
+	t.Filter = map[string]any{
+		"mode":   "required",
+		"cookie": t.Cookie,
+		"expiry": map[string]any{
+			"age":                age.String(),
+			"at_browser_close":   t.AtBrowserClose,
+			"save_every_request": t.SaveEveryRequest,
+		},
+		"login":  map[string]any{"url": login},
+		"logout": map[string]any{"redirect": logout},
+	}
+	return nil
+}
+
+// maxAge bounds SESSION_COOKIE_AGE: longer ones do not fit into Go's durations, nor, added to a
+// date, into Python's dates. Browsers keep cookies for 400 days.
+const maxAge = 100 * 365 * 24 * time.Hour
+
+func (t *translation) age() (time.Duration, error) {
+	switch s := t.Age.Seconds; {
+	case s == nil:
+		return 0, fmt.Errorf("SESSION_COOKIE_AGE is %s: set it to a whole number of seconds", t.Age.Text)
+	case *s <= 0:
+		return 0, fmt.Errorf("SESSION_COOKIE_AGE is %s: every session would have ended when it begins; set it to a number over 0", t.Age.Text)
+	case *s > int64(maxAge/time.Second):
+		t.note("SESSION_COOKIE_AGE is %s seconds; %s, a hundred years, is the most", t.Age.Text, maxAge)
+		return maxAge, nil
+	default:
+		return time.Duration(*s) * time.Second, nil
+	}
+}
+
+func (t *translation) signedCookies() {
+	keys := map[string]any{"secret_key": "${CLOAKROOM_SECRET_KEY}"}
+	t.HostEnv = []string{"CLOAKROOM_SECRET_KEY"}
+	if _, ok := t.Environment["CLOAKROOM_SECRET_KEY_FALLBACKS"]; ok {
+		keys["secret_key_fallbacks"] = []any{"${CLOAKROOM_SECRET_KEY_FALLBACKS}"}
+		t.HostEnv = append(t.HostEnv, "CLOAKROOM_SECRET_KEY_FALLBACKS")
+	}
+	t.Filter["engine"] = map[string]any{"signed_cookies": keys}
+	t.Filter["identity"] = map[string]any{"auth_backends": t.AuthBackends}
 }
 
 func (t *translation) store(engine string) (string, error) {
 	switch engine {
 	case "db":
-		return t.databaseURL(t.Database)
+		return t.sessionDatabase()
 	case "cache":
 		return t.cacheURL()
 	case "cached_db":
-		database, err := t.databaseURL(t.Database)
+		database, err := t.sessionDatabase()
 		if err != nil {
 			return "", err
 		}
 		cache, err := t.cacheURL()
 		return "cached+" + database + " " + cache, err
 	case "file":
-		query := url.Values{"prefix": {fmt.Sprint(t.Cookie["name"])}, "age": {(time.Duration(t.Age) * time.Second).String()}}
-		return (&url.URL{Scheme: "file", Path: t.FilePath, RawQuery: query.Encode()}).String(), nil
-	}
-	return "", fmt.Errorf("SESSION_ENGINE %q is not known", engine)
-}
-
-func (t *translation) databaseURL(d database) (string, error) {
-	switch {
-	case strings.HasSuffix(d.Engine, ".sqlite3"):
-		if !t.UseTZ {
-			return "", fmt.Errorf("USE_TZ is False: with SQLite the times in django_session then have no zone that others know")
+		folder := t.absolute(t.FilePath)
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			t.note("SESSION_FILE_PATH: the folder %s is not here; the session service does not make it", folder)
 		}
-		return (&url.URL{Scheme: "sqlite", Path: d.Name}).String(), nil
-	case strings.HasSuffix(d.Engine, ".postgresql"):
-		return t.postgresURL(d), nil
+		query := url.Values{"prefix": {fmt.Sprint(t.Cookie["name"])}, "age": {t.Filter["expiry"].(map[string]any)["age"].(string)}}
+		return (&url.URL{Scheme: "file", Path: folder, RawQuery: query.Encode()}).String(), nil
 	}
-	return "", fmt.Errorf("DATABASES: engine %q: SQLite and PostgreSQL can be read", d.Engine)
+	return "", fmt.Errorf("SESSION_ENGINE %q is not known", t.Engine)
 }
 
-func (t *translation) postgresURL(d database) string {
-	u := url.URL{Scheme: "postgres", Host: d.Host, Path: "/" + d.Name}
-	switch {
-	case strings.HasPrefix(d.Host, "/"):
-		u.Host, u.RawQuery = "", url.Values{"host": {d.Host}}.Encode()
-	case d.Host == "":
-		u.RawQuery = url.Values{"host": {"/var/run/postgresql"}}.Encode()
-	}
-	if d.Port != "" && u.Host != "" {
-		u.Host += ":" + d.Port
-	}
-	u.User = t.userinfo(d.User, d.Password, "PGPASSWORD")
-	return u.String()
-}
-
-// userinfo leaves the password out unless it was asked for; env is where it
-// can stand instead.
-func (t *translation) userinfo(user, password, env string) *url.Userinfo {
-	switch {
-	case password != "" && t.secrets:
-		return url.UserPassword(user, password)
-	case password != "" && env != "":
-		t.Environment[env] = ""
-	case password != "":
-		t.note("the password of the cache is left out of --store; write it there, as redis://:PASSWORD@…, or ask for it with --with-secrets")
-	}
-	if user == "" {
-		return nil
-	}
-	return url.User(user)
-}
-
-func (t *translation) cacheURL() (string, error) {
-	c := t.Cache
-	switch {
-	case c.Backend != "django.core.cache.backends.redis.RedisCache":
-		return "", fmt.Errorf("CACHES: backend %q of SESSION_CACHE_ALIAS: Django's own RedisCache can be read", c.Backend)
-	case c.KeyFunction:
-		return "", fmt.Errorf("CACHES: a KEY_FUNCTION of the project's own cannot be followed")
-	case len(c.Locations) > 1:
-		t.note("CACHES: of %d locations the first, which Django writes to, is taken", len(c.Locations))
-	}
-	u, err := url.Parse(c.Locations[0])
+// check refuses what the filter would refuse. The names of its fields are those of the settings.
+func (t *translation) check() error {
+	text, err := asJSON(t.Filter)
 	if err != nil {
-		return "", fmt.Errorf("CACHES: LOCATION is not a URL")
+		return err
 	}
-	user, password := u.User.Username(), ""
-	if p, ok := u.User.Password(); ok {
-		password = p
+	if _, err := filter.ParseConfig(text, func(string) (string, bool) { return "x", true }); err != nil {
+		return fmt.Errorf("the filter refuses what the settings say: %w", err)
 	}
-	if c.Username != "" {
-		user = c.Username
-	}
-	if c.Password != "" {
-		password = c.Password
-	}
-	u.User = t.userinfo(user, password, "")
-	query := u.Query()
-	if c.KeyPrefix != "" {
-		query.Set("key_prefix", c.KeyPrefix)
-	}
-	if c.Version != 1 {
-		query.Set("version", strconv.Itoa(c.Version))
-	}
-	u.RawQuery = query.Encode()
-	return u.String(), nil
-}
-
-// accounts says where the users' passwords are.
-func (t *translation) accounts(engine string) (args []string) {
-	if t.Users == nil || t.Users.Columns[0] != "id" || t.Users.Columns[1] != "password" || t.Users.Columns[2] != "is_active" {
-		t.note("accounts are not checked: the user model has no columns id, password and is_active")
-		return []string{"--accounts", "off"}
-	}
-	if t.Users.Table != "auth_user" {
-		args = append(args, "--users", t.Users.Table)
-	}
-	if !slices.Equal(t.AuthBackends, []string{service.DefaultAuthBackend}) {
-		args = append(args, "--auth-backends", strings.Join(t.AuthBackends, ","))
-	}
-	if (engine == "db" || engine == "cached_db") && t.Database == t.Users.Database {
-		return args
-	}
-	where, err := t.databaseURL(t.Users.Database)
-	if err != nil {
-		t.note("accounts are not checked: %v", err)
-		return []string{"--accounts", "off"}
-	}
-	return append(args, "--accounts", where)
+	return nil
 }

@@ -1,0 +1,117 @@
+package fromdjango
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cloakroom/service"
+)
+
+// users are the accounts.
+type users struct {
+	Model, Table string
+	// Columns are those of the primary key, password and is_active; "" where there is none.
+	Columns []string
+	// Key is the type of the primary key's field.
+	Key      string
+	Database database
+	// OwnHash is the method of the project's own that makes session hashes.
+	OwnHash string `json:"own_hash"`
+	// OwnManager is the method of the project's own that selects accounts.
+	OwnManager string `json:"own_manager"`
+	Backends   []authBackend
+}
+
+// authBackend is one of AUTHENTICATION_BACKENDS.
+type authBackend struct {
+	Path string
+	// Inactive says that it admits users who are not active.
+	Inactive bool
+	// OwnGetUser is the method of its own that finds a session's user.
+	OwnGetUser string `json:"own_get_user"`
+}
+
+// keyFields are the types of primary keys that Django writes into a session as the database prints
+// them.
+var keyFields = []string{
+	"AutoField", "BigAutoField", "SmallAutoField", "IntegerField", "BigIntegerField", "SmallIntegerField", "PositiveIntegerField",
+	"PositiveBigIntegerField", "PositiveSmallIntegerField", "CharField", "TextField", "SlugField", "EmailField", "UUIDField",
+}
+
+// accounts returns the arguments that say where the accounts are.
+func (t *translation) accounts(engine string) ([]string, error) {
+	if len(t.AuthBackends) == 0 {
+		return nil, fmt.Errorf("AUTHENTICATION_BACKENDS is empty: Django then admits no session as a user's")
+	}
+	if t.Users == nil {
+		t.note("accounts are not checked: there is no user model (AUTH_USER_MODEL)")
+		return []string{"--accounts", "off"}, nil
+	}
+	u := *t.Users
+	where, err := t.databaseURL(u.Database)
+	reason := u.unreadable()
+	if err != nil {
+		reason = err.Error()
+	}
+	if reason != "" {
+		t.note("accounts are not checked, so that changed passwords and inactive users end no session at the proxy: %s", reason)
+		t.Filter["identity"] = map[string]any{"auth_backends": t.AuthBackends}
+		return []string{"--accounts", "off"}, nil
+	}
+	t.noteReplica(u.Database, "accounts")
+	if u.OwnManager != "" {
+		t.note("AUTH_USER_MODEL %s selects its accounts by %s: the session service reads the whole table %s", u.Model, u.OwnManager, u.Table)
+	}
+	var args []string
+	if table := u.table(); table != "auth_user" {
+		args = append(args, "--users", table)
+	}
+	args = append(args, t.authBackends(u)...)
+	if (engine == "db" || engine == "cached_db") && where == t.sessions {
+		return args, nil
+	}
+	return append(args, "--accounts", where), nil
+}
+
+// authBackends returns the arguments for AUTHENTICATION_BACKENDS.
+func (t *translation) authBackends(u users) (args []string) {
+	if !slices.Equal(t.AuthBackends, []string{service.DefaultAuthBackend}) {
+		args = append(args, "--auth-backends", strings.Join(t.AuthBackends, ","))
+	}
+	var inactive []string
+	for _, b := range u.Backends {
+		if b.Inactive {
+			inactive = append(inactive, b.Path)
+		}
+		if b.OwnGetUser != "" {
+			t.note("AUTHENTICATION_BACKENDS: %s finds users by %s; the session service finds them by id in %s", b.Path, b.OwnGetUser, u.Table)
+		}
+	}
+	if len(inactive) > 0 {
+		args = append(args, "--inactive-backends", strings.Join(inactive, ","))
+		t.note("AUTHENTICATION_BACKENDS: users who are not active are admitted with sessions of %s, as in Django", strings.Join(inactive, ", "))
+	}
+	return args
+}
+
+// unreadable returns why the accounts cannot be checked, or "".
+func (u users) unreadable() string {
+	if want := []string{"id", "password", "is_active"}; !slices.Equal(u.Columns, want) {
+		return fmt.Sprintf("AUTH_USER_MODEL %s has the columns %q, and Cloakroom reads %q", u.Model, u.Columns, want)
+	}
+	switch {
+	case !slices.Contains(keyFields, u.Key):
+		return fmt.Sprintf("AUTH_USER_MODEL %s has a primary key of the type %s, whose text in sessions may differ from the database's", u.Model, u.Key)
+	case u.OwnHash != "":
+		return fmt.Sprintf("AUTH_USER_MODEL %s makes session hashes by %s, and every session would be refused by a mismatch; with Django's own get_session_auth_hash the accounts can be checked", u.Model, u.OwnHash)
+	case u.Database.Vendor == "postgresql" && strings.Contains(u.Table, ".") && !strings.Contains(u.Table, `"."`):
+		return fmt.Sprintf("AUTH_USER_MODEL %s has the table %q, and a dot separates the schema from the table", u.Model, u.Table)
+	}
+	return ""
+}
+
+// table returns the table as --users has it. Projects name a schema as in db_table = 'schema"."table'.
+func (u users) table() string {
+	return strings.ReplaceAll(strings.Trim(u.Table, `"`), `"."`, ".")
+}

@@ -1,0 +1,177 @@
+package fromdjango
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// djangoPage is a view of Django's own that people without a session use.
+type djangoPage struct {
+	// Kind is login, password-reset, and so on.
+	Kind string
+	// Name is the pattern's.
+	Name string
+	// Paths are those of each language, with * for a part that is not known.
+	Paths []string
+}
+
+// Page is a path, or some, that people without a session need: a route of its own.
+type Page struct {
+	// Name is the route's.
+	Name string `json:"name"`
+	// Match says what Value is: path, prefix or regex (RE2, of the whole path).
+	Match string `json:"match"`
+	Value string `json:"value"`
+	// Mode is the filter's: optional or off.
+	Mode string `json:"mode"`
+}
+
+// pages collects the paths for people without a session: the login page, Django's pages for a
+// forgotten password and for the language, what pages consist of, and those of --public.
+func (t *translation) pages(public []string) error {
+	t.loginPage()
+	for _, page := range t.Public {
+		if page.Kind != "login" {
+			t.add(page.Kind, "optional", page.Paths...)
+		}
+	}
+	for _, path := range public {
+		if err := t.publicPath(path); err != nil {
+			return err
+		}
+	}
+	t.assets("STATIC_URL", "static", "off", t.StaticURL)
+	if t.assets("MEDIA_URL", "media", "optional", t.MediaURL) {
+		t.note("MEDIA_URL: the route media admits people without a session, as Django's own view of media does; leave it out where files are for users alone")
+	}
+	return nil
+}
+
+// loginPage adds the page that LOGIN_URL names.
+func (t *translation) loginPage() {
+	l := t.Login
+	if l.isURL() {
+		t.note("LOGIN_URL %s is a URL with a host: where that is this one, name the page's path with --public", l.URL)
+		return
+	}
+	if l.URL == "" {
+		l.URL = "/accounts/login/"
+		t.note("LOGIN_URL is empty: %s, Django's default, is taken", l.URL)
+	}
+	if !l.Answered && len(l.Prefixed) == 0 {
+		t.note("LOGIN_URL %q: no pattern of ROOT_URLCONF answers %s%s", l.Setting, l.URL, t.otherLogin())
+	}
+	var paths []string
+	for _, url := range slices.Concat([]string{l.URL}, l.Languages, l.Prefixed) {
+		path, _, _ := strings.Cut(url, "?")
+		paths = append(paths, path)
+	}
+	t.add("login", "optional", paths...)
+}
+
+// otherLogin returns a hint at the login pages that there are.
+func (t *translation) otherLogin() string {
+	var names []string
+	for _, page := range t.Public {
+		if page.Kind == "login" {
+			names = append(names, fmt.Sprintf("%s (%s)", page.Name, page.Paths[0]))
+		}
+	}
+	if len(names) == 0 {
+		return "; another service has to"
+	}
+	return "; set LOGIN_URL to " + strings.Join(names, " or ") + ", unless another service does"
+}
+
+// publicPath adds a path of --public: as it is, or with * at its end all that begin with it.
+func (t *translation) publicPath(path string) error {
+	prefix, all := strings.CutSuffix(path, "*")
+	switch {
+	case !strings.HasPrefix(path, "/") || strings.ContainsAny(prefix, "*?#; "):
+		return fmt.Errorf("--public %q: write a path, such as /pricing/, or the beginning of some, such as /docs/*", path)
+	case all && strings.Trim(prefix, "/") == "":
+		return fmt.Errorf("--public %q: every path would be public; set mode: optional in the configuration instead", path)
+	case all && !strings.HasSuffix(prefix, "/"):
+		return fmt.Errorf("--public %q: write %s/*, so that no other path begins with it", path, prefix)
+	case all:
+		t.page(Page{"public", "prefix", prefix, "optional"})
+	default:
+		t.page(Page{"public", "path", path, "optional"})
+	}
+	return nil
+}
+
+// assets adds the files of pages, and reports whether it did. A prefix of / would be that of every
+// path.
+func (t *translation) assets(setting, name, mode, url string) bool {
+	if !strings.HasPrefix(url, "/") || strings.HasPrefix(url, "//") || url == "/" {
+		return false
+	}
+	prefix := strings.TrimRight(url, "/") + "/"
+	for _, other := range t.Pages {
+		if strings.HasPrefix(other.Value, prefix) {
+			t.note("%s %s has the page %s under it, and no route of its own: its files need a session", setting, url, other.Value)
+			return false
+		}
+	}
+	t.page(Page{name, "prefix", prefix, mode})
+	return true
+}
+
+// add adds paths as one page.
+func (t *translation) add(name, mode string, paths ...string) {
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	if len(paths) == 1 && !strings.Contains(paths[0], "*") {
+		t.page(Page{name, "path", paths[0], mode})
+		return
+	}
+	t.page(Page{name, "regex", alternatives(paths), mode})
+}
+
+// page adds a page under a name that no other has.
+func (t *translation) page(p Page) {
+	name := p.Name
+	for n := 2; slices.ContainsFunc(t.Pages, func(other Page) bool { return other.Name == p.Name }); n++ {
+		p.Name = fmt.Sprintf("%s-%d", name, n)
+	}
+	t.Pages = append(t.Pages, p)
+}
+
+// alternatives returns a regular expression for paths, in which * is one part. What they have in
+// common, in whole parts, is outside of the parentheses.
+func alternatives(paths []string) string {
+	if len(paths) == 1 {
+		return quoteParts(paths[0])
+	}
+	first := paths[0]
+	head := len(first)
+	for _, path := range paths {
+		for !strings.HasPrefix(path, first[:head]) {
+			head--
+		}
+	}
+	head = strings.LastIndexByte(first[:head], '/') + 1
+	tail := len(first) - head
+	for _, path := range paths {
+		for !strings.HasSuffix(path[head:], first[len(first)-tail:]) {
+			tail--
+		}
+	}
+	if slash := strings.IndexByte(first[len(first)-tail:], '/'); slash < 0 {
+		tail = 0
+	} else {
+		tail -= slash
+	}
+	middles := make([]string, len(paths))
+	for i, path := range paths {
+		middles[i] = quoteParts(path[head : len(path)-tail])
+	}
+	return quoteParts(first[:head]) + "(?:" + strings.Join(middles, "|") + ")" + quoteParts(first[len(first)-tail:])
+}
+
+func quoteParts(path string) string {
+	return strings.ReplaceAll(regexp.QuoteMeta(path), `\*`, `[^/]+`)
+}

@@ -1,0 +1,65 @@
+package fromdjango
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// interpreter returns the program that --python names: a name on the PATH, a file, or the folder of
+// a virtual environment. Relative paths are to the working folder, as a shell reads them.
+func interpreter(name, project string) (string, error) {
+	if !strings.ContainsRune(name, filepath.Separator) && name != "." && name != ".." {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			name = "." + string(filepath.Separator) + name // such as .venv
+		} else if path, err := exec.LookPath(name); err != nil {
+			return "", fmt.Errorf("%w; name the project's interpreter, or the folder of its virtual environment", err)
+		} else {
+			return filepath.Abs(path)
+		}
+	}
+	if rest, ok := strings.CutPrefix(name, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", err
+		}
+		name = filepath.Join(home, rest)
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		if inside := filepath.Join(project, name); !filepath.IsAbs(name) && exists(inside) {
+			return "", fmt.Errorf("%w; a path is relative to the working folder: write %s", err, inside)
+		}
+		return "", fmt.Errorf("%w; name the project's interpreter, or the folder of its virtual environment", err)
+	case !info.IsDir():
+		return path, nil
+	}
+	for _, binary := range []string{"bin/python", "bin/python3", "Scripts/python.exe"} {
+		if file := filepath.Join(path, binary); exists(file) {
+			return file, nil // not resolved: an environment is found by the link's place
+		}
+	}
+	return "", fmt.Errorf("the folder %s has no bin/python: it is no virtual environment", path)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// ownEnvironment returns the virtual environment in the project's folder, or "".
+func ownEnvironment(project string) string {
+	for _, name := range []string{".venv", "venv", "env"} {
+		if dir := filepath.Join(project, name); exists(filepath.Join(dir, "bin", "python")) {
+			return dir
+		}
+	}
+	return ""
+}

@@ -1,0 +1,56 @@
+def users():
+    """Returns where the accounts are, or None where there is no user model."""
+    from django.contrib.auth import get_user_model
+    from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+
+    try:
+        model = get_user_model()
+    except (ImproperlyConfigured, RuntimeError):
+        return None
+    meta = model._meta
+
+    def column(name):
+        try:
+            return meta.get_field(name).column
+        except FieldDoesNotExist:
+            return ""
+
+    return {
+        "model": meta.label,
+        "table": meta.db_table,
+        "columns": [meta.pk.column, column("password"), column("is_active")],
+        "key": meta.pk.get_internal_type(),
+        "database": database(model),
+        "own_hash": own_hash(model),
+        "own_manager": own_method(type(model._default_manager), "get_queryset"),
+        "backends": [backend(path, model) for path in auth_backends()],
+    }
+
+
+def own_hash(model):
+    """Returns the dotted path of the method that makes session hashes, where it is not Django's own."""
+    for name in ("get_session_auth_hash", "_get_session_auth_hash", "get_session_auth_fallback_hash"):
+        if path := own_method(model, name):
+            return path
+    return ""
+
+
+def auth_backends():
+    from django.conf import settings
+
+    return [text(path, "AUTHENTICATION_BACKENDS") for path in settings.AUTHENTICATION_BACKENDS]
+
+
+def backend(path, model):
+    """Returns how a backend decides about the user of a session."""
+    from django.contrib.auth import load_backend
+
+    with reading(f"AUTHENTICATION_BACKENDS, {path}"):
+        loaded = load_backend(path)
+    inactive = False
+    if hasattr(loaded, "user_can_authenticate"):
+        with reading(f"AUTHENTICATION_BACKENDS, {path}.user_can_authenticate"):
+            user = model()
+            user.is_active = False
+            inactive = bool(loaded.user_can_authenticate(user))
+    return {"path": path, "inactive": inactive, "own_get_user": own_method(type(loaded), "get_user")}
