@@ -30,7 +30,7 @@ func TestPostgres(t *testing.T) {
 		{name: "TLS, the system's certificates", settings: option("'sslmode': 'verify-full', 'sslrootcert': 'system'"), want: url("?sslmode=verify-full&sslrootcert=system")},
 		{name: "TLS, the rest", settings: option("'sslnegotiation': 'direct', 'sslmode': 'require', 'sslsni': 1, 'channel_binding': 'prefer', 'require_auth': 'scram-sha-256', 'sslcertmode': 'allow'"),
 			want: url("?channel_binding=prefer&require_auth=scram-sha-256&sslcertmode=allow&sslmode=require&sslnegotiation=direct&sslsni=1")},
-		{name: "search_path", settings: option("'options': '-c search_path=tenant,public -c statement_timeout=5s'"), want: url("?options=-c+search_path%3Dtenant%2Cpublic+-c+statement_timeout%3D5s")},
+		{name: "search_path", settings: option("'options': '-c search_path=tenant,public -c statement_timeout=5s'"), want: url("?options=-c%20search_path%3Dtenant%2Cpublic%20-c%20statement_timeout%3D5s")},
 		{name: "names and times", settings: option("'connect_timeout': 10, 'application_name': 'site', 'target_session_attrs': 'read-write'"), want: url("?application_name=site&connect_timeout=10&target_session_attrs=read-write")},
 		{name: "a fallback name", settings: option("'fallback_application_name': 'site'"), want: url("?application_name=site")},
 		{name: "no time limit", settings: option("'connect_timeout': -1"), want: url("?connect_timeout=0")},

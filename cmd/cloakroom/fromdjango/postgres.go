@@ -75,7 +75,7 @@ func (t *translation) postgresURL(d database) (string, error) {
 		t.note("%s has no USER: PostgreSQL's role is then the name of the system's user, of Django's processes and of the session service", d.What)
 	}
 	u.User = t.databaseUser(d.What, user, setting(d.Password, "password"))
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // + is no space to libpq and pgx
 	if d.OwnParameters != "" {
 		t.note("%s ENGINE %q makes parameters of its connections (%s), such as passwords, which are not in the URL: compare it with them", d.What, d.Engine, d.OwnParameters)
 	}
