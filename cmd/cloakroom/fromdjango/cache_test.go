@@ -24,7 +24,7 @@ func at(location, options string) string {
 }
 
 func stores(url string) []string {
-	return []string{"serve serve --store " + url + " --accounts sqlite://DIR/db.sqlite3\n"}
+	return []string{"serve serve --store " + url + " --accounts sqlite://$DIR/db.sqlite3\n"}
 }
 
 // TestRedis has every kind of location, and of the options of Django's RedisCache.
@@ -53,7 +53,7 @@ func TestRedis(t *testing.T) {
 		{name: "TLS, unverified", settings: at("'rediss://cache'", "'ssl_cert_reqs': None, 'ssl_check_hostname': False"), want: stores("rediss://cache?skip_verify=true"), not: []string{"ssl_check_hostname"}},
 		{name: "TLS, unverified by the URL", settings: at("'rediss://cache?ssl_cert_reqs=none'", ""), want: stores("rediss://cache?skip_verify=true")},
 		{name: "TLS, unverified by a constant", settings: at("'rediss://cache'", "'ssl_cert_reqs': ssl.CERT_NONE"), want: stores("rediss://cache?skip_verify=true")},
-		{name: "TLS, the project's certificates", settings: at("'rediss://cache'", "'ssl_ca_certs': 'ca.pem'"), want: append(stores("rediss://cache"), "env SSL_CERT_FILE=DIR/ca.pem\n", "note CACHES['default'] OPTIONS ssl_ca_certs")},
+		{name: "TLS, the project's certificates", settings: at("'rediss://cache'", "'ssl_ca_certs': 'ca.pem'"), want: append(stores("rediss://cache"), "env SSL_CERT_FILE=$DIR/ca.pem\n", "note CACHES['default'] OPTIONS ssl_ca_certs")},
 		{name: "TLS, a folder of certificates", settings: at("'rediss://cache'", "'ssl_ca_path': '/etc/ssl/own'"), want: []string{"=/etc/ssl/own\n", "SSL_CERT_"}},
 		{name: "TLS, another name", settings: at("'rediss://cache'", "'ssl_check_hostname': False"), want: append(stores("rediss://cache"), "note CACHES['default'] OPTIONS ssl_check_hostname is False")},
 		{name: "TLS, ciphers", settings: at("'rediss://cache'", "'ssl_ciphers': 'HIGH'"), want: []string{"note CACHES['default'] OPTIONS ssl_ciphers is not translated"}},
@@ -138,6 +138,6 @@ func TestThirdParty(t *testing.T) {
 		{name: "a user, whom django-valkey does not read", refused: true, settings: cached(djangoValkey, "'LOCATION': 'valkey://a', 'OPTIONS': {'USERNAME': 'u'}"), want: []string{"CACHES['default'] OPTIONS USERNAME"}},
 		{name: "a cluster of django-valkey", refused: true, settings: cached("django_valkey.cluster_cache.cache.ClusterValkeyCache", "'LOCATION': 'valkey://a'"), want: []string{`BACKEND "django_valkey.cluster_cache.cache.ClusterValkeyCache"`}},
 		{name: "an asynchronous django-valkey", refused: true, settings: cached("django_valkey.async_cache.cache.AsyncValkeyCache", "'LOCATION': 'valkey://a'"), want: []string{`BACKEND "django_valkey.async_cache.cache.AsyncValkeyCache"`}},
-		{name: "sessions in a cache and a database", settings: strings.Replace(cached(djangoRedis, "'LOCATION': 'redis://a/1'"), "backends.cache'", "backends.cached_db'", 1), want: []string{"--store cached+sqlite://DIR/db.sqlite3 redis://a/1\n"}},
+		{name: "sessions in a cache and a database", settings: strings.Replace(cached(djangoRedis, "'LOCATION': 'redis://a/1'"), "backends.cache'", "backends.cached_db'", 1), want: []string{"--store cached+sqlite://$DIR/db.sqlite3 redis://a/1\n"}},
 	})
 }

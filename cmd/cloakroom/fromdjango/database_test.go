@@ -26,7 +26,7 @@ func TestPostgres(t *testing.T) {
 		{name: "of Django's connections alone", settings: with("'HOST': 'db', 'CONN_MAX_AGE': 60, 'CONN_HEALTH_CHECKS': True, 'ATOMIC_REQUESTS': True, 'TIME_ZONE': 'Europe/Paris'"), want: url(""), not: []string{"note DATABASES"}},
 
 		{name: "TLS", settings: option("'sslmode': 'verify-full', 'sslrootcert': os.path.join(os.path.dirname(__file__), 'ca.pem'), 'sslcert': 'ca.pem', 'sslkey': 'key.pem'"),
-			want: []string{"?sslcert=QDIR%2Fca.pem&sslkey=QDIR%2Fkey.pem&sslmode=verify-full&sslrootcert=QDIR%2Fca.pem\n"}},
+			want: []string{"?sslcert=$QDIR%2Fca.pem&sslkey=$QDIR%2Fkey.pem&sslmode=verify-full&sslrootcert=$QDIR%2Fca.pem\n"}},
 		{name: "TLS, the system's certificates", settings: option("'sslmode': 'verify-full', 'sslrootcert': 'system'"), want: url("?sslmode=verify-full&sslrootcert=system")},
 		{name: "TLS, the rest", settings: option("'sslnegotiation': 'direct', 'sslmode': 'require', 'sslsni': 1, 'channel_binding': 'prefer', 'require_auth': 'scram-sha-256', 'sslcertmode': 'allow'"),
 			want: url("?channel_binding=prefer&require_auth=scram-sha-256&sslcertmode=allow&sslmode=require&sslnegotiation=direct&sslsni=1")},
@@ -41,10 +41,10 @@ func TestPostgres(t *testing.T) {
 			want: append(url(""), "note DATABASES['default'] OPTIONS left out, which concern Django's own connections alone: client_encoding, isolation_level, keepalives_idle, pool, server_side_binding\n")},
 		{name: "host and user among the options", settings: strings.Replace(option("'host': 'other', 'user': 'them', 'dbname': 'more', 'password': 'pw', 'port': 5433"), "'USER': 'me', 'HOST': 'db', ", "", 1), o: Options{Secrets: true},
 			want: []string{"--store postgres://them:pw@other:5433/more\n"}},
-		{name: "a file of passwords", settings: option("'passfile': '.pgpass'"), want: []string{"--store postgres://me@db/app?passfile=QDIR%2F.pgpass\n"}},
-		{name: "a service", settings: head + "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'OPTIONS': {'service': 'named'}}}", files: service, env: map[string]string{"PGSERVICEFILE": "DIR/service.conf"},
-			want: []string{"serve serve --store postgres:///?service=named\n", "env PGSERVICEFILE=DIR/service.conf\n"}},
-		{name: "a service, and more", settings: option("'service': 'named'"), env: map[string]string{"PGSERVICEFILE": "DIR/service.conf"}, files: service, want: url("?service=named")},
+		{name: "a file of passwords", settings: option("'passfile': '.pgpass'"), want: []string{"--store postgres://me@db/app?passfile=$QDIR%2F.pgpass\n"}},
+		{name: "a service", settings: head + "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'OPTIONS': {'service': 'named'}}}", files: service, env: map[string]string{"PGSERVICEFILE": "$DIR/service.conf"},
+			want: []string{"serve serve --store postgres:///?service=named\n", "env PGSERVICEFILE=$DIR/service.conf\n"}},
+		{name: "a service, and more", settings: option("'service': 'named'"), env: map[string]string{"PGSERVICEFILE": "$DIR/service.conf"}, files: service, want: url("?service=named")},
 		{name: "NAME is None", settings: strings.Replace(option("'service': 'named'"), "'app'", "None", 1), want: []string{"--store postgres://me@db/postgres\n"}},
 		{name: "a pooler", settings: with("'HOST': 'db', 'DISABLE_SERVER_SIDE_CURSORS': True"), want: []string{"note DATABASES['default'] has DISABLE_SERVER_SIDE_CURSORS", "LISTEN"}},
 		{name: "no user", settings: strings.Replace(with("'HOST': 'db'"), "'USER': 'me', ", "", 1), want: []string{"--store postgres://db/app\n", "note DATABASES['default'] has no USER"}},
@@ -52,7 +52,7 @@ func TestPostgres(t *testing.T) {
 		{name: "the environment", settings: with("'HOST': ''"), env: map[string]string{"PGHOST": "db.test", "PGPORT": "5433", "PGPASSWORD": "hunter2", "PGDATA": "/x"},
 			want: []string{"--store postgres://me@/app\n", "env PGHOST=db.test\nenv PGPASSWORD=\nenv PGPORT=5433\n"}, not: []string{"hunter2", "PGDATA"}},
 		{name: "the environment, made by the settings", settings: with("'HOST': 'db'") + "os.environ['PGSSLMODE'] = 'require'", want: append(url(""), "env PGSSLMODE=require\n")},
-		{name: "a file in the environment", settings: with("'HOST': 'db'"), env: map[string]string{"PGPASSFILE": "pass", "PGSSLROOTCERT": "system"}, want: append(url(""), "env PGPASSFILE=DIR/pass\nenv PGSSLROOTCERT=system\n")},
+		{name: "a file in the environment", settings: with("'HOST': 'db'"), env: map[string]string{"PGPASSFILE": "pass", "PGSSLROOTCERT": "system"}, want: append(url(""), "env PGPASSFILE=$DIR/pass\nenv PGSSLROOTCERT=system\n")},
 		{name: "options before the environment", settings: option("'sslmode': 'disable'"), env: map[string]string{"PGSSLMODE": "require"}, want: url("?sslmode=disable"), not: []string{"PGSSLMODE"}},
 		{name: "an address in the environment", refused: true, settings: with("'HOST': 'db'"), env: map[string]string{"PGHOSTADDR": "192.0.2.1"}, want: []string{"DATABASES['default']: PGHOSTADDR is set"}},
 
@@ -75,7 +75,7 @@ func TestSQLite(t *testing.T) {
 		return head + "import pathlib, sqlite3\nHERE = pathlib.Path(__file__).parent\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': " + name + ", " + fields + "}}\n"
 	}
 	option := func(fields string) string { return with("HERE / 'db'", "'OPTIONS': {"+fields+"}") }
-	file := []string{"--store sqlite://DIR/db\n"}
+	file := []string{"--store sqlite://$DIR/db\n"}
 	all(t, []row{
 		{name: "a path", settings: with("HERE / 'db'", ""), want: file},
 		{name: "a relative path", settings: with("'./data/../db'", ""), want: file},
@@ -83,7 +83,7 @@ func TestSQLite(t *testing.T) {
 		{name: "a URI", settings: with("f'file:{HERE}/db?cache=shared&mode=rwc'", ""), want: file},
 		{name: "a URI with a slash", settings: with("f'file://{HERE}/d%62'", ""), want: file},
 		{name: "a relative URI", settings: with("'file:db'", ""), want: file},
-		{name: "odd characters", settings: with("'a b?c#d%41'", ""), want: []string{"--store sqlite://DIR/a%20b%3Fc%23d%2541\n"}},
+		{name: "odd characters", settings: with("'a b?c#d%41'", ""), want: []string{"--store sqlite://$DIR/a%20b%3Fc%23d%2541\n"}},
 		{name: "harmless", settings: option("'timeout': 20, 'transaction_mode': 'IMMEDIATE', 'init_command': 'PRAGMA journal_mode=wal; pragma synchronous = normal;'"),
 			want: append(file, "alone: init_command, timeout, transaction_mode\n")},
 		{name: "UTC", settings: with("'db'", "'TIME_ZONE': 'UTC'"), want: file},
@@ -117,7 +117,7 @@ func TestEngines(t *testing.T) {
 	const url = "serve serve --store postgres://me@db.test:5433/app"
 	all(t, []row{
 		{name: "PostgreSQL, counted", files: engines, settings: head + postgres("counted"), want: []string{url + "\n"}, not: []string{"makes parameters"}},
-		{name: "SQLite, spatial", files: engines, settings: head + strings.Replace(sqlite, "django.db.backends.sqlite3", "spatial", 1), want: []string{"serve serve --store sqlite://DIR/db.sqlite3\n"}},
+		{name: "SQLite, spatial", files: engines, settings: head + strings.Replace(sqlite, "django.db.backends.sqlite3", "spatial", 1), want: []string{"serve serve --store sqlite://$DIR/db.sqlite3\n"}},
 		{name: "passwords made anew", files: engines, settings: head + postgres("tokens"), want: []string{url, `note DATABASES['default'] ENGINE "tokens" makes parameters of its connections (tokens.base.DatabaseWrapper.get_connection_params)`}},
 		{name: "tenants, sessions shared", files: engines, settings: head + postgres("schemas") + "TENANT_APPS = []", want: []string{url + "\n"}},
 		{name: "tenants, another schema shared", files: engines, settings: head + postgres("schemas") + "TENANT_APPS = []\nPUBLIC_SCHEMA_NAME = 'all'", want: []string{url + "?search_path=all\n"}},
@@ -139,12 +139,12 @@ func TestRouters(t *testing.T) {
 	two := strings.Replace(people, "'me'}", "'me', 'PASSWORD': 'b'}", 1)
 	two = strings.Replace(two, `"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"`, `"ENGINE": "django.db.backends.postgresql", "NAME": "app", "HOST": "db", "USER": "me", "PASSWORD": "a"`, 1)
 	all(t, []row{
-		{name: "accounts elsewhere", settings: head + router + people, want: []string{"serve serve --store sqlite://DIR/db.sqlite3 --accounts postgres://me@people.test/people\n"}},
-		{name: "sessions elsewhere", settings: head + sessions + people, want: []string{"serve serve --store postgres://me@people.test/people --accounts sqlite://DIR/db.sqlite3\n"}},
+		{name: "accounts elsewhere", settings: head + router + people, want: []string{"serve serve --store sqlite://$DIR/db.sqlite3 --accounts postgres://me@people.test/people\n"}},
+		{name: "sessions elsewhere", settings: head + sessions + people, want: []string{"serve serve --store postgres://me@people.test/people --accounts sqlite://$DIR/db.sqlite3\n"}},
 		{name: "two passwords", settings: head + router + two, want: []string{"serve serve --store postgres://me@db/app --accounts postgres://me@people.test/people\n", "note the passwords of the databases differ"}},
 		{name: "two passwords, printed", settings: head + router + two, o: Options{Secrets: true}, want: []string{"serve serve --store postgres://me:a@db/app --accounts postgres://me:b@people.test/people\n"}, not: []string{"PGPASSWORD"}},
-		{name: "nothing decided", settings: head + strings.Replace(router, `"people" if model._meta.app_label == "auth" else None`, "None", 1) + people, want: []string{"serve serve --store sqlite://DIR/db.sqlite3\n"}, not: []string{"ROUTERS"}},
-		{name: "reads of replicas", settings: head + readers + people, want: []string{"serve serve --store sqlite://DIR/db.sqlite3\n",
+		{name: "nothing decided", settings: head + strings.Replace(router, `"people" if model._meta.app_label == "auth" else None`, "None", 1) + people, want: []string{"serve serve --store sqlite://$DIR/db.sqlite3\n"}, not: []string{"ROUTERS"}},
+		{name: "reads of replicas", settings: head + readers + people, want: []string{"serve serve --store sqlite://$DIR/db.sqlite3\n",
 			`note DATABASE_ROUTERS reads sessions in DATABASES["people"] and writes them in DATABASES["default"]: Cloakroom uses the one that is written to`, "reads accounts in"}},
 		{name: "an error", refused: true, settings: head + strings.Replace(router, "return ", "raise LookupError('no request') or ", 1) + people, want: []string{"DATABASE_ROUTERS, asked for ", "LookupError: no request (conf.py, line", "without a request"}},
 		{name: "a database that is not there", refused: true, settings: head + router + sqlite, want: []string{"DATABASE_ROUTERS: 'people' is not in DATABASES"}},

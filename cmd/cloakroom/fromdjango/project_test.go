@@ -92,8 +92,8 @@ func python(t *testing.T) string {
 // row is a project, and what comes of its settings.
 type row struct {
 	name, settings string
-	// want are in the result's text (lines returns it), or in the error where refused. DIR is the
-	// project's folder, QDIR the same in a query.
+	// want are in the result's text (lines returns it), or in the error where refused. $DIR is the
+	// project's folder, $QDIR the same in a query.
 	want    []string
 	refused bool
 	files   map[string]string
@@ -118,7 +118,7 @@ func all(t *testing.T, rows []row) {
 func (r row) run(t *testing.T) {
 	dir := project(t, r.settings, r.files)
 	for name, value := range r.env {
-		t.Setenv(name, strings.ReplaceAll(value, "DIR", dir))
+		t.Setenv(name, strings.ReplaceAll(value, "$DIR", dir))
 	}
 	o := r.o
 	o.Project, o.Module = dir, "conf"
@@ -148,9 +148,9 @@ func (r row) run(t *testing.T) {
 	}
 }
 
-// places replaces DIR and QDIR.
+// places replaces $DIR and $QDIR.
 func places(dir string) *strings.Replacer {
-	return strings.NewReplacer("QDIR", url.QueryEscape(dir), "DIR", dir)
+	return strings.NewReplacer("$QDIR", url.QueryEscape(dir), "$DIR", dir)
 }
 
 // lines returns a result as text, a line for each value.

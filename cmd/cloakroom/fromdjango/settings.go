@@ -114,7 +114,7 @@ func read(ctx context.Context, o Options) (s settings, err error) {
 		Problem *problem
 	}
 	if err := json.Unmarshal(out.Bytes(), &found); err != nil {
-		return s, fmt.Errorf("%w: %s is no interpreter of Python: it printed %.40q; name one with --python", ErrSettings, python, out.String())
+		return s, fmt.Errorf("%w: %s is no interpreter of Python, or the settings ended it: it printed %.40q; name one with --python", ErrSettings, python, out.String())
 	}
 	if found.Problem != nil {
 		found.Problem.python, found.Problem.project, found.Problem.module = python, project, o.Module
