@@ -29,16 +29,23 @@ func start(t *testing.T, version string, configuration any) error {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bootstrap := string(text)
+	if configuration != nil {
+		bootstrap = reconfigure(t, bootstrap, configuration)
+	}
+	return startText(t, version, bootstrap)
+}
+
+// startText starts Envoy with a bootstrap on free ports, and ends it again.
+func startText(t *testing.T, version, bootstrap string) error {
+	t.Helper()
 	free, err := stack.FreePorts(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bootstrap := stack.ReplacePorts(string(text), map[int]int{10000: free[0], 9901: free[1]})
-	if configuration != nil {
-		bootstrap = reconfigure(t, bootstrap, configuration)
-	}
 	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
-		Version: version, Bootstrap: bootstrap, AdminPort: free[1], Env: []string{"CLOAKROOM_TOKEN=a token"},
+		Version: version, Bootstrap: stack.ReplacePorts(bootstrap, map[int]int{10000: free[0], 9901: free[1]}), AdminPort: free[1],
+		Env: []string{"CLOAKROOM_TOKEN=a token", "CLOAKROOM_SECRET_KEY=a key", "CLOAKROOM_SECRET_KEY_FALLBACKS=older oldest"},
 	})
 	if err != nil {
 		return err

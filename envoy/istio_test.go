@@ -35,12 +35,18 @@ func readManifests(t *testing.T) *manifests {
 		t.Fatal(err)
 	}
 	m := &manifests{}
-	specs := map[string]proto.Message{
+	m.read(t, text, map[string]proto.Message{
 		"extensions.istio.io/v1alpha1 WasmPlugin":  &m.plugin,
 		"networking.istio.io/v1 VirtualService":    &m.service,
 		"networking.istio.io/v1 DestinationRule":   &m.rule,
 		"networking.istio.io/v1alpha3 EnvoyFilter": &m.patches,
-	}
+	})
+	return m
+}
+
+// read reads one manifest of each kind.
+func (m *manifests) read(t *testing.T, text []byte, specs map[string]proto.Message) {
+	t.Helper()
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.UseJSONUnmarshaler(), yaml.Strict())
 	for {
 		var manifest struct {
@@ -69,7 +75,6 @@ func readManifests(t *testing.T) *manifests {
 	for kind := range specs {
 		t.Errorf("there is no %s", kind)
 	}
-	return m
 }
 
 func toJSON(t *testing.T, value any) []byte {

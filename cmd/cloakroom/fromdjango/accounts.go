@@ -28,6 +28,8 @@ type authBackend struct {
 	Path string
 	// Inactive says that it admits users who are not active.
 	Inactive bool
+	// Undecided is the exception that it raised when it was asked that.
+	Undecided string
 	// OwnGetUser is the method of its own that finds a session's user.
 	OwnGetUser string `json:"own_get_user"`
 }
@@ -83,6 +85,9 @@ func (t *translation) authBackends(u users) (args []string) {
 	for _, b := range u.Backends {
 		if b.Inactive {
 			inactive = append(inactive, b.Path)
+		}
+		if b.Undecided != "" {
+			t.note("AUTHENTICATION_BACKENDS: %s.user_can_authenticate cannot be asked about a user who is not active (%s), and such users are refused; name the backend in --inactive-backends if it admits them", b.Path, b.Undecided)
 		}
 		if b.OwnGetUser != "" {
 			t.note("AUTHENTICATION_BACKENDS: %s finds users by %s; the session service finds them by id in %s", b.Path, b.OwnGetUser, u.Table)

@@ -47,10 +47,17 @@ def backend(path, model):
 
     with reading(f"AUTHENTICATION_BACKENDS, {path}"):
         loaded = load_backend(path)
-    inactive = False
+    inactive, undecided = False, ""
     if hasattr(loaded, "user_can_authenticate"):
-        with reading(f"AUTHENTICATION_BACKENDS, {path}.user_can_authenticate"):
-            user = model()
-            user.is_active = False
+        user = model()
+        user.is_active = False
+        try:
             inactive = bool(loaded.user_can_authenticate(user))
-    return {"path": path, "inactive": inactive, "own_get_user": own_method(type(loaded), "get_user")}
+        except Exception as error:  # it may need more of a user than that
+            undecided = described(error)
+    return {
+        "path": path,
+        "inactive": inactive,
+        "undecided": undecided,
+        "own_get_user": own_method(type(loaded), "get_user"),
+    }
