@@ -119,10 +119,6 @@ func (t *translation) cacheOptions(c cache, b cacheBackend) error {
 		case !known:
 			return fmt.Errorf("%s OPTIONS %s: Cloakroom does not know what it changes", c.What, name)
 		case value == nil:
-		case name == "PICKLE_VERSION":
-			if err := t.pickleVersion(c, *value); err != nil {
-				return err
-			}
 		case allowed == nil:
 			left = append(left, name)
 		case !slices.Contains(allowed, *value):
@@ -133,16 +129,5 @@ func (t *translation) cacheOptions(c cache, b cacheBackend) error {
 		return fmt.Errorf("the setting CONNECTION_FACTORY of all caches is %q: Cloakroom connects to LOCATION, as %s does", c.Factory, b.factories[1])
 	}
 	t.leftOut(c.What, left)
-	return nil
-}
-
-// pickleVersion refuses the protocols of text, which are not read.
-func (t *translation) pickleVersion(c cache, version string) error {
-	switch version {
-	case "0", "1":
-		return fmt.Errorf("%s OPTIONS PICKLE_VERSION is %s: Cloakroom reads the protocols from 2; leave it out", c.What, version)
-	case "2":
-		t.note("%s OPTIONS PICKLE_VERSION is 2, in which Cloakroom reads no sessions with bytes or datetimes in them; leave it out", c.What)
-	}
 	return nil
 }

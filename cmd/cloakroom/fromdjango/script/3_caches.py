@@ -39,9 +39,6 @@ def cache(alias):
     own_options, connection = split(dict(configured.get("OPTIONS") or {}), own, library, what)
     result["locations"] = len(servers)
     result["scheme"] = servers[0].partition("://")[0] if servers else ""
-    serializer = own_options.get("serializer")
-    if getattr(serializer, "protocol", None) in (0, 1):
-        own_options["serializer"] = f"{path_of(type(serializer))}(protocol={serializer.protocol})"
     result["options"] = options(own_options, f"{what} OPTIONS")
     result["connection"] = options(connection | parsed(library, servers, what), f"{what} OPTIONS")
     result["factory"] = own_factory(library)
