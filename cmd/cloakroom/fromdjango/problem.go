@@ -60,7 +60,7 @@ func (p *problem) advice() string {
 		return p.otherPython("that driver")
 	case strings.Contains(p.Line, "environment variable") || strings.Contains(p.Line, "envvar"):
 		return "run this with the environment of the project's own processes"
-	case strings.HasPrefix(p.Line, "FileNotFoundError") || strings.HasPrefix(p.Line, "PermissionError"):
+	case strings.Contains(p.Line, "FileNotFoundError: ") || strings.Contains(p.Line, "PermissionError: "):
 		return "run this where the project's files and folders are, as a user who may read them"
 	}
 	return remedies[strings.Split(p.What, ",")[0]]

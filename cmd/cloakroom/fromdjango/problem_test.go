@@ -22,6 +22,8 @@ func TestProblems(t *testing.T) {
 		{name: "a variable", refused: true, settings: "import os\n\nx = os.environ['SITE_DATABASE']", want: []string{start + "KeyError: 'SITE_DATABASE' (conf.py, line 3); set SITE_DATABASE, and whatever else is in the environment"}},
 		{name: "a variable that a library names", refused: true, settings: "from django.core.exceptions import ImproperlyConfigured\nraise ImproperlyConfigured('Set the X environment variable')", want: []string{"ImproperlyConfigured: Set the X environment variable (conf.py, line 2); run this with the environment"}},
 		{name: "a folder", refused: true, settings: "import os\nos.listdir('/no/such/folder')", want: []string{start + "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/folder' (conf.py, line 2); run this where the project's files and folders are"}},
+		{name: "a folder of logs", refused: true, settings: head + "LOGGING = {'version': 1, 'handlers': {'f': {'class': 'logging.FileHandler', 'filename': '/no/such/log'}}}",
+			want: []string{"INSTALLED_APPS: ValueError: Unable to configure handler 'f', caused by FileNotFoundError: [Errno 2] No such file or directory: '/no/such/log'; run this where"}},
 		{name: "an error", refused: true, settings: "1/0", want: []string{start + "ZeroDivisionError: division by zero (conf.py, line 1)"}},
 		{name: "an error further in", refused: true, settings: "import own\n", files: map[string]string{"own.py": "def f():\n    raise ValueError('of own')\nf()\n"}, want: []string{"ValueError: of own (own.py, line 2)"}},
 		{name: "an error of several lines", refused: true, settings: "raise ValueError('''one\n\n  two''')", want: []string{"ValueError: one two (conf.py"}},

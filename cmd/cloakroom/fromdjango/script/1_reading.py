@@ -43,11 +43,14 @@ def reading(what):
 
 
 def described(error):
-    """Returns the line that Python prints for an exception."""
+    """Returns the line that Python prints for an exception, and that of its cause."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = " ".join(str(error).split())
-    return f"{name}: {text}" if text else name
+    line = f"{name}: {text}" if text else name
+    if error.__cause__ is None or str(error.__cause__) in text:
+        return line
+    return f"{line}, caused by {described(error.__cause__)}"
 
 
 def place(error):

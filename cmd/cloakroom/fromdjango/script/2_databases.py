@@ -30,7 +30,8 @@ def database(model):
 def own_method(kind, name):
     """Returns the dotted path of a class's method where that is not Django's own, or ""."""
     method = getattr(kind, name, None)
-    return "" if method is None or method.__module__.startswith("django.") else path_of(method)
+    # django-prometheus counts, and changes nothing else.
+    return "" if method is None or method.__module__.startswith(("django.", "django_prometheus.")) else path_of(method)
 
 
 def tenants(wrapper, model):
