@@ -109,7 +109,7 @@ var engines = map[string]string{
 	"schemas/__init__.py": "", "schemas/base.py": "from django.db.backends.postgresql.base import DatabaseWrapper as Base\nclass DatabaseWrapper(Base):\n    def set_tenant(self, tenant): pass\n",
 }
 
-// TestEngines has backends by others, which are told apart by their vendor.
+// TestEngines has backends by others, which are identified by their vendor.
 func TestEngines(t *testing.T) {
 	postgres := func(engine string) string {
 		return strings.Replace(postgres, "django.db.backends.postgresql", engine, 1)

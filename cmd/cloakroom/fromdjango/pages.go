@@ -13,7 +13,7 @@ type djangoPage struct {
 	Kind string
 	// Name is the pattern's.
 	Name string
-	// Paths are those of each language, with * for a part that is not known.
+	// Paths are those of each language, with part for each part that is not known.
 	Paths []string
 }
 
@@ -124,7 +124,7 @@ func (t *translation) assets(setting, name, mode, url string) bool {
 func (t *translation) add(name, mode string, paths ...string) {
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
-	if len(paths) == 1 && !strings.Contains(paths[0], "*") {
+	if len(paths) == 1 && !strings.Contains(paths[0], part) {
 		t.page(Page{name, "path", paths[0], mode})
 		return
 	}
@@ -140,7 +140,10 @@ func (t *translation) page(p Page) {
 	t.Pages = append(t.Pages, p)
 }
 
-// alternatives returns a regular expression for paths, in which * is one part. What they have in
+// part is what the script has for a part of a path that is not known.
+const part = "<part>"
+
+// alternatives returns a regular expression for paths. What they have in
 // common, in whole parts, is outside of the parentheses.
 func alternatives(paths []string) string {
 	if len(paths) == 1 {
@@ -173,5 +176,5 @@ func alternatives(paths []string) string {
 }
 
 func quoteParts(path string) string {
-	return strings.ReplaceAll(regexp.QuoteMeta(path), `\*`, `[^/]+`)
+	return strings.ReplaceAll(regexp.QuoteMeta(path), part, `[^/]+`)
 }

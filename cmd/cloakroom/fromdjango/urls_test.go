@@ -103,12 +103,13 @@ func TestPages(t *testing.T) {
 func TestAlternatives(t *testing.T) {
 	for want, paths := range map[string][]string{
 		"/a/":                          {"/a/"},
-		"/a/[^/]+/":                    {"/a/*/"},
+		"/a/[^/]+/":                    {"/a/<part>/"},
 		"/(?:de|en)/a\\.b/":            {"/de/a.b/", "/en/a.b/"},
 		"/(?:a|de/a)/":                 {"/a/", "/de/a/"},
 		"/(?:|a)":                      {"/", "/a"},
-		"/app/(?:de|de-at)/x/[^/]+/y/": {"/app/de/x/*/y/", "/app/de-at/x/*/y/"},
+		"/app/(?:de|de-at)/x/[^/]+/y/": {"/app/de/x/<part>/y/", "/app/de-at/x/<part>/y/"},
 		"/(?:a|b)":                     {"/a", "/b"},
+		`/a\*/`:                        {"/a*/"},
 	} {
 		if got := alternatives(paths); got != want {
 			t.Errorf("alternatives(%q): got %s, want %s", paths, got, want)

@@ -94,12 +94,13 @@ PUBLIC = {
     "django.contrib.admin.sites.AdminSite.login": "login",
 }
 
-# What stands for the parts of a path that are not known. Both match what Django's own patterns ask for.
+# Arguments that Django's own patterns match. PART replaces them: no path has it, since < is escaped.
+PART = "<part>"
 ARGUMENTS = {"uidb64": "MQ0x0x", "token": "0x0x0x-0x0x0x0x0x0x0x0x0x0x"}
 
 
 def public_pages():
-    """Returns the paths of the views in PUBLIC, with "*" for each part that is not known."""
+    """Returns the paths of the views in PUBLIC, with PART for each that is not known."""
     from django.urls import NoReverseMatch, reverse
     from django.utils.encoding import iri_to_uri
 
@@ -116,7 +117,7 @@ def public_pages():
         except NoReverseMatch:
             continue
         for argument in arguments.values():
-            paths = [path.replace(argument, "*") for path in paths]
+            paths = [path.replace(argument, PART) for path in paths]
         pages.append({"kind": kind, "name": name, "paths": unique(paths)})
     return pages
 

@@ -19,8 +19,9 @@ def settings_module():
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Subscript) and named(t.slice) for t in node.targets):
             assigned.append(node.value)
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setdefault" and len(node.args) == 2 and named(node.args[0]):
-            defaults.append(node.args[1])
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setdefault":
+            if len(node.args) == 2 and named(node.args[0]):
+                defaults.append(node.args[1])
     if not assigned and what in os.environ:
         return os.environ[what]
     found = {getattr(node, "value", None) for node in assigned or defaults}
