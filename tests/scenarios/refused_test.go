@@ -24,7 +24,7 @@ var refused = []struct {
 	{"no session service", `{"mode":"required"}`, "engine: must have service.cluster, the Envoy cluster", true},
 	{"a misspelt field", `{"mode":"off","cookie":{"nmae":"sid"}}`, "cookie.nmae: unknown field; known here: name, domain", true},
 	{"a misspelt field of a route", `{"mode":"off","routes":{"api":{"mdoe":"off"}}}`, "routes.api.mdoe: unknown field", false},
-	{"a mode as YAML 1.1 reads it", `{"mode":false}`, "mode: must be one of required, optional, off, not false", false},
+	{"a mode that is none", `{"mode":true}`, "mode: must be one of required, optional, off, not true", false},
 	{"a number for a duration", `{"mode":"off","expiry":{"age":1209600}}`, `expiry.age: must be a duration such as "500ms"`, false},
 	{"a cookie that browsers drop", `{"mode":"off","cookie":{"same_site":"None","secure":false}}`, "cookie: same_site: None needs secure: true", false},
 	{"a login page elsewhere", `{"mode":"off","login":{"url":"//elsewhere.example/"}}`, "login.url: must begin with one slash", false},

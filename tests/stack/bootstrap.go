@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-var portValue = regexp.MustCompile(`\bport_value: *[0-9]+`)
+var portValue = regexp.MustCompile(`\bport_value"?: *[0-9]+`)
 
 // ReplacePorts gives a bootstrap whose ports are replaced by others; those
-// that ports does not name stay.
+// that ports does not name stay. It may be YAML or JSON.
 func ReplacePorts(bootstrap string, ports map[int]int) string {
 	return portValue.ReplaceAllStringFunc(bootstrap, func(text string) string {
-		_, number, _ := strings.Cut(text, ":")
+		name, number, _ := strings.Cut(text, ":")
 		old, err := strconv.Atoi(strings.TrimSpace(number))
 		if port, ok := ports[old]; ok && err == nil {
-			return "port_value: " + strconv.Itoa(port)
+			return name + ": " + strconv.Itoa(port)
 		}
 		return text
 	})
