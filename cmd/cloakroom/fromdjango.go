@@ -99,7 +99,14 @@ func (c *fromDjangoCmd) comments(r *fromdjango.Result) string {
 		fmt.Fprintf(&b, "#   cloakroom migrate %s\n#   cloakroom %s\n# In its environment:\n", quoted(r.Serve[1:3]), quoted(append(r.Serve, c.listen()...)))
 		printVariables(&b, r.Environment, names)
 	}
-	fmt.Fprintf(&b, "# In Envoy's environment, and in host_env_keys of its vm_config.environment_variables:\n")
+	switch {
+	case c.Istio:
+		b.WriteString("# In the environment of the gateway's container, as from a Secret:\n")
+	case c.Envoy:
+		fmt.Fprintf(&b, "# Start Envoy where %s is, with this in its environment:\n", c.Wasm)
+	default:
+		b.WriteString("# In Envoy's environment, and in host_env_keys of its vm_config.environment_variables:\n")
+	}
 	if r.Serve != nil {
 		names = r.HostEnv
 		for _, name := range names {

@@ -68,7 +68,7 @@ DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': "it's m
 				t.Errorf("%v\n%s", err, got.stdout)
 			}
 			text := strings.Join(comments, "\n")
-			for _, want := range []string{", of conf.", "cloakroom migrate --store ", "cloakroom serve --store ", "#   CLOAKROOM_TOKEN=\n", "host_env_keys", "it%27s%20mine"} {
+			for _, want := range []string{", of conf.", "cloakroom migrate --store ", "cloakroom serve --store ", "#   CLOAKROOM_TOKEN=\n", " environment", "it%27s%20mine"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("the comments are\n%s\nwant %q in them", text, want)
 				}

@@ -11,13 +11,13 @@ import (
 // interpreter returns the program that --python names: a name on the PATH, a file, or the folder of
 // a virtual environment. Relative paths are to the working folder, as a shell reads them.
 func interpreter(name, project string) (string, error) {
-	if !strings.ContainsRune(name, filepath.Separator) && name != "." && name != ".." {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			name = "." + string(filepath.Separator) + name // such as .venv
-		} else if path, err := exec.LookPath(name); err != nil {
-			return "", fmt.Errorf("%w; name the project's interpreter, or the folder of its virtual environment", err)
-		} else {
+	if !strings.ContainsRune(name, filepath.Separator) {
+		path, err := exec.LookPath(name)
+		if err == nil {
 			return filepath.Abs(path)
+		}
+		if !exists(name) { // it may be a folder, such as .venv
+			return "", fmt.Errorf("%w; name the project's interpreter, or the folder of its virtual environment", err)
 		}
 	}
 	if rest, ok := strings.CutPrefix(name, "~/"); ok {
