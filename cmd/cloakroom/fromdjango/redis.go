@@ -17,9 +17,22 @@ var redisHarmless = []string{
 	"CULL_FREQUENCY", "MAX_ENTRIES",
 }
 
+// redisClasses are the connections of redis-py and valkey-py, with the scheme for which each is.
+var redisClasses = map[string]string{
+	"redis.connection.Connection": "redis", "redis.connection.SSLConnection": "rediss", "redis.connection.UnixDomainSocketConnection": "unix",
+	"valkey.connection.Connection": "redis", "valkey.connection.SSLConnection": "rediss", "valkey.connection.UnixDomainSocketConnection": "unix",
+}
+
 // redisURL returns a URL as store/redis reads it.
 func (t *translation) redisURL(c cache) (string, error) {
 	scheme := strings.NewReplacer("valkey", "redis").Replace(c.Scheme)
+	if class := c.Connection.text("connection_class"); class != "" {
+		of := redisClasses[class]
+		if of != scheme && (of != "rediss" || scheme != "redis") { // TLS on top of TCP
+			return "", fmt.Errorf("%s OPTIONS connection_class is %q: the session service cannot connect with it to %s://", c.What, class, c.Scheme)
+		}
+		scheme = of
+	}
 	u := url.URL{Scheme: scheme}
 	query := url.Values{}
 	if err := t.redisConnection(c, query, scheme == "rediss"); err != nil {
@@ -77,7 +90,7 @@ func (t *translation) redisConnection(c cache, query url.Values, tls bool) error
 	var left []string
 	for name, value := range c.Connection {
 		switch name {
-		case "host", "port", "path", "db", "username", "password": // redisURL
+		case "host", "port", "path", "db", "username", "password", "connection_class": // redisURL
 		case "socket_timeout", "socket_connect_timeout":
 			if value == nil {
 				continue
@@ -95,10 +108,6 @@ func (t *translation) redisConnection(c cache, query url.Values, tls bool) error
 			query.Set("write_timeout", timeout)
 		case "client_name":
 			query.Set(name, c.Connection.text(name))
-		case "connection_class":
-			if class := c.Connection.text(name); class != "" && !slices.Contains([]string{".Connection", ".SSLConnection", ".UnixDomainSocketConnection"}, class[strings.LastIndex(class, "."):]) {
-				return fmt.Errorf("%s OPTIONS connection_class is %q: the session service cannot connect with it", c.What, class)
-			}
 		default:
 			switch {
 			case strings.HasPrefix(name, "ssl_"):
