@@ -150,6 +150,22 @@ func TestBootstrapFromDjango(t *testing.T) {
 	}
 }
 
+// TestManyLanguages loads the routes of all of Django's languages.
+func TestManyLanguages(t *testing.T) {
+	text, err := translated(t, stored+"del LANGUAGES\n").Bootstrap(proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "name: login-2\n"; !strings.Contains(text, want) || !strings.Contains(text, "zh-hans") {
+		t.Errorf("got\n%s\nwant %q in it", text, want)
+	}
+	for _, version := range versions {
+		if err := startText(t, version, text); err != nil {
+			t.Errorf("Envoy %s: %v", version, err)
+		}
+	}
+}
+
 // likeSample sees that the rest is as in the sample: ports, paths, the filter, clusters.
 func likeSample(t *testing.T, got, sample map[string]any, signed bool) {
 	t.Helper()

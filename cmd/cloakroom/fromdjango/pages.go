@@ -3,6 +3,7 @@ package fromdjango
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -120,7 +121,11 @@ func (t *translation) assets(setting, name, mode, url string) bool {
 	return true
 }
 
-// add adds paths as one page.
+// maxProgram bounds regular expressions. Envoy refuses those of which RE2 makes a program of more
+// than 100 instructions.
+const maxProgram = 80
+
+// add adds paths as one page, or as several where their regular expression would be too large.
 func (t *translation) add(name, mode string, paths ...string) {
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
@@ -128,7 +133,27 @@ func (t *translation) add(name, mode string, paths ...string) {
 		t.page(Page{name, "path", paths[0], mode})
 		return
 	}
-	t.page(Page{name, "regex", alternatives(paths), mode})
+	expression := alternatives(paths)
+	if half := len(paths) / 2; half > 0 && programSize(expression) > maxProgram {
+		t.add(name, mode, paths[:half]...)
+		t.add(name, mode, paths[half:]...)
+		return
+	}
+	t.page(Page{name, "regex", expression, mode})
+}
+
+// programSize returns about how many instructions RE2 makes of an expression. Those of Go are as
+// many, but for characters that are more than one byte.
+func programSize(expression string) int {
+	parsed, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return 0 // of quoted text there is no error
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(program.Inst) + 4*strings.Count(expression, "[^/]+")
 }
 
 // page adds a page under a name that no other has.

@@ -1,6 +1,9 @@
 package fromdjango
 
 import (
+	"regexp"
+	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -98,6 +101,33 @@ func TestPages(t *testing.T) {
 		{name: "a query", refused: true, settings: signed, o: Options{Public: []string{"/docs?x"}}, want: []string{`--public "/docs?x"`}},
 		{name: "a semicolon", refused: true, settings: signed, o: Options{Public: []string{"/a;b"}}, want: []string{`--public "/a;b"`}},
 	})
+}
+
+// TestManyLanguages holds that every path is in one expression, and each of a size that Envoy loads.
+func TestManyLanguages(t *testing.T) {
+	var r translation
+	var paths []string
+	for i := range 100 {
+		paths = append(paths, "/"+strconv.FormatInt(int64(1000+i*7919), 36)+"/accounts/login/")
+	}
+	r.add("login", "optional", slices.Clone(paths)...)
+	if len(r.Pages) < 2 || r.Pages[1].Name != "login-2" {
+		t.Errorf("got %v, want several pages", r.Pages)
+	}
+	for _, path := range append(paths, "/rs/accounts/logon/", "/a/accounts/login/", "/rs/accounts/login/x") {
+		matches := 0
+		for _, page := range r.Pages {
+			if size := programSize(page.Value); size > maxProgram {
+				t.Errorf("%s: size %d", page.Value, size)
+			}
+			if regexp.MustCompile("^(?:" + page.Value + ")$").MatchString(path) {
+				matches++
+			}
+		}
+		if want := map[bool]int{true: 1}[slices.Contains(paths, path)]; matches != want {
+			t.Errorf("%s: in %d expressions, want %d", path, matches, want)
+		}
+	}
 }
 
 func TestAlternatives(t *testing.T) {
