@@ -220,10 +220,17 @@ func TestIstioFromDjango(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, sample := &manifests{}, readManifests(t)
-		got.read(t, []byte(text), map[string]proto.Message{
+		specs := map[string]proto.Message{
 			"extensions.istio.io/v1alpha1 WasmPlugin": &got.plugin,
 			"networking.istio.io/v1 VirtualService":   &got.service,
-		})
+		}
+		if engine == stored {
+			specs["networking.istio.io/v1 DestinationRule"] = &got.rule
+		}
+		got.read(t, []byte(text), specs)
+		if engine == stored && !proto.Equal(&got.rule, &sample.rule) {
+			t.Errorf("the DestinationRule: got %v, want that of istio.yaml, %v", &got.rule, &sample.rule)
+		}
 		env := map[string]string{}
 		for _, v := range got.plugin.VmConfig.GetEnv() {
 			env[v.Name] = "of " + v.Name
