@@ -30,6 +30,7 @@ type settings struct {
 	Fallbacks        []string `json:"fallbacks"`
 	Login            location
 	LogoutRedirect   location `json:"logout_redirect"`
+	TrustedOrigins   []string `json:"trusted_origins"`
 	Public           []djangoPage
 	StaticURL        string   `json:"static_url"`
 	MediaURL         string   `json:"media_url"`

@@ -144,6 +144,9 @@ func (t *translation) filter() error {
 		"login":  map[string]any{"url": login},
 		"logout": map[string]any{"redirect": logout},
 	}
+	if len(t.TrustedOrigins) > 0 {
+		t.Filter["logout"] = map[string]any{"redirect": logout, "trusted_origins": t.TrustedOrigins}
+	}
 	return nil
 }
 

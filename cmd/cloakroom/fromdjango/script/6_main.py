@@ -88,6 +88,7 @@ def read():
         "fallbacks": [text(key, "SECRET_KEY_FALLBACKS") for key in fallbacks],
         "login": location("LOGIN_URL"),
         "logout_redirect": location("LOGOUT_REDIRECT_URL"),
+        "trusted_origins": [text(origin, "CSRF_TRUSTED_ORIGINS") for origin in s.CSRF_TRUSTED_ORIGINS],
         "public": public_pages(),
         "static_url": text(s.STATIC_URL, "STATIC_URL"),
         "media_url": text(s.MEDIA_URL, "MEDIA_URL"),
