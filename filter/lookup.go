@@ -121,7 +121,7 @@ type LookupResult struct {
 
 // The results without a session.
 var (
-	// NoAnswer stands for a service that did not answer, and TooManyWait for one that was not
+	// NoAnswer is the result where the service did not answer, TooManyWait where it was not
 	// called because too much waits for it.
 	NoAnswer    = &LookupResult{reason: "the response does not fit the call"}
 	TooManyWait = &LookupResult{reason: "too many requests wait for it already"}

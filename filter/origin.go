@@ -28,7 +28,7 @@ func sameHost(scheme, a, b string) bool {
 }
 
 // matchesOrigin reports whether an origin is one that a pattern of CSRF_TRUSTED_ORIGINS means: a
-// scheme and a host, of which "*." at the beginning stands for the domain and all its subdomains.
+// scheme and a host, of which a leading "*." means the domain and all its subdomains.
 func matchesOrigin(pattern, origin string) bool {
 	scheme, host, _ := strings.Cut(pattern, "://")
 	gotScheme, gotHost, _ := strings.Cut(origin, "://")

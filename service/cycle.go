@@ -120,7 +120,7 @@ func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
 	return answer{State: "live", Expires: v.Expires.Unix()}, err
 }
 
-// lineage is for how long it is known which key a key replaced. Nobody uses an old key for
+// lineage is for how long it is known which key a key replaced. No client uses an old key for
 // longer: its session has ended by then, or has been given another.
 const lineage = 400 * 24 * time.Hour
 

@@ -97,7 +97,7 @@ func MoveRevocations(ctx context.Context, s Store, progress func(n int)) error {
 var Never = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // PredecessorOf returns the key of the note whose Text is the session key that a key replaced.
-// It stands apart from the sessions, since Django can overwrite what stands in either.
+// It is apart from the sessions, since Django can overwrite the data of either.
 func PredecessorOf(key string) string { return "predecessor." + sha256Hex("predecessor of "+key) }
 
 // SuccessorsOf returns the key of the note whose Text is the session keys, separated by spaces,

@@ -50,7 +50,7 @@ func (w *Worker) stopWaiting(s *Stream) {
 	}
 }
 
-// lookedUp gives a stream the result of what it waits for. While the service does not answer
+// lookedUp returns what a stream does with the result of what it waits for. While the service does not answer
 // it is what was cached, where the route wants that.
 func (w *Worker) lookedUp(s *Stream, r *filter.LookupResult) filter.Action {
 	if !r.Answered() {
@@ -80,7 +80,7 @@ func (w *Worker) resume(s *Stream, a filter.Action) {
 // may reports whether the callback at hand may go on with a stream: with its own, always.
 func (w *Worker) may(s *Stream) bool { return s == w.current || (w.budget > 0 && w.current == nil) }
 
-// answered gives a stream the answer to a callout of its own, now or in a later callback.
+// answered passes the answer to a callout of its own to a stream, now or in a later callback.
 func (w *Worker) answered(s *Stream, a filter.Answer) {
 	w.stopWaiting(s)
 	if !w.may(s) {
@@ -92,7 +92,7 @@ func (w *Worker) answered(s *Stream, a filter.Answer) {
 
 func (w *Worker) reply(s *Stream, a filter.Answer) { w.resume(s, w.lookedUp(s, s.filter.Parse(a))) }
 
-// deliver gives a stream the result of a look-up that it shared.
+// deliver passes the result of a look-up that it shared to a stream.
 func (w *Worker) deliver(s *Stream, r *filter.LookupResult) {
 	w.stopWaiting(s)
 	if !w.may(s) {
