@@ -42,8 +42,8 @@ func foldByte(c byte) byte {
 
 // stripped are the headers that no client may send, by their folded names; nil: none.
 type stripped struct {
-	names   map[string]bool
-	lengths uint64 // the bit of a name's length, so that few are folded
+	names  map[string]bool
+	shapes uint64 // the names' shapes, so that few others are folded
 }
 
 func (s *stripped) add(name string) {
@@ -51,12 +51,12 @@ func (s *stripped) add(name string) {
 		s.names = map[string]bool{}
 	}
 	s.names[fold(name)] = true
-	s.lengths |= lengthBit(name)
+	s.shapes |= shape(name)
 }
 
 // has reports whether a header is one of them, whatever form of its name it has.
 func (s *stripped) has(name string) bool {
-	return s.lengths&lengthBit(name) != 0 && name[0] != ':' && s.names[fold(name)] // none is empty
+	return s.shapes&shape(name) != 0 && s.names[fold(name)]
 }
 
 // edits returns the edits that remove from a request what only the filter may say.
@@ -65,16 +65,23 @@ func (s *stripped) edits(h Headers) []Edit {
 		return nil
 	}
 	var edits []Edit
-	lengths := s.lengths
+	shapes := s.shapes
 	for i := range h {
-		if name := h[i][0]; lengths&lengthBit(name) != 0 && s.has(name) {
+		if name := h[i][0]; shapes&shape(name) != 0 && s.has(name) {
 			edits = append(edits, Edit{Op: Remove, Name: strings.Clone(name)})
 		}
 	}
 	return edits
 }
 
-func lengthBit(name string) uint64 { return 1 << min(len(name), 63) }
+// shape returns one of 64 bits, the same for names that fold to the same; none for a
+// pseudo-header's.
+func shape(name string) uint64 {
+	if name == "" || name[0] == ':' {
+		return 0
+	}
+	return 1 << ((uint(len(name))*8 + uint(foldByte(name[len(name)-1]))) % 64)
+}
 
 // names returns the headers that carry identity.
 func (id *Identity) names() []string {

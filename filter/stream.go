@@ -179,8 +179,11 @@ func (s *Stream) CoalesceKey() string {
 // meanwhile.
 func (s *Stream) Cached(key string, r *LookupResult, now time.Time) (action Action, usable bool) {
 	switch {
-	case r.status == liveSession && !s.route.Expiry.end(r).After(now):
+	case r.status == liveSession && s.isOver(r, now):
 		return Action{}, false
+	case s.waiting == forLookup && r.status == liveSession:
+		s.key, s.waiting = key, forNothing
+		return s.judge(r, now), true
 	case s.waiting == forLookup:
 		s.key, s.waiting = key, forNothing
 		return s.lookedUp(r, now), true
@@ -284,6 +287,11 @@ func (s *Stream) lookedUp(r *LookupResult, now time.Time) Action {
 	case s.isOver(r, now):
 		return s.over(r, now)
 	}
+	return s.judge(r, now)
+}
+
+// judge decides on a live session, by what the route requires of it.
+func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 	authz, err := r.authorize(s.route)
 	switch {
 	case err != nil:
