@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 )
 
@@ -55,12 +56,12 @@ func TestCycleDue(t *testing.T) {
 		request []string // what is told with it
 		tell    []string // and with the response
 	}{
-		{"an old session", map[string]time.Time{session.CreatedKey: old}, nil, []string{cyclePath}},
+		{"an old session", map[string]time.Time{session.CreatedKey: old}, nil, []string{api.Cycle}},
 		{"a young one", map[string]time.Time{session.CreatedKey: young}, nil, nil},
 		{"an old session with a young key", map[string]time.Time{session.CreatedKey: old, session.CycledKey: young, session.UsedKey: young}, nil, nil},
-		{"with an old one", map[string]time.Time{session.CreatedKey: old, session.CycledKey: old, session.UsedKey: old}, nil, []string{cyclePath}},
-		{"of unknown age", nil, nil, []string{touchPath}}, // which stamps it
-		{"with a new key, come for the first time", map[string]time.Time{session.CreatedKey: old, session.CycledKey: young}, []string{usedPath}, nil},
+		{"with an old one", map[string]time.Time{session.CreatedKey: old, session.CycledKey: old, session.UsedKey: old}, nil, []string{api.Cycle}},
+		{"of unknown age", nil, nil, []string{api.Touch}}, // which stamps it
+		{"with a new key, come for the first time", map[string]time.Time{session.CreatedKey: old, session.CycledKey: young}, []string{api.Used}, nil},
 	} {
 		route := routeOf(t, cycling)
 		cached := ParseAnswer(liveWith("", tt.stamps), route)
@@ -84,7 +85,7 @@ func TestCycleDue(t *testing.T) {
 			if got := paths(response.effects().Notify); !slices.Equal(got, wantResponse) || edit(response.Edits, "set-cookie") != nil {
 				t.Errorf("%s, response %d: notified %q, want %q; %q", tt.name, again+1, got, wantResponse, response.Edits)
 			}
-			if len(response.effects().Notify) > 0 && response.effects().Notify[0].Path == cyclePath && response.effects().Notify[0].Body != `{"key":"`+goodKey+`","grace":30}` {
+			if len(response.effects().Notify) > 0 && response.effects().Notify[0].Path == api.Cycle && response.effects().Notify[0].Body != `{"key":"`+goodKey+`","grace":30}` {
 				t.Errorf("%s: %s", tt.name, response.effects().Notify[0].Body)
 			}
 		}
@@ -115,7 +116,7 @@ func TestRotated(t *testing.T) {
 		}
 		response := s.Response(tt.response, now)
 		set := edit(response.Edits, "set-cookie")
-		if (len(set) == 1) != tt.set || tt.set && !strings.HasPrefix(set[0], "sessionid="+newKey+";") || slices.Contains(paths(response.effects().Notify), cyclePath) {
+		if (len(set) == 1) != tt.set || tt.set && !strings.HasPrefix(set[0], "sessionid="+newKey+";") || slices.Contains(paths(response.effects().Notify), api.Cycle) {
 			t.Errorf("%s: set-cookie %q, want one: %v; notified %q", tt.name, set, tt.set, paths(response.effects().Notify))
 		}
 	}

@@ -43,9 +43,6 @@ func (e *Expiry) slideDue(r *LookupResult, now time.Time) bool {
 	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= life-min(e.RefreshEvery, life/4)
 }
 
-// maxGrace is how long an old key may live on; the session service takes no more.
-const maxGrace = 24 * time.Hour
-
 // cycleDue reports whether the session is to get a new key.
 func (e *Expiry) cycleDue(r *LookupResult, now time.Time) bool {
 	made := r.cycled

@@ -3,6 +3,8 @@ package filter
 import (
 	"strings"
 	"time"
+
+	"cloakroom/api"
 )
 
 // logout handles the logout path: a POST from this very origin ends the session in the store
@@ -27,7 +29,7 @@ func (s *Stream) logout(h Headers, now time.Time) Action {
 		return s.loggedOut()
 	}
 	s.written = strings.Clone(s.cookie.value)
-	return s.waitFor(forFlush, s.route.Service.callout(flushPath, keyBody(s.written)))
+	return s.waitFor(forFlush, s.route.Service.callout(api.Flush, keyBody(s.written)))
 }
 
 // logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked, that

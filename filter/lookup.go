@@ -4,27 +4,13 @@ import (
 	"strconv"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
 
-// The session service's paths that the filter calls.
-const (
-	lookupPath = "/v1/lookup"
-	createPath = "/v1/create"
-	updatePath = "/v1/update"
-	loginPath  = "/v1/login"
-	touchPath  = "/v1/touch"
-	flushPath  = "/v1/flush"
-	// cyclePath asks for a second key, and usedPath says that it was used.
-	cyclePath = "/v1/cycle"
-	usedPath  = "/v1/used"
-	// changedPath says that somebody else has changed or ended a session.
-	changedPath = "/v1/changed"
-)
-
 // Lookup returns the callout that looks a session up.
-func (s *Service) Lookup(key string) Callout { return s.callout(lookupPath, keyBody(key)) }
+func (s *Service) Lookup(key string) Callout { return s.callout(api.Lookup, keyBody(key)) }
 
 // Callout returns a callout to the session service.
 func (s *Service) Callout(path, body string) Callout { return s.callout(path, body) }
@@ -196,11 +182,11 @@ func parseAnswer(a Answer, route *Route, own *Stream) *LookupResult {
 		return notAnswered(a)
 	}
 	switch value(members, "state") {
-	case `"none"`:
+	case `"` + api.StateNone + `"`:
 		return none
-	case `"ended"`:
+	case `"` + api.StateEnded + `"`:
 		return ended
-	case `"live"`:
+	case `"` + api.StateLive + `"`:
 		if r := liveResult(members, data, route, own); r.Answered() {
 			return r
 		}

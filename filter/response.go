@@ -3,6 +3,8 @@ package filter
 import (
 	"strings"
 	"time"
+
+	"cloakroom/api"
 )
 
 // Response decides on the response headers. Their text is the caller's again once the action
@@ -104,7 +106,7 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 	}
 	e := &s.route.Expiry
 	if !s.rotated && e.cycleDue(s.result, now) {
-		action.notify(&s.route.Service, cyclePath, cycleBody(s.key, e.CycleGrace))
+		action.notify(&s.route.Service, api.Cycle, cycleBody(s.key, e.CycleGrace))
 		touched := *s.result
 		touched.cycled, touched.used = now, now // not to be asked for again
 		s.touch(action, &touched)
@@ -123,7 +125,7 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 		if !slide {
 			age = 0
 		}
-		action.notify(&s.route.Service, touchPath, s.route.writeBody(s.key, change{}, age))
+		action.notify(&s.route.Service, api.Touch, s.route.writeBody(s.key, change{}, age))
 		s.touched(action, slide, now)
 	}
 	if slide || s.rotated {
@@ -166,20 +168,20 @@ func (s *Stream) cookieSet(action *Action, key string) {
 	case key != s.key && (s.route.Service.Cache.TTL > 0 || s.route.Expiry.CycleEvery > 0):
 		// A logout, or a new key: the session's other keys end too, which Django does not
 		// know, and to which it may have written meanwhile.
-		action.notify(&s.route.Service, changedPath, endedBody(s.key))
+		action.notify(&s.route.Service, api.Changed, endedBody(s.key))
 		action.Effects.Invalidate = s.key
 	case s.route.Service.Cache.TTL > 0:
-		action.notify(&s.route.Service, changedPath, keyBody(s.key))
+		action.notify(&s.route.Service, api.Changed, keyBody(s.key))
 		action.Effects.Invalidate = s.key
 	}
 	if s.route.Expiry.limited() && validKey(key) {
-		action.notify(&s.route.Service, touchPath, s.route.writeBody(key, change{}, 0))
+		action.notify(&s.route.Service, api.Touch, s.route.writeBody(key, change{}, 0))
 	}
 }
 
 func (a *Action) notify(s *Service, path, body string) {
 	c := s.callout(path, body)
-	c.Deferrable = path == touchPath || path == cyclePath || path == usedPath
+	c.Deferrable = path == api.Touch || path == api.Cycle || path == api.Used
 	e := a.effects()
 	e.Notify = append(e.Notify, c)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 )
 
@@ -63,7 +64,7 @@ func TestRefreshDue(t *testing.T) {
 		h := Headers{{":status", "200"}, {"server", "x"}}
 		tt.mutate(s, h)
 		action := s.Response(h, now)
-		touched := len(action.effects().Notify) == 1 && action.effects().Notify[0].Path == touchPath
+		touched := len(action.effects().Notify) == 1 && action.effects().Notify[0].Path == api.Touch
 		cookie := ""
 		for _, e := range action.Edits {
 			if e.Name == "set-cookie" {

@@ -4,13 +4,10 @@ import (
 	"strconv"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
-
-// verifyPath asks the session service whether a session that is kept in its cookie was
-// revoked, and whether its account still admits it.
-const verifyPath = "/v1/verify"
 
 // signingSkew is how far ahead of the session service's the clock of a host may be that signs
 // cookies: a session whose beginning the filter did not see counts as so much older than its
@@ -118,7 +115,7 @@ func (s *Stream) verifyCallout() Callout {
 		}
 	}
 	body = strconv.AppendInt(append(body, `,"expires":`...), s.route.Expiry.end(s.cookieSession).Unix(), 10)
-	return s.route.Service.callout(verifyPath, string(append(body, '}')))
+	return s.route.Service.callout(api.Verify, string(append(body, '}')))
 }
 
 // answers reports whether a result is of this handle, and not of the same session at another
@@ -147,5 +144,5 @@ func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 func (s *Stream) revokeCallout(of *revocationHandle) Callout {
 	body := rawjson.AppendString([]byte(`{"key":`), of.ID)
 	body = strconv.AppendInt(append(body, `,"age":`...), int64(s.route.Expiry.Policy.Age/time.Second)+1, 10)
-	return s.route.Service.callout(flushPath, string(append(body, '}')))
+	return s.route.Service.callout(api.Flush, string(append(body, '}')))
 }

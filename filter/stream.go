@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 )
 
@@ -87,7 +88,7 @@ func (s *Stream) Callout() *Callout {
 	case forLookup:
 		body := s.buffers.keyBody(s.key)
 		s.key, s.cookie.value = keyOf(body), ""
-		s.callout = s.route.Service.callout(lookupPath, body)
+		s.callout = s.route.Service.callout(api.Lookup, body)
 	case forVerify:
 		s.callout = s.verifyCallout()
 	}
@@ -321,7 +322,7 @@ func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 		action.effects().Count = DataOmitted
 	}
 	if !s.rotated && !r.cycled.IsZero() && r.used.IsZero() {
-		action.notify(&s.route.Service, usedPath, keyBody(s.key))
+		action.notify(&s.route.Service, api.Used, keyBody(s.key))
 		used := *r
 		used.used = now
 		s.touch(&action, &used)
@@ -347,7 +348,7 @@ func (s *Stream) over(r *LookupResult, now time.Time) Action {
 	}
 	s.dropped = true
 	action := s.missing()
-	action.notify(&s.route.Service, flushPath, keyBody(s.key))
+	action.notify(&s.route.Service, api.Flush, keyBody(s.key))
 	action.Effects.Invalidate = s.key
 	return action
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
@@ -182,15 +183,15 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	case u.flush && (key == "" || s.route.Signed.inUse()):
 		return s.flushedByUpstream(none)
 	case u.flush:
-		return s.waitFor(forUpstreamFlush, service.callout(flushPath, keyBody(key)))
+		return s.waitFor(forUpstreamFlush, service.callout(api.Flush, keyBody(key)))
 	case u.login != "":
-		return s.waitFor(forLogin, service.callout(loginPath, s.route.writeBody(key, u, age)))
+		return s.waitFor(forLogin, service.callout(api.Login, s.route.writeBody(key, u, age)))
 	case key != "":
-		return s.waitFor(forUpdate, service.callout(updatePath, s.route.writeBody(key, u, age)))
+		return s.waitFor(forUpdate, service.callout(api.Update, s.route.writeBody(key, u, age)))
 	case u.empty:
 		return Action{Verdict: Continue, Edits: edits}
 	}
-	return s.waitFor(forUpdate, service.callout(createPath, s.route.writeBody("", u, age)))
+	return s.waitFor(forUpdate, service.callout(api.Create, s.route.writeBody("", u, age)))
 }
 
 // updated handles the service's answer to a change. What an upstream believes to be stored

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"cloakroom/api"
 )
 
 // validate checks what no single field can say.
@@ -51,8 +53,8 @@ func (r *Route) validate(path string) error {
 	if r.Expiry.CycleEvery > 0 && r.Expiry.CycleEvery <= r.Expiry.CycleGrace {
 		bad("expiry.cycle_every", "must be more than expiry.cycle_grace")
 	}
-	if r.Expiry.CycleGrace > maxGrace {
-		bad("expiry.cycle_grace", "must be %s at most", maxGrace)
+	if r.Expiry.CycleGrace > api.MaxGrace {
+		bad("expiry.cycle_grace", "must be %s at most", api.MaxGrace)
 	}
 	if r.Expiry.CycleEvery > 0 && r.Signed.inUse() {
 		bad("expiry.cycle_every", "is not for engine.signed_cookies, whose cookies are new each time they are signed")

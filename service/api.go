@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
@@ -65,14 +66,14 @@ type answer struct {
 }
 
 var (
-	none = answer{State: "none"}
+	none = answer{State: api.StateNone}
 	// over is the answer to a write that ends the session: it was done.
-	over = answer{State: "ended"}
+	over = answer{State: api.StateEnded}
 )
 
 func live(v session.Session) answer {
 	data, omitted := shown(v)
-	return answer{State: "live", Expires: v.Expires.Unix(), Data: data, Omitted: omitted}
+	return answer{State: api.StateLive, Expires: v.Expires.Unix(), Data: data, Omitted: omitted}
 }
 
 func liveNew(v session.Session) answer {
@@ -178,7 +179,7 @@ func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
 		v, err = s.Store.Update(ctx, newest, s.change(in.writing, nil))
 		return err
 	})
-	return s.ended(answer{State: "live", Expires: v.Expires.Unix()}, v, err)
+	return s.ended(answer{State: api.StateLive, Expires: v.Expires.Unix()}, v, err)
 }
 
 func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {

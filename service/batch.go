@@ -8,30 +8,22 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
+
+	"cloakroom/api"
 )
 
-const (
-	// maxCalls bounds how many calls a batch has.
-	maxCalls = 64
-	// abreast is how many of them are worked on at once.
-	abreast = 4
-	// maxBatchAnswer is how many bytes of answers a batch gets back; a call whose
-	// answer would go beyond it is answered 413, and has to be made alone.
-	maxBatchAnswer = 512 << 10
-)
+// abreast is how many calls of a batch are handled at once.
+const abreast = 4
 
-// batchEndpoint takes several calls in one request, so that a busy proxy sends fewer
-// of them. Each line of the body is a path, a space and the call's JSON; each line of
-// the answer a call's number, from 0 on and in order, its status and its JSON. Calls of
-// one batch are made in no order.
+// batchEndpoint returns the handler of several calls in one request (see api.AppendCall), so
+// that a busy proxy sends fewer of them. Calls of one batch are made in no order.
 func batchEndpoint(s *service, calls map[string]call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()
-		lines, err := batchLines(http.MaxBytesReader(w, r.Body, maxCalls*s.maxBody()))
+		lines, err := batchLines(http.MaxBytesReader(w, r.Body, api.MaxCalls*s.maxBody()))
 		if err != nil {
 			s.fail(w, r.URL.Path, err)
 			return
@@ -46,7 +38,7 @@ func batchEndpoint(s *service, calls map[string]call) http.Handler {
 			})
 		}
 		workers.Wait()
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Content-Type", api.BatchType+"; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		w.Write(joined(results))
 	})
@@ -59,8 +51,8 @@ type result struct {
 }
 
 func (s *service) batched(ctx context.Context, calls map[string]call, line []byte) result {
-	path, body, _ := bytes.Cut(line, []byte(" "))
-	call, ok := calls[string(path)]
+	path, body := api.ParseCall(line)
+	call, ok := calls[path]
 	if !ok {
 		return result{http.StatusNotFound, problem{"no such path"}}
 	}
@@ -68,9 +60,9 @@ func (s *service) batched(ctx context.Context, calls map[string]call, line []byt
 	out, err := call(ctx, bytes.NewReader(body))
 	r := result{http.StatusOK, out}
 	if err != nil {
-		r.status, r.body = s.problem(string(path), err)
+		r.status, r.body = s.problem(path, err)
 	}
-	s.metrics.observed(string(path), r.status, start)
+	s.metrics.observed(path, r.status, start)
 	return r
 }
 
@@ -85,8 +77,8 @@ func batchLines(body io.Reader) (lines [][]byte, err error) {
 			return lines, nil
 		case err != nil && err != io.EOF:
 			return nil, bodyError(err)
-		case len(lines) == maxCalls:
-			return nil, fmt.Errorf("%w: a batch has up to %d calls", errRequest, maxCalls)
+		case len(lines) == api.MaxCalls:
+			return nil, fmt.Errorf("%w: a batch has up to %d calls", errRequest, api.MaxCalls)
 		}
 		if line = bytes.TrimSuffix(line, []byte("\n")); len(line) == 0 {
 			return nil, fmt.Errorf("%w: a batch has no empty lines", errRequest)
@@ -96,8 +88,9 @@ func batchLines(body io.Reader) (lines [][]byte, err error) {
 }
 
 func joined(results []result) []byte {
-	var out, line bytes.Buffer
-	encoder := json.NewEncoder(&line) // ends with a line's end
+	var out []byte
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
 	for i, r := range results {
 		line.Reset()
@@ -106,13 +99,12 @@ func joined(results []result) []byte {
 			r.status = http.StatusInternalServerError
 			_ = encoder.Encode(problem{http.StatusText(r.status)})
 		}
-		if out.Len()+line.Len() > maxBatchAnswer {
+		if len(out)+line.Len() > api.MaxBatchBytes {
 			line.Reset()
-			r.status = http.StatusRequestEntityTooLarge
+			r.status = api.TooLarge
 			_ = encoder.Encode(problem{"the batch's answer is too large: ask alone"})
 		}
-		out.WriteString(strconv.Itoa(i) + " " + strconv.Itoa(r.status) + " ")
-		line.WriteTo(&out)
+		out = api.AppendResult(out, i, r.status, bytes.TrimSuffix(line.Bytes(), []byte("\n")))
 	}
-	return out.Bytes()
+	return out
 }

@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 )
 
-// maxGrace is how long an old key may live on, in seconds.
-const maxGrace = 24 * 60 * 60
+// maxGrace is api.MaxGrace in seconds.
+const maxGrace = int64(api.MaxGrace / time.Second)
 
 type cycleRequest struct {
 	Key *string `json:"key"`
@@ -39,7 +40,7 @@ func (s *service) cycle(ctx context.Context, in cycleRequest) (answer, error) {
 			return none, err
 		}
 		if session.CycleOf(v.Data).Next != nil {
-			return answer{State: "live", Expires: v.Expires.Unix()}, nil
+			return answer{State: api.StateLive, Expires: v.Expires.Unix()}, nil
 		}
 		a, err := s.cycleFrom(ctx, v, in.Grace)
 		if !errors.Is(err, errOvertaken) {
@@ -88,7 +89,7 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	if err != nil {
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
 	}
-	return answer{State: "live", Expires: v.Expires.Unix()}, s.addSuccessor(ctx, v.Key, successor.Key)
+	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, s.addSuccessor(ctx, v.Key, successor.Key)
 }
 
 // addSuccessor notes by what a key was replaced. A session has a few: of more the first are
@@ -117,7 +118,7 @@ func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
 		v.Data, err = mergePatch(v.Data, json.RawMessage(`{"`+session.UsedKey+`":`+strconv.FormatInt(s.Now().Unix(), 10)+`}`))
 		return v, err
 	})
-	return answer{State: "live", Expires: v.Expires.Unix()}, err
+	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, err
 }
 
 // lineage is for how long it is known which key a key replaced. No client uses an old key for

@@ -6,11 +6,9 @@ import (
 	"net/http"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 )
-
-// maxHold bounds how long a request for the feed is kept open.
-const maxHold = 5 * time.Second
 
 type feedRequest struct {
 	After string `json:"after"`
@@ -29,8 +27,8 @@ type feedAnswer struct {
 func feedEndpoint(s *service) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := decode[feedRequest](http.MaxBytesReader(w, r.Body, 4<<10))
-		if err == nil && (in.Hold < 0 || in.Hold > maxHold.Milliseconds()) {
-			err = fmt.Errorf("%w: hold must be from 0 to %d milliseconds", errRequest, maxHold.Milliseconds())
+		if err == nil && (in.Hold < 0 || in.Hold > api.MaxHold.Milliseconds()) {
+			err = fmt.Errorf("%w: hold must be from 0 to %d milliseconds", errRequest, api.MaxHold.Milliseconds())
 		}
 		if err == nil && s.Feed == nil {
 			err = fmt.Errorf("%w: there is no feed", session.ErrUnavailable)

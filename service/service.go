@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloakroom/api"
 	"cloakroom/session"
 )
 
@@ -107,19 +108,19 @@ func (c Config) withDefaults() Config {
 func (s *service) routes() http.Handler {
 	mux := http.NewServeMux()
 	calls := map[string]call{
-		"/v1/lookup":  calling(s, "/v1/lookup", s.lookup),
-		"/v1/create":  calling(s, "/v1/create", s.create),
-		"/v1/update":  calling(s, "/v1/update", s.update),
-		"/v1/touch":   calling(s, "/v1/touch", s.touch),
-		"/v1/rotate":  calling(s, "/v1/rotate", s.rotate),
-		"/v1/login":   calling(s, "/v1/login", s.login),
-		"/v1/flush":   calling(s, "/v1/flush", s.flush),
-		"/v1/changed": calling(s, "/v1/changed", s.changed),
-		"/v1/cycle":   calling(s, "/v1/cycle", s.cycle),
-		"/v1/used":    calling(s, "/v1/used", s.used),
-		"/v1/verify":  calling(s, "/v1/verify", s.verify),
+		api.Lookup:  calling(s, api.Lookup, s.lookup),
+		api.Create:  calling(s, api.Create, s.create),
+		api.Update:  calling(s, api.Update, s.update),
+		api.Touch:   calling(s, api.Touch, s.touch),
+		api.Rotate:  calling(s, api.Rotate, s.rotate),
+		api.Login:   calling(s, api.Login, s.login),
+		api.Flush:   calling(s, api.Flush, s.flush),
+		api.Changed: calling(s, api.Changed, s.changed),
+		api.Cycle:   calling(s, api.Cycle, s.cycle),
+		api.Used:    calling(s, api.Used, s.used),
+		api.Verify:  calling(s, api.Verify, s.verify),
 	}
-	handlers := map[string]http.Handler{"/v1/batch": batchEndpoint(s, calls), "/v1/feed": feedEndpoint(s)}
+	handlers := map[string]http.Handler{api.Batch: batchEndpoint(s, calls), api.Feed: feedEndpoint(s)}
 	for path, call := range calls {
 		handlers[path] = endpoint(s, call)
 	}

@@ -29,10 +29,38 @@ type FeedPage struct {
 	Gap bool
 }
 
-// SessionEvent is the event of one session that ended or changed. It holds the
-// key's hash (KeyHash) in hexadecimal. Whoever does not know an event's letter must take
-// it for one of all sessions.
+// EventAll is the event of all sessions. Any text that is no other event counts as it.
+const EventAll = "*"
+
+// SessionEvent returns the event of one session that ended or changed: "h" and the key's hash
+// (KeyHash) in hexadecimal.
 func SessionEvent(key string) string { return "h" + strconv.FormatUint(KeyHash(key), 16) }
 
-// UserEvent is the event of all sessions of a user.
+// UserEvent returns the event of all sessions of a user: "u" and the user's ID.
 func UserEvent(id string) string { return "u" + id }
+
+// EventKind is what an event is about.
+type EventKind uint8
+
+// The kinds of events. The zero value is the one that invalidates most.
+const (
+	AllSessions EventKind = iota
+	OneSession            // with the key's hash
+	OneUser               // with the user's ID
+)
+
+// ParseEvent parses an event.
+func ParseEvent(event string) (kind EventKind, keyHash uint64, user string) {
+	if event == "" {
+		return AllSessions, 0, ""
+	}
+	switch rest := event[1:]; event[0] {
+	case 'h':
+		if hash, err := strconv.ParseUint(rest, 16, 64); err == nil {
+			return OneSession, hash, ""
+		}
+	case 'u':
+		return OneUser, 0, rest
+	}
+	return AllSessions, 0, ""
+}

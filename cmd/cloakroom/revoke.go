@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/django"
@@ -64,7 +65,7 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	for _, key := range ended {
-		if err := c.publish(ctx, a, sessions, session.SessionEvent(key), "/v1/changed", map[string]any{"key": key}); err != nil {
+		if err := c.publish(ctx, a, sessions, session.SessionEvent(key), api.Changed, map[string]any{"key": key}); err != nil {
 			return err
 		}
 	}
@@ -105,7 +106,7 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 	if !c.Before.IsZero() {
 		flush["before"] = c.Before.Unix()
 	}
-	if err := c.publish(ctx, a, sessions, session.UserEvent(c.User), "/v1/flush", flush); err != nil {
+	if err := c.publish(ctx, a, sessions, session.UserEvent(c.User), api.Flush, flush); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -150,7 +151,7 @@ func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.S
 	if err := service.Revoke(ctx, sessions, session.RevokedSession(id), now, now, c.SignedAge); err != nil {
 		return err
 	}
-	if err := c.publish(ctx, a, sessions, session.SessionEvent(id), "/v1/changed", map[string]any{"key": id}); err != nil {
+	if err := c.publish(ctx, a, sessions, session.SessionEvent(id), api.Changed, map[string]any{"key": id}); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -2,21 +2,15 @@ package worker
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 	"unsafe"
 
+	"cloakroom/api"
 	"cloakroom/filter"
 )
 
-// batchPath takes several calls in one request: a line for each, of its path, a space and its
-// JSON; and answers a line for each, in the same order, of its number from 0 on, its status
-// and its JSON.
-const batchPath = "/v1/batch"
-
-// maxBatch is how many calls one callout carries.
-const maxBatch = 32
+// maxBatch is how many calls one callout carries, of the api.MaxCalls that the service takes.
+const maxBatch = api.MaxCalls / 2
 
 // maxQueued bounds the calls that wait to be batched.
 const maxQueued = 2 * maxWaiting
@@ -24,8 +18,7 @@ const maxQueued = 2 * maxWaiting
 // overlapAfter is for how long a callout may be under way before the next is sent beside it.
 const overlapAfter = 5 * time.Millisecond
 
-// tooLarge is the status of a call whose answer has no room in the batch's: it is to be sent
-// alone.
+// tooLarge is api.TooLarge as a status.
 const tooLarge = "413"
 
 // batcher batches the callouts of one worker to one session service. While one is under way
@@ -56,8 +49,8 @@ type Call struct {
 
 // ContentType returns that of the callout's body.
 func (c *Call) ContentType() string {
-	if c.Path == batchPath {
-		return "text/plain"
+	if c.Path == api.Batch {
+		return api.BatchType
 	}
 	return "application/json"
 }
@@ -80,8 +73,8 @@ func (w *Worker) batcher(to *filter.Destination) *batcher {
 // not queued again.
 func (w *Worker) send(p pendingCall) {
 	b := w.batcher(p.callout.To)
-	if strings.IndexByte(p.callout.Body, '\n') >= 0 {
-		w.sendNow(b, []pendingCall{p}) // it would be two lines of a batch
+	if !api.Batchable(p.callout.Body) {
+		w.sendNow(b, []pendingCall{p})
 		return
 	}
 	if p.callout.Deferrable && slices.ContainsFunc(b.queue, func(q pendingCall) bool { return q.callout == p.callout }) {
@@ -110,7 +103,7 @@ func (b *batcher) next(w *Worker) {
 		call := w.newCall()
 		rest := b.queue
 		for len(rest) > 0 && len(call.pending) < maxBatch {
-			if p := rest[0]; p.stream == nil || p.stream.serial == p.serial || !isLookup(p.callout.Path) {
+			if p := rest[0]; p.stream == nil || p.stream.serial == p.serial || !api.ReadOnly(p.callout.Path) {
 				call.pending = append(call.pending, p)
 			}
 			rest = rest[1:]
@@ -125,9 +118,6 @@ func (b *batcher) next(w *Worker) {
 		w.dispatch(b, call)
 	}
 }
-
-// isLookup reports whether a call is of use to the stream alone that it is for.
-func isLookup(path string) bool { return path == "/v1/lookup" || path == "/v1/verify" }
 
 func (w *Worker) sendNow(b *batcher, pending []pendingCall) {
 	call := w.newCall()
@@ -145,10 +135,10 @@ func (w *Worker) dispatch(b *batcher, call *Call) {
 		body := call.body[:0]
 		for i := range call.pending {
 			c := &call.pending[i].callout
-			body = append(append(append(append(body, c.Path...), ' '), c.Body...), '\n')
+			body = api.AppendCall(body, c.Path, c.Body)
 			call.Timeout = max(call.Timeout, c.Timeout)
 		}
-		call.body, call.Path, call.Body = body, batchPath, textOf(body)
+		call.body, call.Path, call.Body = body, api.Batch, textOf(body)
 	}
 	w.Count(CalloutsCounter)
 	w.out.Calls = append(w.out.Calls, call)
@@ -238,10 +228,8 @@ func split(dst []filter.Answer, a filter.Answer, n int) []filter.Answer {
 	}
 	first, rest := len(dst), a.Body
 	for i := range n {
-		line, more, ended := strings.Cut(rest, "\n")
-		number, line, _ := strings.Cut(line, " ")
-		status, body, ok := strings.Cut(line, " ")
-		if !ended || !ok || number != strconv.Itoa(i) || (i == n-1 && more != "") {
+		status, body, more, ok := api.CutResult(rest, i)
+		if !ok || (i == n-1 && more != "") {
 			return append(dst[:first], slices.Repeat([]filter.Answer{{Status: filter.Unreadable}}, n)...)
 		}
 		dst, rest = append(dst, filter.Answer{Status: status, Body: body}), more

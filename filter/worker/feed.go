@@ -4,15 +4,14 @@ import (
 	"strconv"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/filter"
+	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
 
-// feedPath is the session service's feed of sessions that ended or changed.
-const feedPath = "/v1/feed"
-
-// hold is for how long the service may keep a poll of the feed open. Each answer, an empty
-// one too, says that nothing was missed.
+// hold is for how long the service may hold a poll of the feed, of the api.MaxHold that it
+// would. Each answer, an empty one too, says that nothing was missed.
 const hold = time.Second
 
 // MaxFeedSilence is for how long the cache is used after the last poll of the feed was sent
@@ -50,26 +49,12 @@ type invalidator interface {
 // fresh reports whether the cache may be used.
 func (f *feed) fresh(now time.Time) bool { return within(MaxFeedSilence, f.heard, now) }
 
-// The events, as texts:
-//
-//	h0123456789abcdef  the session whose key has this hash (session.KeyHash), in hexadecimal
-//	u42                all sessions of the user 42
-//	*                  all sessions
-//
-// What is none of them counts as all sessions.
-const everything = "*"
-
 func (f *feed) apply(event string) {
-	if event == "" {
-		event = everything
-	}
-	what, rest := event[0], event[1:]
-	hash, err := strconv.ParseUint(rest, 16, 64)
-	switch {
-	case what == 'h' && err == nil:
+	switch kind, hash, user := session.ParseEvent(event); kind {
+	case session.OneSession:
 		f.invalidator.invalidateHash(hash)
-	case what == 'u':
-		f.invalidator.invalidateUser(rest)
+	case session.OneUser:
+		f.invalidator.invalidateUser(user)
 	default:
 		f.invalidator.invalidateAll()
 	}
@@ -87,7 +72,7 @@ func (f *feed) poll(now time.Time) (filter.Callout, bool) {
 	f.asked, f.sent, f.eager = true, now, false
 	body := append([]byte(`{"after":`), rawjson.AppendString(nil, f.cursor)...)
 	body = strconv.AppendInt(append(body, `,"hold":`...), wait.Milliseconds(), 10)
-	c := f.service.Callout(feedPath, string(append(body, '}')))
+	c := f.service.Callout(api.Feed, string(append(body, '}')))
 	c.Timeout = wait + f.service.Timeout
 	return c, true
 }
@@ -106,7 +91,7 @@ func (f *feed) polled(a filter.Answer) bool {
 		return false
 	}
 	if value(members, "gap") != "false" || f.cursor == "" {
-		events = []string{everything}
+		events = []string{session.EventAll}
 	}
 	for _, event := range events {
 		f.add(event)
@@ -124,7 +109,7 @@ const (
 
 func (f *feed) add(event string) {
 	if len(event) > maxEvent {
-		event = everything
+		event = session.EventAll
 	}
 	f.apply(event)
 	f.seq++

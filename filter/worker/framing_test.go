@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"cloakroom/api"
 	"cloakroom/filter"
+	"cloakroom/session"
 )
 
 // feedAnswer is the service's response to a poll, which it writes by encoding/json.
@@ -66,11 +68,11 @@ func FuzzFeed(f *testing.F) {
 func checkPolled(t *testing.T, f *feed, want feedAnswer) {
 	t.Helper()
 	if want.Gap {
-		want.Events = []string{everything}
+		want.Events = []string{session.EventAll}
 	}
 	for i, event := range want.Events {
 		if len(event) > maxEvent {
-			want.Events[i] = everything
+			want.Events[i] = session.EventAll
 		}
 	}
 	if last := want.Events[max(0, len(want.Events)-maxRecent):]; f.seq != uint64(len(want.Events)) || !slices.Equal(f.recent, last) || f.cursor != want.Cursor {
@@ -96,7 +98,7 @@ func FuzzLines(f *testing.F) {
 		for len(calls) > 0 {
 			c := calls[0]
 			calls = calls[1:]
-			if c.Path != batchPath {
+			if c.Path != api.Batch {
 				got = append(got, c.Path+" "+c.Body)
 			} else {
 				lines := strings.SplitAfter(c.Body, "\n")

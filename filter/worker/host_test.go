@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/filter"
 )
 
@@ -86,7 +87,7 @@ func (h *host) do(o *Output, s *Stream) {
 		switch {
 		case h.refuse != nil && h.refuse(c):
 			h.do(h.w.Refused(c, h.now), s)
-		case c.Path == feedPath:
+		case c.Path == api.Feed:
 			h.polls = append(h.polls, c)
 		default:
 			h.sent = append(h.sent, c)
@@ -161,7 +162,7 @@ func (h *host) answer(respond func(path, body string) (status, answer string)) {
 	c := h.sent[0]
 	h.sent = h.sent[1:]
 	status, body := "200", ""
-	if c.Path == batchPath {
+	if c.Path == api.Batch {
 		for i, line := range strings.Split(strings.TrimSuffix(c.Body, "\n"), "\n") {
 			path, text, _ := strings.Cut(line, " ")
 			status, answer := respond(path, text)

@@ -35,7 +35,7 @@ func (s *Store) Feed(ctx context.Context) (session.Feed, error) {
 		return nil, unavailable(err)
 	}
 	if n == 0 {
-		err = f.Publish(ctx, "*")
+		err = f.Publish(ctx, session.EventAll)
 	}
 	return f, err
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/session"
 )
 
@@ -148,7 +149,7 @@ func (d *doctor) look(at, key string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	text, err := d.send(http.MethodPost, at+"/v1/lookup", string(body), http.StatusOK)
+	text, err := d.send(http.MethodPost, at+api.Lookup, string(body), http.StatusOK)
 	if err != nil {
 		return found{}, err
 	}

@@ -1,0 +1,50 @@
+// Package api is the wire contract between the filter and the session service, which both
+// import: paths, limits, the framing of batches, and the feed. Requests and responses are JSON
+// by POST; a session's key is in the body, never in a path. docs/reference.md has the paths'
+// meaning.
+package api
+
+import "time"
+
+// The paths of the calls, which may be made alone or in a batch.
+const (
+	Lookup  = "/v1/lookup"  // returns a session
+	Verify  = "/v1/verify"  // reports whether a session in a signed cookie is revoked
+	Create  = "/v1/create"  // creates a session
+	Update  = "/v1/update"  // patches a session's data
+	Rotate  = "/v1/rotate"  // replaces a session's key
+	Login   = "/v1/login"   // creates the session of a user
+	Touch   = "/v1/touch"   // moves a session's expiry
+	Flush   = "/v1/flush"   // ends a session, or all of a user
+	Cycle   = "/v1/cycle"   // adds a key to a session
+	Used    = "/v1/used"    // reports that a client has sent an added key
+	Changed = "/v1/changed" // reports that somebody else has changed or ended a session
+)
+
+// The other paths.
+const (
+	Batch = "/v1/batch" // several calls in one request
+	Feed  = "/v1/feed"  // the events after a cursor
+)
+
+// The states of a session in a response.
+const (
+	StateNone  = "none"
+	StateLive  = "live"
+	StateEnded = "ended" // by the call that is answered
+)
+
+// MaxGrace bounds how long a key is accepted after the first use of the one that replaced it.
+const MaxGrace = 24 * time.Hour
+
+// MaxHold bounds how long the service holds a request for the feed.
+const MaxHold = 5 * time.Second
+
+// Calls returns the paths of all calls that a batch may carry.
+func Calls() []string {
+	return []string{Lookup, Verify, Create, Update, Rotate, Login, Touch, Flush, Cycle, Used, Changed}
+}
+
+// ReadOnly reports whether a call changes nothing: where the client that waits for it is gone,
+// it need not be made.
+func ReadOnly(path string) bool { return path == Lookup || path == Verify }
