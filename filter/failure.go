@@ -33,7 +33,11 @@ func Reason(a Answer) string {
 		}
 		return c
 	}, strings.ToValidUTF8(a.Body[:min(len(a.Body), maxReason)], ""))
-	return strings.TrimSpace("it answers " + strings.ToValidUTF8(a.Status, "?") + ": " + text)
+	reason := "it answers " + strings.ToValidUTF8(a.Status, "?")
+	if text = strings.TrimSpace(text); text != "" {
+		reason += ": " + text
+	}
+	return reason
 }
 
 // notAnswered returns a NoAnswer with its reason.

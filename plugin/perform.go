@@ -39,7 +39,7 @@ func (p *pluginContext) perform(o *worker.Output, s *worker.Stream, d worker.Dir
 			p.close(s)
 		}
 		for _, warning := range o.Warnings {
-			p.warn(warning)
+			proxywasm.LogWarnf("cloakroom: %s", warning)
 		}
 		for i := range o.Writes {
 			p.write(&o.Writes[i])

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -22,7 +23,6 @@ type pluginContext struct {
 	worker     *worker.Worker
 	sharedKeys []string
 	counters   counters
-	warnings   limiter
 	// at is when the callback at hand, or one shortly before it, began.
 	at    time.Time
 	quick bool           // ticks come every millisecond
@@ -42,7 +42,7 @@ type pluginContext struct {
 // one it had, or does not start.
 func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 	text, err := proxywasm.GetPluginConfiguration()
-	if err != nil && err != types.ErrorStatusNotFound {
+	if err != nil && !errors.Is(err, types.ErrorStatusNotFound) {
 		proxywasm.LogCriticalf("cloakroom: the plugin configuration cannot be read: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
@@ -111,26 +111,3 @@ func (p *pluginContext) setTicks(quick bool) {
 }
 
 func (p *pluginContext) logError(err error) { proxywasm.LogErrorf("cloakroom: %v", err) }
-
-// warn logs a warning; a storm of them becomes one a second.
-func (p *pluginContext) warn(message string) {
-	if suppressed, ok := p.warnings.pass(p.at); ok {
-		proxywasm.LogWarnf("cloakroom: %s (%d more warnings were left out before this)", message, suppressed)
-	}
-}
-
-// limiter lets one event a second pass and counts the others.
-type limiter struct {
-	next       time.Time
-	suppressed int
-}
-
-func (l *limiter) pass(now time.Time) (suppressed int, ok bool) {
-	if wait := l.next.Sub(now); wait > 0 && wait <= time.Second { // longer is a clock that was set back
-		l.suppressed++
-		return 0, false
-	}
-	suppressed = l.suppressed
-	l.next, l.suppressed = now.Add(time.Second), 0
-	return suppressed, true
-}

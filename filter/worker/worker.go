@@ -56,6 +56,7 @@ type Worker struct {
 	counts    [filter.NumOutcomes + 1]uint64
 	spare     []*Call
 	answers   []filter.Answer // of the batch at hand
+	warnings  limiter
 }
 
 // New returns a worker with a configuration.
@@ -90,7 +91,7 @@ type Output struct {
 	// Calls are to be sent. The answer to each is given to CalloutDone; one that the host
 	// refused to send, to Refused, when all of the Output was carried out.
 	Calls []*Call
-	// Warnings are for the operator.
+	// Warnings are for the log, one a second at the most.
 	Warnings []string
 	// Soon asks for the next Tick in a millisecond, and not after Housekeeping.
 	Soon bool
@@ -337,5 +338,3 @@ func (w *Worker) Counts(do func(counter filter.Outcome, n uint64)) {
 
 // CalloutsCounter is the counter of callouts.
 const CalloutsCounter = filter.Outcome(filter.NumOutcomes)
-
-func (w *Worker) warn(message string) { w.out.Warnings = append(w.out.Warnings, message) }
