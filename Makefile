@@ -108,6 +108,19 @@ test: setup build ## every test, Envoy and Django included
 	cat build/test/*.txt || failed=1; \
 	exit $$failed
 
+.PHONY: update
+update: setup build ## write the golden files and the generated tables anew
+	@CLOAKROOM_UPDATE=1 $(GO) test -count=1 -timeout 15m ./filter ./hostsim ./tests/transcripts ./tests/steps ./tests/differential -run 'Reference|Transcript$$|Guide|HostsAgree'
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: tools ## every fuzz target, for FUZZTIME each
+	@grep -rl --include='*_test.go' --exclude-dir=build '^func Fuzz' . | xargs -n 1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$package/*_test.go | cut -d' ' -f2); do \
+			echo "$$package $$target"; (cd $$package && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
+		done; \
+	done
+
 .PHONY: bench
 bench: setup build ## what the filter costs in Envoy, in one run
 	@$(GO) run ./tests/bench

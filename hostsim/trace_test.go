@@ -1,16 +1,14 @@
 package hostsim_test
 
 import (
-	"flag"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"cloakroom/hostsim"
+	"cloakroom/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write golden files")
 
 // TestTranscript has a request that uses calls of every shape.
 func TestTranscript(t *testing.T) {
@@ -30,7 +28,7 @@ func TestTranscript(t *testing.T) {
 	if rec.Code != 403 {
 		t.Fatalf("got %d, want 403", rec.Code)
 	}
-	transcript.Golden(t, "testdata/transcript.golden", *update)
+	transcript.Golden(t, "testdata/transcript.golden", golden.Updating())
 }
 
 // fakeTest notes what Golden says of a transcript.

@@ -1,23 +1,20 @@
 package differential
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"cloakroom/internal/golden"
 	"cloakroom/tests/stack"
 )
-
-var update = flag.Bool("update", false, "write hostsim/CASES.md")
 
 const tableHead = `# What hostsim was held against
 
 Each row is one request through a probe plugin that is run, unchanged, in Envoy 1.40.0, in Envoy 1.36.2 and in hostsim; what
 the plugin logged and what the client got is compared with Envoy 1.40.0. Made by
-` + "`go test ./tests/differential -update`" + `; the test fails where it is not true.
+` + "`make update`" + `; the test fails where it is not true.
 
 | case | what the probe does, callback by callback | Envoy 1.36.2 | hostsim |
 |---|---|---|---|
@@ -49,14 +46,5 @@ func checkTable(t *testing.T, table string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(root, "hostsim", "CASES.md")
-	if *update {
-		if err := os.WriteFile(path, []byte(table), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if text, err := os.ReadFile(path); err != nil || string(text) != table {
-		t.Errorf("hostsim/CASES.md is not what was seen (%v): go test ./tests/differential -update", err)
-	}
+	golden.File(t, filepath.Join(root, "hostsim", "CASES.md"), table)
 }
