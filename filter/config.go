@@ -152,7 +152,7 @@ func (r *Route) apply(path string, layer any, env func(string) (string, bool)) e
 // fields is the configuration's one table: what can be said, where it goes.
 func (r *Route) fields(env func(string) (string, bool)) object {
 	return object{
-		{"mode", choice(&r.Mode, "required", "optional", "off"), "whether a request needs a live session"},
+		{"mode", choice(&r.Mode, "required", "optional", "off"), "whether a request needs a live session; `off` checks none"},
 		{"cookie", object{
 			{"name", text(&r.Cookie.Name), "SESSION_COOKIE_NAME"},
 			{"domain", text(&r.Cookie.Domain), "SESSION_COOKIE_DOMAIN; empty: this host only"},
@@ -166,65 +166,65 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"service", object{
 				{"cluster", text(&r.Service.Cluster), "the Envoy cluster of the session service"},
 				{"authority", text(&r.Service.Authority), "the :authority of callouts"},
-				{"timeout", duration(&r.Service.Timeout), "how long a callout may take"},
-				{"token", secret(&r.Service.Token, env), "what proves the filter to the service; ${NAME} reads the VM's environment"},
+				{"timeout", duration(&r.Service.Timeout), "how long a callout may take before it counts as not answered"},
+				{"token", secret(&r.Service.Token, env), "the bearer token of callouts, the service's CLOAKROOM_TOKEN; `${NAME}` is replaced from the VM's environment"},
 				{"cache", object{
-					{"ttl", duration(&r.Service.Cache.TTL), "how long a session is believed without another look; 0s: never"},
-					{"negative_ttl", duration(&r.Service.Cache.NegativeTTL), "how long a key is believed to be no session's"},
-					{"stale", duration(&r.Service.Cache.Stale), "how old what is known may be during an outage, with on_unavailable: stale"},
-					{"entries", count(&r.Service.Cache.Entries), "how many sessions each worker remembers; the general configuration's counts"},
-					{"bytes", count(&r.Service.Cache.Bytes), "how much memory each worker spends on it"},
+					{"ttl", duration(&r.Service.Cache.TTL), "how long a cached session is used before it is looked up again; 0s: no cache"},
+					{"negative_ttl", duration(&r.Service.Cache.NegativeTTL), "the same for a key that no session has"},
+					{"stale", duration(&r.Service.Cache.Stale), "how old a cached session may be that is used during an outage, with `on_unavailable: stale`"},
+					{"entries", count(&r.Service.Cache.Entries), "the number of sessions that each worker caches; a route cannot change it"},
+					{"bytes", count(&r.Service.Cache.Bytes), "the memory of each worker's cache, in bytes; a route cannot change it"},
 				}, "what is remembered of sessions"},
 			}, "sessions are looked up in the session service"},
 			{"signed_cookies", object{
-				{"secret_key", secret(&r.Signed.SecretKey, env), "SECRET_KEY; ${NAME} reads the VM's environment"},
-				{"secret_key_fallbacks", secrets(&r.Signed.Fallbacks, env), "SECRET_KEY_FALLBACKS; a ${NAME} may hold several, with spaces between"},
-				{"revocable", boolean(&r.Signed.Revocable), "sessions can be ended before their time: engine.service is asked whether they were"},
+				{"secret_key", secret(&r.Signed.SecretKey, env), "SECRET_KEY; `${NAME}` is replaced from the VM's environment"},
+				{"secret_key_fallbacks", secrets(&r.Signed.Fallbacks, env), "SECRET_KEY_FALLBACKS; a `${NAME}` may hold several, separated by spaces"},
+				{"revocable", boolean(&r.Signed.Revocable), "look up at `engine.service` whether a session was revoked, or its account refuses it"},
 			}, "sessions are in their cookies, as Django's signed_cookies engine signs them"},
 		}, "where sessions live"},
 		{"expiry", object{
 			{"age", duration(&r.Expiry.Policy.Age), "SESSION_COOKIE_AGE"},
 			{"at_browser_close", boolean(&r.Expiry.Policy.AtBrowserClose), "SESSION_EXPIRE_AT_BROWSER_CLOSE"},
 			{"save_every_request", boolean(&r.Expiry.SaveEveryRequest), "SESSION_SAVE_EVERY_REQUEST: each request moves the expiry"},
-			{"refresh_every", duration(&r.Expiry.RefreshEvery), "move the expiry, and note that a session is used, no more often than this"},
-			{"idle", duration(&r.Expiry.Idle), "end a session that was not used for so long; 0s: no limit"},
-			{"absolute", duration(&r.Expiry.Absolute), "end a session so long after it began, however much it is used; a login by Django goes on with the visitor's session, one by x-session-login begins anew; 0s: no limit"},
-			{"cycle_every", duration(&r.Expiry.CycleEvery), "give a session a new key when the one it has is so old; 0s: never"},
-			{"cycle_grace", duration(&r.Expiry.CycleGrace), "how long an old key is good after the new one was first used; a later use ends the session for everybody"},
+			{"refresh_every", duration(&r.Expiry.RefreshEvery), "the least time between two writes that move a session's expiry or note its use"},
+			{"idle", duration(&r.Expiry.Idle), "end a session that was not used for this long; 0s: no limit"},
+			{"absolute", duration(&r.Expiry.Absolute), "end a session this long after it began, however much it is used; a login by Django continues the visitor's session, one by `x-session-login` begins a new one; 0s: no limit"},
+			{"cycle_every", duration(&r.Expiry.CycleEvery), "rotate a session's key when the key is this old; 0s: never"},
+			{"cycle_grace", duration(&r.Expiry.CycleGrace), "how long the previous key is accepted after the first use of the new one; a later use ends the session"},
 		}, "when sessions end"},
 		{"login", object{
 			{"url", text(&r.Login.URL), "LOGIN_URL"},
-			{"next_param", text(&r.Login.NextParam), "the query parameter that carries the way back"},
+			{"next_param", text(&r.Login.NextParam), "the query parameter with the URL to return to"},
 		}, "where a person without a session is sent"},
 		{"logout", object{
-			{"path", text(&r.Logout.Path), "a POST to this path ends the session; empty: none does"},
+			{"path", text(&r.Logout.Path), "a POST to this path ends the session; empty: no path does"},
 			{"redirect", text(&r.Logout.Redirect), "LOGOUT_REDIRECT_URL"},
-			{"trusted_origins", texts(&r.Logout.TrustedOrigins), `CSRF_TRUSTED_ORIGINS: who may log out besides the site itself, such as "https://www.example.com", "https://*.example.com"; "null" for browsers that hide the origin`},
+			{"trusted_origins", texts(&r.Logout.TrustedOrigins), `CSRF_TRUSTED_ORIGINS: origins besides the site's own from which the logout path is accepted, such as "https://www.example.com", "https://*.example.com"; "null" for browsers that hide the origin`},
 		}, "the filter's own logout"},
 		{"identity", object{
-			{"user_key", text(&r.Identity.UserKey), "the session key that makes a session a user's; empty: any session will do"},
-			{"auth_backends", texts(&r.Identity.AuthBackends), "AUTHENTICATION_BACKENDS: a session that was logged in by another is nobody's; empty: any will do"},
-			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key that fills each"},
+			{"user_key", text(&r.Identity.UserKey), "the session key without which a session has no user; empty: every session has one"},
+			{"auth_backends", texts(&r.Identity.AuthBackends), "AUTHENTICATION_BACKENDS: a session that another backend logged in is anonymous; empty: all are accepted"},
+			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key whose value each carries"},
 			{"data_header", text(&r.Identity.DataHeader), "the request header with the session's data; empty: none"},
-			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications keep there; without any the header is not sent`},
-			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "how large its value may be; keys that have no room are left out, the largest first, and named in a header of the same name with `-omitted`"},
+			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications store there; empty: the header is not sent`},
+			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "the size of its value, in bytes; keys beyond that are left out, the largest first, and named in a header of the same name with `-omitted`"},
 		}, "what upstreams learn"},
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
-		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow", "stale"), "while the session service gives no answer: 503, on as anonymous, or by what was known"},
+		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow", "stale"), "without a usable answer of the session service: 503, pass as anonymous, or use a cached session up to `cache.stale` old"},
 		{"forward_cookie", boolean(&r.ForwardCookie), "whether the upstream gets the session cookie"},
-		{"end_streams", boolean(&r.EndStreams), "close what is still open (WebSocket, server-sent events, gRPC) when its session ends"},
+		{"end_streams", boolean(&r.EndStreams), "close open streams (WebSocket, server-sent events, gRPC) when their session ends"},
 		{"accept_updates", boolean(&r.AcceptUpdates), "whether the upstream may change the session by `x-session-*` response headers"},
-		{"responses", choice(&r.Responses, "process", "skip"), "with skip response headers are left alone, as ext_authz leaves them: no `Vary: Cookie`, and what the upstream does to the session cookie, or says in `x-session-*`, is not seen"},
-		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with mode: required only"},
+		{"responses", choice(&r.Responses, "process", "skip"), "with `skip` response headers are not processed, as in ext_authz: no `Vary: Cookie`, and the upstream's session cookie and `x-session-*` have no effect"},
+		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with `mode: required` only"},
 	}
 }
 
 // general returns the fields of the general configuration alone.
 func general(routes map[string]any, metadata *bool, more *[]string) []field {
 	return []field{
-		{"strip_headers", texts(more), "request headers that are removed from clients' requests on every route, besides those that the configuration of any route sets: those that a route's metadata sets"},
-		{"route_metadata", boolean(metadata), "whether routes may carry configuration in their metadata; false spares each request the question, and what stands there is not read"},
-		{"routes", byName(routes), "by Envoy route name: the same keys, over the above"},
+		{"strip_headers", texts(more), "request headers that are removed from clients' requests on every route, besides those that this configuration sets; needed for those that a route's metadata sets"},
+		{"route_metadata", boolean(metadata), "whether routes may carry configuration in their metadata; `false` saves each request a host call, and ignores it"},
+		{"routes", byName(routes), "by Envoy route name: the same fields, which replace the above on that route"},
 	}
 }
 

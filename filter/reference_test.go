@@ -2,44 +2,18 @@ package filter
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"sort"
 	"strings"
 	"testing"
+
+	"cloakroom/internal/golden"
 )
 
-var update = flag.Bool("update", false, "rewrite the table in README.md")
-
-const (
-	readme     = "../README.md"
-	tableStart = "<!-- configuration: made by go test ./filter -run README -update -->\n"
-	tableEnd   = "<!-- /configuration -->"
-)
-
-// TestREADMEConfiguration holds the README's table against the configuration's
+// TestReferenceConfiguration holds docs/reference.md's table against the configuration's
 // schema, which is made from the same table that reads configurations.
-func TestREADMEConfiguration(t *testing.T) {
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), tableStart)
-	_, after, closed := strings.Cut(rest, tableEnd)
-	if !found || !closed {
-		t.Fatalf("%s has no lines %q and %q", readme, tableStart, tableEnd)
-	}
-	want := before + tableStart + table(t) + tableEnd + after
-	if *update {
-		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(text) != want {
-		t.Errorf("the configuration table in %s is not the schema's; run go test ./filter -run README -update", readme)
-	}
+func TestReferenceConfiguration(t *testing.T) {
+	golden.Section(t, "../docs/reference.md", "configuration", table(t))
 }
 
 func table(t *testing.T) string {
@@ -51,7 +25,7 @@ func table(t *testing.T) string {
 	if err := json.Unmarshal(b, &root); err != nil {
 		t.Fatal(err)
 	}
-	out := "| field | default | what it says |\n|---|---|---|\n"
+	out := "| field | default | meaning |\n|---|---|---|\n"
 	for _, row := range root.rows("") {
 		out += row
 	}
