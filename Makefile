@@ -110,7 +110,7 @@ test: setup build ## every test, Envoy and Django included
 
 .PHONY: update
 update: setup build ## write the golden files and the generated tables anew
-	@CLOAKROOM_UPDATE=1 $(GO) test -count=1 -timeout 15m ./filter ./hostsim ./tests/transcripts ./tests/steps ./tests/differential -run 'Reference|Transcript$$|Guide|HostsAgree'
+	@CLOAKROOM_UPDATE=1 $(GO) test -count=1 -timeout 15m ./filter/config ./hostsim ./tests/transcripts ./tests/steps ./tests/differential -run 'Reference|Transcript$$|Guide|HostsAgree'
 
 FUZZTIME ?= 30s
 .PHONY: fuzz

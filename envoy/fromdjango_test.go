@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"cloakroom/cmd/cloakroom/fromdjango"
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/tests/stack"
 
 	"github.com/goccy/go-yaml"
@@ -73,10 +73,10 @@ urlpatterns = [path('accounts/', include('django.contrib.auth.urls'))] + i18n_pa
 }
 
 // modes are those of the project's routes.
-var modes = map[string]filter.Mode{
-	"login": filter.Optional, "password-reset": filter.Optional, "password-reset-done": filter.Optional, "password-reset-confirm": filter.Optional,
-	"password-reset-complete": filter.Optional, "public": filter.Optional, "public-2": filter.Optional, "static": filter.ModeOff, "media": filter.Optional,
-	"app": filter.Required, "streams": filter.Required,
+var modes = map[string]config.Mode{
+	"login": config.Optional, "password-reset": config.Optional, "password-reset-done": config.Optional, "password-reset-confirm": config.Optional,
+	"password-reset-complete": config.Optional, "public": config.Optional, "public-2": config.Optional, "static": config.ModeOff, "media": config.Optional,
+	"app": config.Required, "streams": config.Required,
 }
 
 func readTree(t *testing.T, text string) (tree map[string]any) {
@@ -119,12 +119,12 @@ func TestBootstrapFromDjango(t *testing.T) {
 			}
 			got := readTree(t, text)
 			configuration := take(got, "configuration").(map[string]any)["value"]
-			config, err := filter.ParseConfig(string(toJSON(t, configuration)), func(name string) (string, bool) { return "of " + name, true })
+			parsed, err := config.Parse(string(toJSON(t, configuration)), func(name string) (string, bool) { return "of " + name, true })
 			if err != nil {
 				t.Fatal(err)
 			}
 			for name, mode := range modes {
-				if got := config.Named(name).Mode; got != mode {
+				if got := parsed.Named(name).Mode; got != mode {
 					t.Errorf("route %s: mode %v, want %v", name, got, mode)
 				}
 			}
@@ -239,26 +239,26 @@ func TestIstioFromDjango(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config, err := filter.ParseConfig(string(configuration), func(name string) (string, bool) { value, ok := env[name]; return value, ok })
+		parsed, err := config.Parse(string(configuration), func(name string) (string, bool) { value, ok := env[name]; return value, ok })
 		if err != nil {
 			t.Fatal(err)
 		}
-		service := config.Named("app").Service
+		service := parsed.Named("app").Service
 		if want := "outbound|8081||sessions.default.svc.cluster.local"; engine == stored && (service.Cluster != want || service.Authority != "sessions.default.svc.cluster.local" || service.Token != "of CLOAKROOM_TOKEN") {
 			t.Errorf("got %+v, want the cluster %s", service, want)
 		}
 		var names []string
 		for _, route := range got.service.Http {
 			names = append(names, route.Name)
-			if mode, known := modes[route.Name]; known && config.Named(route.Name).Mode != mode {
-				t.Errorf("route %s: mode %v, want %v", route.Name, config.Named(route.Name).Mode, mode)
+			if mode, known := modes[route.Name]; known && parsed.Named(route.Name).Mode != mode {
+				t.Errorf("route %s: mode %v, want %v", route.Name, parsed.Named(route.Name).Mode, mode)
 			}
 		}
 		want := []string{"semicolons", "login", "password-reset", "password-reset-done", "password-reset-confirm", "password-reset-complete", "public", "public-2", "static", "media", "app"}
 		if !slices.Equal(names, want) {
 			t.Errorf("routes: got %q, want %q", names, want)
 		}
-		if config.Named("semicolons").Mode != filter.ModeOff || !proto.Equal(got.service.Http[0], sample.service.Http[0]) {
+		if parsed.Named("semicolons").Mode != config.ModeOff || !proto.Equal(got.service.Http[0], sample.service.Http[0]) {
 			t.Errorf("the route semicolons: got %v, want that of istio.yaml", got.service.Http[0])
 		}
 		got.plugin.PluginConfig, sample.plugin.PluginConfig = nil, nil

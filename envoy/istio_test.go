@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/tests/stack"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -97,11 +97,11 @@ func TestWasmPlugin(t *testing.T) {
 			env[v.Name] = "a token"
 		}
 	}
-	config, err := protojson.Marshal(m.plugin.PluginConfig)
+	text, err := protojson.Marshal(m.plugin.PluginConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := filter.ParseConfig(string(config), func(name string) (string, bool) {
+	parsed, err := config.Parse(string(text), func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
 	})
@@ -150,15 +150,15 @@ func TestRouteMetadata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config, err := filter.ParseConfig(`{"engine":{"service":{"cluster":"sessions"}}}`, os.LookupEnv)
+		parsed, err := config.Parse(`{"engine":{"service":{"cluster":"sessions"}}}`, os.LookupEnv)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := filter.NewRoutes(config).Lookup("health", message)
+		got, err := parsed.Resolve("health", message)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Mode != filter.ModeOff {
+		if got.Mode != config.ModeOff {
 			t.Errorf("mode %v, want off", got.Mode)
 		}
 	}
@@ -168,7 +168,7 @@ func TestRouteMetadata(t *testing.T) {
 // the form that Istio gives it: JSON in a StringValue.
 func TestPluginConfigLoads(t *testing.T) {
 	m := readManifests(t)
-	config, err := protojson.Marshal(m.plugin.PluginConfig)
+	text, err := protojson.Marshal(m.plugin.PluginConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,13 +177,13 @@ func TestPluginConfigLoads(t *testing.T) {
 	}
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
-			if err := start(t, version, asString(string(config))); err != nil {
+			if err := start(t, version, asString(string(text))); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	t.Run("wrong", func(t *testing.T) {
-		err := start(t, stack.Envoy140, asString(strings.Replace(string(config), `"forward_cookie"`, `"forward_cookies"`, 1)))
+		err := start(t, stack.Envoy140, asString(strings.Replace(string(text), `"forward_cookie"`, `"forward_cookies"`, 1)))
 		if want := "routes.go.forward_cookies"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("a wrong field: %v, want an error that names %s", err, want)
 		}

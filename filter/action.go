@@ -1,6 +1,10 @@
 package filter
 
-import "time"
+import (
+	"time"
+
+	"cloakroom/filter/config"
+)
 
 // Headers are header fields in their order, names in lower case, pseudo headers (:path,
 // :status) included, as proxy-wasm hosts return them. Loops over them take pointers: in V8,
@@ -99,17 +103,11 @@ const (
 
 // Callout is one HTTP request to the session service.
 type Callout struct {
-	To         *Destination
+	To         *config.Destination
 	Path, Body string
 	Timeout    time.Duration
 	// Deferrable says that the callout may wait a moment, for others to be batched with.
 	Deferrable bool
-}
-
-// Destination is where callouts are sent, and what they carry.
-type Destination struct {
-	Cluster, Authority string
-	Authorization      string // empty: none
 }
 
 // Answer is the session service's response to a callout. Its zero value means that there

@@ -41,8 +41,8 @@ func TestCachedAllocates(t *testing.T) {
 	} {
 		route, request := routeOf(t, config), slices.Clone(benchRequest)
 		result, shared := newResult(benchData, now.AddDate(0, 0, 1), nil), &Shared{Cookies: NewCookieCache()}
-		if route.Signed.inUse() {
-			cookie, err := route.Signed.codec.Encode([]byte(benchData), now)
+		if route.Signed.InUse() {
+			cookie, err := route.Signed.Codec().Encode([]byte(benchData), now)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,117 +1,14 @@
 package filter
 
 import (
-	"slices"
-	"strings"
 	"testing"
-	"time"
+
+	"cloakroom/filter/config"
 )
 
 const minimal = `{"engine":{"service":{"cluster":"sessions"}}}`
 
-// TestParseConfigRefuses holds that every mistake is refused with its path.
-func TestParseConfigRefuses(t *testing.T) {
-	with := func(fields string) string { return `{"engine":{"service":{"cluster":"sessions"}},` + fields + `}` }
-	tests := []struct{ name, text, want string }{
-		{"nothing", ``, "configuration: not JSON"},
-		{"not an object", `[]`, "configuration: must be an object, not a list"},
-		{"no service", `{}`, "engine: must have service.cluster"},
-		{"unknown field", with(`"mdoe":"off"`), "mdoe: unknown field; known here: mode, cookie"},
-		{"unknown nested field", with(`"cookie":{"nmae":"x"}`), "cookie.nmae: unknown field; known here: name, domain"},
-		{"unknown field of a route", with(`"routes":{"a":{"mode":"off","x":1}}`), "routes.a.x: unknown field"},
-		{"routes within a route", with(`"routes":{"a":{"routes":{}}}`), "routes.a.routes: unknown field"},
-		{"a field twice", with(`"mode":"off","mode":"required"`), "a name stands twice"},
-		{"mode", with(`"mode":"of"`), "mode: must be one of required, optional, off, not this string"},
-		{"mode on", with(`"mode":true`), "mode: must be one of required, optional, off, not true"},
-		{"false where off is no choice", with(`"on_unavailable":false`), "on_unavailable: must be one of deny, allow, stale, not false"},
-		{"an origin with a path", with(`"logout":{"trusted_origins":["https://a.test/x"]}`), `logout.trusted_origins: "https://a.test/x" is no origin`},
-		{"on_unavailable", with(`"on_unavailable":"pass"`), "on_unavailable: must be one of deny, allow, stale"},
-		{"a number for a string", with(`"cookie":{"name":1}`), "cookie.name: must be a string, not the number 1"},
-		{"null", with(`"cookie":null`), "cookie: must be an object, not nothing"},
-		{"cookie name", with(`"cookie":{"name":"a b"}`), `cookie: name "a b" is not a cookie name`},
-		{"SameSite None without Secure", with(`"cookie":{"same_site":"None","secure":false}`), "cookie: same_site: None needs secure: true"},
-		{"__Host- with a domain", with(`"cookie":{"name":"__Host-a","domain":"x.test"}`), "cookie: a __Host- name needs"},
-		{"cookie injection", with(`"cookie":{"path":"/; Domain=x"}`), "cookie: path"},
-		{"duration without unit", with(`"expiry":{"age":"60"}`), "expiry.age: must be a duration"},
-		{"duration as a number", with(`"expiry":{"age":60}`), "expiry.age: must be a duration"},
-		{"negative duration", with(`"expiry":{"refresh_every":"-1s"}`), "expiry.refresh_every: must be a duration"},
-		{"no timeout", `{"engine":{"service":{"cluster":"s","timeout":"0s"}}}`, "engine.service.timeout: must be more than 0"},
-		{"login elsewhere by two slashes", with(`"login":{"url":"//evil.example/"}`), "login.url: must begin with one slash"},
-		{"login with a line break", with(`"login":{"url":"/a\r\nb"}`), "login.url"},
-		{"logout redirect elsewhere", with(`"logout":{"redirect":"/\\evil.example"}`), "logout.redirect"},
-		{"logout with a query", with(`"logout":{"path":"/out?x"}`), "logout.path"},
-		{"identity in a header of HTTP", with(`"identity":{"headers":{"Host":"a"}}`), `identity: "host" cannot be an identity header`},
-		{"identity with an underscore", with(`"identity":{"headers":{"x_user":"a"}}`), `identity: "x_user" cannot be`},
-		{"identity in a pseudo header", with(`"identity":{"data_header":":path"}`), `identity: ":path" cannot be`},
-		{"a key that is no string", with(`"identity":{"headers":{"x-a":1}}`), "identity.headers: must be an object of header names"},
-		{"data_keys", with(`"identity":{"data_keys":["a",1]}`), "identity.data_keys: must be a list of strings"},
-		{"data_max_bytes", with(`"identity":{"data_max_bytes":1.5}`), "identity.data_max_bytes: must be a whole number"},
-		{"require an object", with(`"require":{"a":{}}`), "require: must be an object of session keys"},
-		{"require where nothing is required", with(`"mode":"optional","require":{"a":true}`), "require: holds with mode: required only"},
-		{"responses skipped that set the cookie", with(`"responses":"skip","expiry":{"save_every_request":true}`), "responses: skip is not for"},
-		{"responses skipped that say what to store", with(`"responses":"skip","accept_updates":true`), "responses: skip is not for"},
-		{"revocable without a service", `{"engine":{"signed_cookies":{"secret_key":"s","revocable":true}}}`, "engine.signed_cookies.revocable: needs secret_key, and engine.service.cluster"},
-		{"revocable without signed cookies", `{"engine":{"service":{"cluster":"s"},"signed_cookies":{"revocable":true}}}`, "engine.signed_cookies.revocable: needs secret_key"},
-		{"two engines", `{"engine":{"service":{"cluster":"s"},"signed_cookies":{"secret_key":"s"}}}`, "engine: has both"},
-		{"route_metadata in a route", `{"engine":{"service":{"cluster":"s"}},"routes":{"a":{"route_metadata":false}}}`, "routes.a.route_metadata: unknown field"},
-		{"a secret that is not there", `{"engine":{"service":{"cluster":"s","token":"${NONE}"}}}`, "engine.service.token: must be set in the VM's environment as NONE"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := ParseConfig(tt.text, noEnv)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("error %v, want %q in it", err, tt.want)
-			}
-		})
-	}
-}
-
-func TestParseConfigNamesEveryMistake(t *testing.T) {
-	_, err := ParseConfig(`{"mode":1,"cookie":{"secure":"yes"},"nope":1}`, noEnv)
-	for _, want := range []string{"mode:", "cookie.secure:", "nope:"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q in it", err, want)
-		}
-	}
-}
-
-func TestParseConfigDoesNotShowSecrets(t *testing.T) {
-	_, err := ParseConfig(`{"mode":"hunter2","engine":{"service":{"token":"hunter2","timeout":"hunter2"}}}`, noEnv)
-	if err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("error %v, want one without the values", err)
-	}
-}
-
-func TestDefaults(t *testing.T) {
-	config, err := ParseConfig(minimal, noEnv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := config.Named("any")
-	if r.Mode != Required || r.OnUnavailable != UnavailableDeny || !r.Cookie.Secure || !r.Cookie.HTTPOnly ||
-		r.Cookie.SameSite != "Lax" || r.Expiry.Policy.Age != 14*24*time.Hour || r.Service.Timeout != 500*time.Millisecond {
-		t.Errorf("the defaults are %+v", *r)
-	}
-}
-
-func TestRouteLayers(t *testing.T) {
-	env := func(name string) (string, bool) { return "secret of " + name, true }
-	config, err := ParseConfig(`{"engine":{"service":{"cluster":"sessions","token":"${TOKEN}"}},
-		"cookie":{"name":"s","secure":false},"routes":{"a":{"cookie":{"domain":"x.test"},"mode":"off"}}}`, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, other := config.Named("a"), config.Named("b")
-	if a.Mode != ModeOff || a.Cookie.Name != "s" || a.Cookie.Domain != "x.test" || a.Cookie.Secure {
-		t.Errorf("route a has mode %v and cookie %+v", a.Mode, a.Cookie)
-	}
-	if other.Mode != Required || other.Cookie.Domain != "" {
-		t.Errorf("another route has mode %v and cookie %+v", other.Mode, other.Cookie)
-	}
-	if got := other.Service.Token; got != "secret of TOKEN" {
-		t.Errorf("token %q", got)
-	}
-}
+func noEnv(string) (string, bool) { return "", false }
 
 // TestZeroesDeny holds that what nobody set refuses.
 func TestZeroesDeny(t *testing.T) {
@@ -125,7 +22,7 @@ func TestZeroesDeny(t *testing.T) {
 		t.Error("a request without a route is not denied")
 	}
 	var zero Stream
-	if got := zero.Request(page, &Route{}, &Shared{}, now); got.Verdict == Continue {
+	if got := zero.Request(page, &config.Route{}, &Shared{}, now); got.Verdict == Continue {
 		t.Error("a request on the zero Route goes on")
 	}
 	var unasked Stream
@@ -134,54 +31,17 @@ func TestZeroesDeny(t *testing.T) {
 	}
 }
 
-// TestStripHeaders: what routes set, by name or by metadata, is removed on all of them; a
-// header that a route's metadata sets alone is an error.
-func TestStripHeaders(t *testing.T) {
-	config, err := ParseConfig(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["X-Tenant"],
-		"routes":{"a":{"identity":{"headers":{"x-plan":"plan"}}}}}`, noEnv)
+func TestTrailers(t *testing.T) {
+	c, err := config.Parse(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["X-Tenant"]}`, noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tenant := map[string]any{"identity": map[string]any{"headers": map[string]any{"x-tenant": "tenant"}}}
-	byMetadata, err := config.withMetadata("b", tenant)
-	if err != nil {
-		t.Fatal(err)
+	request := Headers{{"x-tenant", "1"}, {"x-user.id", "1"}, {"x-session", "1"}, {"x-other", "1"}, {"", "1"}, {"cookie", "a=b"}, {"x-session-set", "{}"}}
+	if got := RequestTrailers(c, request); len(got) != 5 {
+		t.Errorf("of a request's trailers %v are removed, want five", got)
 	}
-	h := Headers{{":method", "GET"}, {":path", "/"}, {"x-tenant", "1"}, {"X_Plan", "1"}, {"x-user.id", "1"}, {"x-session", "1"}, {"x-other", "1"}, {"", "1"}}
-	for name, route := range map[string]*Route{"a": config.Named("a"), "b": byMetadata, "other": config.Named("other")} {
-		var got []string
-		for _, e := range route.strip.edits(h) {
-			got = append(got, e.Name)
-		}
-		if want := []string{"x-tenant", "X_Plan", "x-user.id", "x-session"}; !slices.Equal(got, want) {
-			t.Errorf("%s: removes %q, want %q", name, got, want)
-		}
-	}
-	if got := config.RequestTrailers(append(h, [2]string{"cookie", "a=b"}, [2]string{"x-session-set", "{}"})); len(got) != 6 {
-		t.Errorf("of the trailers %v are removed, want six", got)
-	}
-	if got := config.ResponseTrailers(append(h, [2]string{"x-session-set", "{}"}, [2]string{"grpc-status", "0"})); len(got) != 1 || got[0].Name != "x-session-set" {
+	response := Headers{{"x-session-set", "{}"}, {"grpc-status", "0"}}
+	if got := ResponseTrailers(response); len(got) != 1 || got[0].Name != "x-session-set" {
 		t.Errorf("of a response's trailers %v are removed, want x-session-set", got)
 	}
-	tenant["identity"] = map[string]any{"data_header": "x-data"}
-	if route, err := config.withMetadata("b", tenant); route != nil || err == nil || !strings.Contains(err.Error(), "strip_headers") {
-		t.Errorf("metadata with a header that is not declared: %v, want an error that names strip_headers", err)
-	}
-	if _, err := ParseConfig(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["cookie"]}`, noEnv); err == nil {
-		t.Error("strip_headers takes cookie")
-	}
-}
-
-func FuzzParseConfig(f *testing.F) {
-	f.Add(minimal)
-	f.Add(`{"mode":"off","routes":{"a":{"require":{"x":true}}}}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		config, err := ParseConfig(text, noEnv)
-		if (config == nil) == (err == nil) {
-			t.Fatalf("ParseConfig(%q) = %v, %v", text, config, err)
-		}
-		if config != nil && config.base.Mode != ModeOff && config.base.Service.Cluster == "" {
-			t.Fatalf("ParseConfig(%q) takes a configuration that asks nobody", text)
-		}
-	})
 }

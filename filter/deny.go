@@ -1,5 +1,7 @@
 package filter
 
+import "cloakroom/filter/config"
+
 // deny refuses the request in the words that its kind understands.
 func (s *Stream) deny(what unfinished) Action {
 	if s.headers == nil && !s.passed {
@@ -53,7 +55,7 @@ func (s *Stream) refuseUnavailable() Action {
 // missing handles a request without a live session of a user.
 func (s *Stream) missing() Action {
 	s.result = none
-	if s.route.Mode == Optional {
+	if s.route.Mode == config.Optional {
 		return s.proceed(Anonymous)
 	}
 	return s.deny(denyMissing)

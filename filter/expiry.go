@@ -3,15 +3,13 @@ package filter
 import (
 	"strconv"
 	"time"
-)
 
-// limited reports whether sessions bear stamps, by which they end earlier than in the
-// store, or get new keys.
-func (e *Expiry) limited() bool { return e.Idle > 0 || e.Absolute > 0 || e.CycleEvery > 0 }
+	"cloakroom/filter/config"
+)
 
 // end returns when a session ends, by the store and by the limits. One that
 // bears no stamp yet is not limited: its next response has it stamped.
-func (e *Expiry) end(r *LookupResult) time.Time {
+func endOf(e *config.Expiry, r *LookupResult) time.Time {
 	at := r.expires
 	if e.Idle > 0 && !r.seen.IsZero() {
 		at = earlier(at, r.seen.Add(e.Idle))
@@ -31,20 +29,20 @@ func earlier(a, b time.Time) time.Time {
 
 // stampDue reports whether a session has to be stamped: it is not yet, or was
 // last seen long enough ago.
-func (e *Expiry) stampDue(r *LookupResult, now time.Time) bool {
+func stampDue(e *config.Expiry, r *LookupResult, now time.Time) bool {
 	return ((e.Absolute > 0 || e.CycleEvery > 0) && r.created.IsZero()) || (e.Idle > 0 && now.Sub(r.seen) >= e.RefreshEvery)
 }
 
 // slideDue reports whether the store's expiry has to be moved: RefreshEvery after it was, or
 // after a quarter of the session's life where that is shorter, so that no session that is used
 // ends.
-func (e *Expiry) slideDue(r *LookupResult, now time.Time) bool {
+func slideDue(e *config.Expiry, r *LookupResult, now time.Time) bool {
 	life := e.Policy.Life(r.expiry)
 	return e.SaveEveryRequest && !r.expiry.Fixed() && r.expires.Sub(now) <= life-min(e.RefreshEvery, life/4)
 }
 
 // cycleDue reports whether the session is to get a new key.
-func (e *Expiry) cycleDue(r *LookupResult, now time.Time) bool {
+func cycleDue(e *config.Expiry, r *LookupResult, now time.Time) bool {
 	made := r.cycled
 	if made.IsZero() {
 		made = r.created

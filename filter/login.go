@@ -1,15 +1,19 @@
 package filter
 
-import "strings"
+import (
+	"strings"
+
+	"cloakroom/filter/config"
+)
 
 // refuseMissing refuses a request that has no live session.
 func (s *Stream) refuseMissing() Action {
 	r := s.route
 	page := s.requestKind() == kindPage
-	if r.OnMissing == MissingRedirect && s.requestKind() != kindGRPC {
+	if r.OnMissing == config.MissingRedirect && s.requestKind() != kindGRPC {
 		page = true
 	}
-	if r.OnMissing == MissingDeny {
+	if r.OnMissing == config.MissingDeny {
 		page = false
 	}
 	if page && s.isLoginPage() {

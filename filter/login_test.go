@@ -18,9 +18,8 @@ func TestLoginLocation(t *testing.T) {
 		{"https://id.test/", "//evil.example", "https://id.test/?next=https%3A//site.test/evil.example"},
 	}
 	for _, tt := range tests {
-		route := defaultRoute()
-		route.Login.URL = tt.login
-		s := Stream{state: state{route: &route, headers: Headers{{":path", tt.target}, {":scheme", "https"}, {":authority", "site.test"}}}}
+		route := routeOf(t, `{"engine":{"service":{"cluster":"s"}},"login":{"url":"`+tt.login+`"}}`)
+		s := Stream{state: state{route: route, headers: Headers{{":path", tt.target}, {":scheme", "https"}, {":authority", "site.test"}}}}
 		if got := s.loginLocation(); got != tt.want {
 			t.Errorf("from %q to %q: %q, want %q", tt.target, tt.login, got, tt.want)
 		}

@@ -23,13 +23,13 @@ func (s *Stream) logout(h Headers, now time.Time) Action {
 		return s.refuseAmbiguous()
 	case s.cookie.state == cookieAbsent, s.cookie.odd:
 		return s.loggedOut()
-	case s.route.Signed.inUse():
+	case s.route.Signed.InUse():
 		return s.logoutSigned(now)
 	case !validKey(s.cookie.value):
 		return s.loggedOut()
 	}
 	s.written = strings.Clone(s.cookie.value)
-	return s.waitFor(forFlush, s.route.Service.callout(api.Flush, keyBody(s.written)))
+	return s.waitFor(forFlush, NewCallout(&s.route.Service, api.Flush, keyBody(s.written)))
 }
 
 // logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked, that

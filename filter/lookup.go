@@ -5,26 +5,19 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/filter/config"
 	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
 
-// Lookup returns the callout that looks a session up.
-func (s *Service) Lookup(key string) Callout { return s.callout(api.Lookup, keyBody(key)) }
-
-// Callout returns a callout to the session service.
-func (s *Service) Callout(path, body string) Callout { return s.callout(path, body) }
-
-func (s *Service) callout(path, body string) Callout {
-	return Callout{To: &s.to, Path: path, Body: body, Timeout: s.Timeout}
+// NewCallout returns a callout to a session service.
+func NewCallout(to *config.Service, path, body string) Callout {
+	return Callout{To: to.To(), Path: path, Body: body, Timeout: to.Timeout}
 }
 
-// prepare derives where callouts are sent.
-func (s *Service) prepare() {
-	s.to = Destination{Cluster: s.Cluster, Authority: s.Authority}
-	if s.Token != "" {
-		s.to.Authorization = "Bearer " + s.Token
-	}
+// NewLookup returns the callout that looks a session up.
+func NewLookup(at *config.Service, key string) Callout {
+	return NewCallout(at, api.Lookup, keyBody(key))
 }
 
 func keyBody(key string) string {
@@ -52,7 +45,7 @@ func cycleBody(key string, grace time.Duration) string {
 
 // writeBody is the request of a write. Without a key it is one of a session
 // that does not exist yet; with an age of 0 the session's end stays.
-func (r *Route) writeBody(key string, u change, age time.Duration) string {
+func writeBody(r *config.Route, key string, u change, age time.Duration) string {
 	body := []byte{'{'}
 	if key != "" {
 		body = append(rawjson.AppendString(append(body, `"key":`...), key), ',')
@@ -63,7 +56,7 @@ func (r *Route) writeBody(key string, u change, age time.Duration) string {
 	if u.patch != "" {
 		body = append(append(append(body, `"patch":`...), u.patch...), ',')
 	}
-	if r.Expiry.limited() {
+	if r.Expiry.Limited() {
 		body = append(body, `"stamp":true,`...)
 	}
 	if age > 0 {
@@ -168,10 +161,10 @@ const someMembers = 16
 // ParseAnswer parses an answer for a route, or for none where that is nil. The result shares
 // the answer's memory. Whatever is not exactly what the service answers is NoAnswer: a
 // proxy's error page must neither admit nor log out.
-func ParseAnswer(a Answer, route *Route) *LookupResult { return parseAnswer(a, route, nil) }
+func ParseAnswer(a Answer, route *config.Route) *LookupResult { return parseAnswer(a, route, nil) }
 
 // parseAnswer is ParseAnswer into a stream's own memory, where that is not nil.
-func parseAnswer(a Answer, route *Route, own *Stream) *LookupResult {
+func parseAnswer(a Answer, route *config.Route, own *Stream) *LookupResult {
 	if a.Status != "200" {
 		return notAnswered(a)
 	}
@@ -194,7 +187,7 @@ func parseAnswer(a Answer, route *Route, own *Stream) *LookupResult {
 	return notAnswered(a)
 }
 
-func liveResult(members, data []rawjson.Member, route *Route, own *Stream) *LookupResult {
+func liveResult(members, data []rawjson.Member, route *config.Route, own *Stream) *LookupResult {
 	seconds, err := strconv.ParseInt(value(members, "expires"), 10, 64)
 	if err != nil {
 		return NoAnswer
@@ -215,7 +208,7 @@ func liveResult(members, data []rawjson.Member, route *Route, own *Stream) *Look
 
 // newResult returns a live session with this data, for a route where that is not nil;
 // NoAnswer if it is no JSON object.
-func newResult(text string, expires time.Time, route *Route) *LookupResult {
+func newResult(text string, expires time.Time, route *config.Route) *LookupResult {
 	var room [someMembers]rawjson.Member
 	data, err := rawjson.Object(text, room[:0])
 	if err != nil {
@@ -226,7 +219,7 @@ func newResult(text string, expires time.Time, route *Route) *LookupResult {
 
 // resultOf is newResult for data that was parsed already, in a stream's own memory where
 // that is not nil.
-func resultOf(text string, data []rawjson.Member, expires time.Time, route *Route, own *Stream, omitted []string) *LookupResult {
+func resultOf(text string, data []rawjson.Member, expires time.Time, route *config.Route, own *Stream, omitted []string) *LookupResult {
 	var kept *keptResult
 	var lines []byte
 	if own != nil {

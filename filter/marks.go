@@ -73,7 +73,7 @@ func (s *Stream) markFor(mark, user, data string, at, now time.Time) (session.Si
 			of.Since = s.handle.Since
 		}
 	default:
-		cookie, err := s.route.Signed.codec.Encode([]byte(data), at)
+		cookie, err := s.route.Signed.Codec().Encode([]byte(data), at)
 		if err != nil {
 			return of, err
 		}
@@ -84,7 +84,7 @@ func (s *Stream) markFor(mark, user, data string, at, now time.Time) (session.Si
 
 // remarked returns a cookie that the upstream has signed, with its marks.
 func (s *Stream) remarked(cookie string, now time.Time) (string, error) {
-	text, origin, at, err := s.route.Signed.codec.Read(cookie, s.route.Expiry.Policy.Age, now)
+	text, origin, at, err := s.route.Signed.Codec().Read(cookie, s.route.Expiry.Policy.Age, now)
 	if err != nil {
 		return "", err
 	}

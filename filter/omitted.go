@@ -4,23 +4,19 @@ import (
 	"cmp"
 	"slices"
 
+	"cloakroom/filter/config"
 	"cloakroom/session/rawjson"
 )
-
-// omittedSuffix ends the name of the header that lists the keys whose data has no room in
-// Identity.DataHeader, as a JSON array of strings: a page must not fail because a session is
-// large, and a service must not take what has no room for what is not there.
-const omittedSuffix = "-omitted"
 
 // maxOmittedBytes bounds the list; "*" is in it where it is not complete.
 const maxOmittedBytes = 512
 
 // fit returns the carried members that have room, the smallest before others but in the order of
 // data, and the keys of those left out.
-func (id *Identity) fit(data []rawjson.Member) (fitting []rawjson.Member, omitted []string) {
+func fit(id *config.Identity, data []rawjson.Member) (fitting []rawjson.Member, omitted []string) {
 	carried := make([]rawjson.Member, 0, len(data)) // of its own: data stays on the caller's stack
 	for _, m := range data {
-		if id.carries(m.Name) {
+		if carries(id, m.Name) {
 			carried = append(carried, m)
 		}
 	}
@@ -28,7 +24,7 @@ func (id *Identity) fit(data []rawjson.Member) (fitting []rawjson.Member, omitte
 	var line []byte
 	n := 0
 	for ; n < len(carried); n++ {
-		if line = id.appendData(line[:0], carried[:n+1]); len(line) > id.DataMaxBytes {
+		if line = appendData(id, line[:0], carried[:n+1]); len(line) > id.DataMaxBytes {
 			break
 		}
 	}
@@ -36,7 +32,7 @@ func (id *Identity) fit(data []rawjson.Member) (fitting []rawjson.Member, omitte
 		omitted = append(omitted, m.Name)
 	}
 	for _, m := range data {
-		if id.carries(m.Name) && !slices.Contains(omitted, m.Name) {
+		if carries(id, m.Name) && !slices.Contains(omitted, m.Name) {
 			fitting = append(fitting, m)
 		}
 	}

@@ -41,13 +41,3 @@ func matchesOrigin(pattern, origin string) bool {
 	}
 	return sameHost(scheme, domain, gotHost)
 }
-
-// isOriginPattern reports whether text is a pattern for matchesOrigin.
-func isOriginPattern(text string) bool {
-	if text == "null" {
-		return true
-	}
-	scheme, host, ok := strings.Cut(text, "://")
-	host = strings.TrimPrefix(host, "*.")
-	return ok && (scheme == "http" || scheme == "https") && host != "" && !strings.ContainsAny(host, "/?#*@ ,")
-}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/filter/config"
 	"cloakroom/session"
 )
 
@@ -33,7 +34,7 @@ func TestSignedKeepsWhatIsNotShown(t *testing.T) {
 		config := strings.Replace(tt.config, "{", `{"identity":{"data_keys":["*"]},"engine":{"signed_cookies":{"secret_key":"secret"}},`, 1)
 		route := routeOf(t, strings.Replace(config, ",}", "}", 1))
 		signed := now.Add(-time.Hour)
-		cookie, err := route.Signed.codec.Write([]byte(data), &session.Origin{Text: document}, signed)
+		cookie, err := route.Signed.Codec().Write([]byte(data), &session.Origin{Text: document}, signed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,9 +63,9 @@ func TestSignedKeepsWhatIsNotShown(t *testing.T) {
 }
 
 // documentOf returns the document in a signed cookie.
-func documentOf(t *testing.T, route *Route, cookie string) string {
+func documentOf(t *testing.T, route *config.Route, cookie string) string {
 	t.Helper()
-	data, origin, _, err := route.Signed.codec.Read(cookie, time.Hour, now)
+	data, origin, _, err := route.Signed.Codec().Read(cookie, time.Hour, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/filter/config"
 )
 
 // Response decides on the response headers. Their text is the caller's again once the action
@@ -35,13 +36,13 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	}
 	set, isSet := "", false
 	if sets {
-		if set, isSet = setCookie(h, s.route.Cookie.Name); isSet && s.route.marks() {
+		if set, isSet = setCookie(h, s.route.Cookie.Name); isSet && s.route.Marks() {
 			var warning string
 			action.Edits, warning = s.markCookies(action.Edits, h, now)
 			action.warn(warning)
 		}
 	}
-	if s.route.Mode == ModeOff {
+	if s.route.Mode == config.ModeOff {
 		s.deleteDropped(&action, isSet)
 		return action
 	}
@@ -80,7 +81,7 @@ var varyCookie = []Edit{{Set, "vary", "Cookie"}}
 
 // SkipsResponse reports whether Response has nothing to do, whatever the response.
 func (s *Stream) SkipsResponse() bool {
-	return s.route != nil && s.route.Responses == ResponsesSkip && !s.rotated && !s.dropped
+	return s.route != nil && s.route.Responses == config.ResponsesSkip && !s.rotated && !s.dropped
 }
 
 // NeedsTime reports whether Response uses the time: reading the clock costs a host call.
@@ -88,13 +89,13 @@ func (s *Stream) NeedsTime() bool {
 	if s.route == nil {
 		return false
 	}
-	return s.route.AcceptUpdates || s.rotated || s.route.marks() || (s.route.Mode != ModeOff && s.refreshes())
+	return s.route.AcceptUpdates || s.rotated || s.route.Marks() || (s.route.Mode != config.ModeOff && s.refreshes())
 }
 
 // refreshes reports whether the session may have to be refreshed.
 func (s *Stream) refreshes() bool {
 	e := &s.route.Expiry
-	return (e.SaveEveryRequest || e.limited()) && s.live()
+	return (e.SaveEveryRequest || e.Limited()) && s.live()
 }
 
 // refresh moves the session's end, and notes that it is used, where that is due. The store
@@ -105,17 +106,17 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 		return
 	}
 	e := &s.route.Expiry
-	if !s.rotated && e.cycleDue(s.result, now) {
+	if !s.rotated && cycleDue(e, s.result, now) {
 		action.notify(&s.route.Service, api.Cycle, cycleBody(s.key, e.CycleGrace))
 		touched := *s.result
 		touched.cycled, touched.used = now, now // not to be asked for again
 		s.touch(action, &touched)
 	}
-	slide := e.slideDue(s.result, now)
+	slide := slideDue(e, s.result, now)
 	switch {
-	case !slide && !e.stampDue(s.result, now):
+	case !slide && !stampDue(e, s.result, now):
 		return
-	case s.route.Signed.inUse():
+	case s.route.Signed.InUse():
 		if err := s.sign(s.result.signedData(), now); err != nil {
 			action.warn("a session is not refreshed: " + err.Error())
 			return
@@ -125,7 +126,7 @@ func (s *Stream) refresh(action *Action, now time.Time) {
 		if !slide {
 			age = 0
 		}
-		action.notify(&s.route.Service, api.Touch, s.route.writeBody(s.key, change{}, age))
+		action.notify(&s.route.Service, api.Touch, writeBody(s.route, s.key, change{}, age))
 		s.touched(action, slide, now)
 	}
 	if slide || s.rotated {
@@ -140,7 +141,7 @@ func (s *Stream) touched(action *Action, slide bool, now time.Time) {
 	if slide {
 		r.expires, _ = s.route.Expiry.Policy.End(r.expiry, now)
 	}
-	if s.route.Expiry.limited() {
+	if s.route.Expiry.Limited() {
 		if r.seen = now; r.created.IsZero() {
 			r.created = now
 		}
@@ -156,7 +157,7 @@ func (s *Stream) touch(action *Action, r *LookupResult) {
 // cookieSet handles that the upstream, Django most likely, has changed or ended the session,
 // or begun another: key is what the cookie was set to.
 func (s *Stream) cookieSet(action *Action, key string) {
-	if s.route.Signed.inUse() {
+	if s.route.Signed.InUse() {
 		if key == "" && s.handle != nil && !s.dropped {
 			e := action.effects()
 			e.Notify, e.Invalidate = append(e.Notify, s.revokeCallout(s.handle)), s.handle.ID
@@ -174,13 +175,13 @@ func (s *Stream) cookieSet(action *Action, key string) {
 		action.notify(&s.route.Service, api.Changed, keyBody(s.key))
 		action.Effects.Invalidate = s.key
 	}
-	if s.route.Expiry.limited() && validKey(key) {
-		action.notify(&s.route.Service, api.Touch, s.route.writeBody(key, change{}, 0))
+	if s.route.Expiry.Limited() && validKey(key) {
+		action.notify(&s.route.Service, api.Touch, writeBody(s.route, key, change{}, 0))
 	}
 }
 
-func (a *Action) notify(s *Service, path, body string) {
-	c := s.callout(path, body)
+func (a *Action) notify(s *config.Service, path, body string) {
+	c := NewCallout(s, path, body)
 	c.Deferrable = path == api.Touch || path == api.Cycle || path == api.Used
 	e := a.effects()
 	e.Notify = append(e.Notify, c)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/filter/config"
 	"cloakroom/session"
 )
 
@@ -58,8 +59,8 @@ func TestRefreshDue(t *testing.T) {
 		{"the cookie is set", func(_ *Stream, h Headers) { h[1] = [2]string{"set-cookie", `sessionid=""; Max-Age=0`} }, false},
 	}
 	for _, tt := range tests {
-		route := defaultRoute()
-		route.Expiry = Expiry{Policy: hour, SaveEveryRequest: true, RefreshEvery: time.Minute}
+		route := *routeOf(t, minimal)
+		route.Expiry = config.Expiry{Policy: hour, SaveEveryRequest: true, RefreshEvery: time.Minute}
 		s := &Stream{state: state{route: &route, passed: true, key: goodKey, result: &LookupResult{status: liveSession, expires: now.Add(time.Minute)}}}
 		h := Headers{{":status", "200"}, {"server", "x"}}
 		tt.mutate(s, h)

@@ -72,7 +72,7 @@ func (s *Stream) withHandle(r *LookupResult, handle *revocationHandle) (*LookupR
 
 // encode signs a session's data at a time.
 func (s *Stream) encode(data signedData, at time.Time) (string, error) {
-	cookie, err := s.route.Signed.codec.Write([]byte(data.text), data.origin, at)
+	cookie, err := s.route.Signed.Codec().Write([]byte(data.text), data.origin, at)
 	if err == nil && len(s.route.Cookie.Name)+len(cookie) > maxCookieBytes {
 		err = errCookieTooLong
 	}
@@ -114,8 +114,8 @@ func (s *Stream) verifyCallout() Callout {
 			body = append(append(append(append(body, `,"`...), m.Name...), `":`...), m.Value...)
 		}
 	}
-	body = strconv.AppendInt(append(body, `,"expires":`...), s.route.Expiry.end(s.cookieSession).Unix(), 10)
-	return s.route.Service.callout(api.Verify, string(append(body, '}')))
+	body = strconv.AppendInt(append(body, `,"expires":`...), endOf(&s.route.Expiry, s.cookieSession).Unix(), 10)
+	return NewCallout(&s.route.Service, api.Verify, string(append(body, '}')))
 }
 
 // answers reports whether a result is of this handle, and not of the same session at another
@@ -144,5 +144,5 @@ func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 func (s *Stream) revokeCallout(of *revocationHandle) Callout {
 	body := rawjson.AppendString([]byte(`{"key":`), of.ID)
 	body = strconv.AppendInt(append(body, `,"age":`...), int64(s.route.Expiry.Policy.Age/time.Second)+1, 10)
-	return s.route.Service.callout(api.Flush, string(append(body, '}')))
+	return NewCallout(&s.route.Service, api.Flush, string(append(body, '}')))
 }

@@ -1,12 +1,16 @@
 package filter
 
-import "testing"
+import (
+	"testing"
+
+	"cloakroom/filter/config"
+)
 
 // TestMarkedOnce: a client that keeps an old cookie has it signed again once, and its next
 // requests are decided alike; what that takes counts for what is cached.
 func TestMarkedOnce(t *testing.T) {
 	route := routeOf(t, `{"engine":{"signed_cookies":{"secret_key":"secret","revocable":true},"service":{"cluster":"s"}}}`)
-	cookie, err := route.Signed.codec.Encode([]byte(`{"_auth_user_id":"7"}`), now)
+	cookie, err := route.Signed.Codec().Encode([]byte(`{"_auth_user_id":"7"}`), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,13 +43,13 @@ func TestMarkedOnce(t *testing.T) {
 // another, with another key.
 func TestCookiesOfRoutes(t *testing.T) {
 	one, other := routeOf(t, `{"engine":{"signed_cookies":{"secret_key":"one"}}}`), routeOf(t, `{"engine":{"signed_cookies":{"secret_key":"other"}}}`)
-	cookie, err := one.Signed.codec.Encode([]byte(`{"_auth_user_id":"7"}`), now)
+	cookie, err := one.Signed.Codec().Encode([]byte(`{"_auth_user_id":"7"}`), now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	shared := &Shared{Cookies: NewCookieCache()}
 	for range 2 {
-		for route, want := range map[*Route]Verdict{one: Continue, other: Deny} {
+		for route, want := range map[*config.Route]Verdict{one: Continue, other: Deny} {
 			s := &Stream{}
 			if got := s.Request(Headers{{":path", "/"}, {"cookie", "sessionid=" + cookie}}, route, shared, now); got.Verdict != want {
 				t.Errorf("got %+v, want verdict %d", got, want)

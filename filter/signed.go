@@ -6,24 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/filter/config"
 	"cloakroom/filter/internal/clockcache"
 	"cloakroom/session"
-	"cloakroom/session/django"
 	"cloakroom/session/rawjson"
 )
-
-// Signed is the engine that keeps a session whole in its cookie
-// (django.contrib.sessions.backends.signed_cookies): it is verified, read and signed again in
-// place, with no callout.
-type Signed struct {
-	SecretKey string   // secret
-	Fallbacks []string // secret
-
-	// Revocable has the session service asked whether a session was revoked.
-	Revocable bool
-
-	codec *django.CookieCodec // nil: this is not the route's engine
-}
 
 // CookieCache caches signed cookies that were verified, so that the same one is not verified
 // for each request. What a cookie holds follows from it alone: this changes no decision.
@@ -33,7 +20,7 @@ type CookieCache struct {
 
 // verifiedCookie is what a cookie holds, to one route.
 type verifiedCookie struct {
-	route  *Route
+	route  *config.Route
 	result *LookupResult
 }
 
@@ -48,10 +35,6 @@ func NewCookieCache() *CookieCache {
 	return &CookieCache{clockcache.New[*verifiedCookie](verifiedEntries, verifiedBytes)}
 }
 
-// maxSignedBytes bounds a session's JSON. What fits a cookie unpacks to more only if somebody
-// who has the SECRET_KEY wants it to.
-const maxSignedBytes = 64 << 10
-
 // maxCookieBytes is the longest name and value that browsers keep (RFC 6265bis section 5.6).
 // A longer cookie is dropped without a word, and the person with it sent to the login page
 // for ever.
@@ -60,27 +43,6 @@ const maxCookieBytes = 4096
 // errCookieTooLong says what to do about it.
 var errCookieTooLong = errors.New("the session is too large for a cookie: name and value would be over " +
 	strconv.Itoa(maxCookieBytes) + " bytes, and browsers drop such cookies; keep less in it, or use engine.service")
-
-// prepare makes the codec of a configured engine.
-func (e *Signed) prepare() (err error) {
-	e.codec = nil
-	if e.SecretKey != "" || len(e.Fallbacks) > 0 {
-		e.codec, err = django.NewCookieCodec(maxSignedBytes, e.SecretKey, e.Fallbacks...)
-	}
-	return err
-}
-
-// inUse reports whether the route's sessions are in cookies.
-func (e *Signed) inUse() bool { return e.codec != nil }
-
-// Revocable reports whether the route's sessions are in cookies, and can be revoked.
-func (r *Route) Revocable() bool { return r.Signed.inUse() && r.Signed.Revocable }
-
-// marks reports whether the route's signed cookies carry marks: what they can be revoked by,
-// and when their sessions began.
-func (r *Route) marks() bool {
-	return r.Signed.inUse() && (r.Signed.Revocable || r.Expiry.Absolute > 0)
-}
 
 // readSigned reads the session of the request's cookie into cookieSession; a cookie that does
 // not verify is none.
@@ -93,7 +55,7 @@ func (s *Stream) readSigned(now time.Time) {
 		}
 	}
 	s.key = strings.Clone(s.cookie.value)
-	data, origin, at, err := s.route.Signed.codec.Read(s.key, s.route.Expiry.Policy.Age, now)
+	data, origin, at, err := s.route.Signed.Codec().Read(s.key, s.route.Expiry.Policy.Age, now)
 	if err != nil {
 		return
 	}
@@ -124,7 +86,7 @@ func (s *Stream) requestSigned(now time.Time) Action {
 // session that the upstream signs anew there keeps its marks (see markCookies), and one that
 // has ended does not reach it.
 func (s *Stream) passOff(h Headers, now time.Time) Action {
-	if s.route.marks() {
+	if s.route.Marks() {
 		s.cookie.read(h, s.route.Cookie.Name)
 		if s.cookie.state == cookieOne && !s.cookie.odd {
 			s.readSigned(now)
@@ -157,7 +119,7 @@ func (d signedData) patched(patch string) signedData {
 
 // signedResult is a session that was signed at a time. Django looks at SESSION_COOKIE_AGE
 // alone; an earlier end of the session's own holds here too.
-func signedResult(data signedData, route *Route, at time.Time) *LookupResult {
+func signedResult(data signedData, route *config.Route, at time.Time) *LookupResult {
 	policy := &route.Expiry.Policy
 	r := newResult(data.text, at.Add(policy.Age), route)
 	if !r.Live() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/filter/config"
 	"cloakroom/session"
 )
 
@@ -18,7 +19,7 @@ type Stream struct {
 
 // state is what a stream has come to.
 type state struct {
-	route    *Route
+	route    *config.Route
 	shared   *Shared
 	waiting  waitingFor
 	unfinish unfinished    // what Complete has to finish
@@ -53,10 +54,10 @@ func (s *Stream) Reset() {
 }
 
 // Route returns the stream's configuration; nil before Request and where it is in error.
-func (s *Stream) Route() *Route { return s.route }
+func (s *Stream) Route() *config.Route { return s.route }
 
 // SessionEnd returns when a session ends on a route, by the store and by the limits.
-func (r *Route) SessionEnd(of *LookupResult) time.Time { return r.Expiry.end(of) }
+func SessionEnd(r *config.Route, of *LookupResult) time.Time { return endOf(&r.Expiry, of) }
 
 // Key returns the session key of the stream as it is now, or the signed cookie.
 func (s *Stream) Key() string { return s.key }
@@ -88,7 +89,7 @@ func (s *Stream) Callout() *Callout {
 	case forLookup:
 		body := s.buffers.keyBody(s.key)
 		s.key, s.cookie.value = keyOf(body), ""
-		s.callout = s.route.Service.callout(api.Lookup, body)
+		s.callout = NewCallout(&s.route.Service, api.Lookup, body)
 	case forVerify:
 		s.callout = s.verifyCallout()
 	}
@@ -118,14 +119,14 @@ func validKey(key string) bool { return session.ValidKey(key) }
 
 // Request decides on the request headers. Their text is the caller's again once the action
 // was carried out. A nil route, which stands for a configuration in error, is refused.
-func (s *Stream) Request(h Headers, route *Route, shared *Shared, now time.Time) Action {
+func (s *Stream) Request(h Headers, route *config.Route, shared *Shared, now time.Time) Action {
 	s.shared = shared
 	action := s.request(h, route, now)
 	s.headers = nil
 	return action
 }
 
-func (s *Stream) request(h Headers, route *Route, now time.Time) Action {
+func (s *Stream) request(h Headers, route *config.Route, now time.Time) Action {
 	if len(h) == 0 {
 		// Envoy returns no headers at all where there are too many: nothing could be
 		// stripped.
@@ -136,11 +137,11 @@ func (s *Stream) request(h Headers, route *Route, now time.Time) Action {
 		return Action{Outcome: Misconfigured, Reply: s.refusal(500, "The configuration of this route is in error; the proxy's log says where.")}
 	}
 	s.route = route
-	s.edits = route.strip.edits(h)
+	s.edits = stripEdits(route.Strip(), h)
 	if route.Logout.Path != "" && pathOf(h.Get(":path")) == route.Logout.Path {
 		return s.logout(h, now)
 	}
-	if route.Mode == ModeOff {
+	if route.Mode == config.ModeOff {
 		return s.passOff(h, now)
 	}
 	if route.AcceptUpdates {
@@ -152,7 +153,7 @@ func (s *Stream) request(h Headers, route *Route, now time.Time) Action {
 		return s.refuseAmbiguous()
 	case s.cookie.state == cookieAbsent, s.cookie.odd:
 		return s.missing()
-	case route.Signed.inUse():
+	case route.Signed.InUse():
 		return s.requestSigned(now)
 	case !validKey(s.cookie.value):
 		return s.missing()
@@ -235,7 +236,7 @@ func (s *Stream) Resumed() {
 
 // Judging returns the route that is to judge the result of the look-up that the stream waits
 // for; nil where it waits for something else.
-func (s *Stream) Judging() *Route {
+func (s *Stream) Judging() *config.Route {
 	if s.waiting == forLookup {
 		return s.route
 	}
@@ -277,7 +278,7 @@ func (s *Stream) lookedUp(r *LookupResult, now time.Time) Action {
 		r = NoAnswer // no answer to a look-up
 	}
 	switch {
-	case r.status == noAnswer && s.route.OnUnavailable == UnavailableAllow:
+	case r.status == noAnswer && s.route.OnUnavailable == config.UnavailableAllow:
 		action := s.proceed(Unchecked)
 		action.warn(s.unavailable())
 		return action
@@ -299,7 +300,7 @@ func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 		action := s.deny(denyUnfit)
 		action.warn(err.Error())
 		return action
-	case s.route.Mode == Required && !authz.user:
+	case s.route.Mode == config.Required && !authz.user:
 		return s.deny(denyMissing)
 	case !authz.met:
 		return s.deny(denyForbidden)
@@ -332,7 +333,7 @@ func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 
 // isOver reports whether a live session has come to its end, by the store or by the limits.
 func (s *Stream) isOver(r *LookupResult, now time.Time) bool {
-	return !s.route.Expiry.end(r).After(now)
+	return !endOf(&s.route.Expiry, r).After(now)
 }
 
 // over handles a session that has come to its end. Where the limits have ended it before
@@ -340,7 +341,7 @@ func (s *Stream) isOver(r *LookupResult, now time.Time) bool {
 // knows neither the limits nor a signed session's own end does not get its cookie.
 func (s *Stream) over(r *LookupResult, now time.Time) Action {
 	switch {
-	case s.route.Signed.inUse():
+	case s.route.Signed.InUse():
 		s.dropped = true
 		return s.missing()
 	case !r.expires.After(now):
@@ -365,7 +366,7 @@ func (s *Stream) Watched() (key string, ask Callout, r *LookupResult, ok bool) {
 	case s.handle != nil:
 		return s.handle.ID, s.verifyCallout(), s.result, true
 	}
-	return s.key, s.route.Service.Lookup(s.key), s.result, true
+	return s.key, NewLookup(&s.route.Service, s.key), s.result, true
 }
 
 // unfinished is what is left to do where an action needs the request's headers.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cloakroom/filter/config"
 )
 
 const (
@@ -15,9 +17,9 @@ const (
 
 var now = time.Unix(1_900_000_000, 0)
 
-func routeOf(t testing.TB, text string) *Route {
+func routeOf(t testing.TB, text string) *config.Route {
 	t.Helper()
-	config, err := ParseConfig(text, noEnv)
+	config, err := config.Parse(text, noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +27,7 @@ func routeOf(t testing.TB, text string) *Route {
 }
 
 // ask has a stream decide on a request, as a worker without a cache does.
-func ask(s *Stream, h Headers, route *Route) Action {
+func ask(s *Stream, h Headers, route *config.Route) Action {
 	action := s.Request(h, route, &Shared{Cookies: NewCookieCache()}, now)
 	if action.Verdict == Wait {
 		s.Callout()
@@ -52,8 +54,8 @@ func answered(s *Stream, a Answer, h Headers) Action {
 
 func TestFold(t *testing.T) {
 	for _, name := range []string{"x-user-id", "X-User-Id", "x_user_id", "X_USER-ID", "x.user.id", "x user\tid", "x-user\x00id"} {
-		if got := fold(name); got != "x-user-id" {
-			t.Errorf("fold(%q) = %q, want x-user-id", name, got)
+		if got := config.Fold(name); got != "x-user-id" {
+			t.Errorf("config.Fold(%q) = %q, want x-user-id", name, got)
 		}
 	}
 }
@@ -82,7 +84,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(mode, "content-type", "application/grpc", "cookie", "sessionid="+goodKey, "504", "")
 	}
 	rest := `"engine":{"service":{"cluster":"sessions"}},"logout":{"path":"/out"}`
-	routes := []*Route{
+	routes := []*config.Route{
 		routeOf(f, `{`+rest+`}`),
 		routeOf(f, `{"mode":"optional",`+rest+`}`),
 		routeOf(f, `{"mode":"off",`+rest+`}`),
@@ -110,7 +112,7 @@ func FuzzRequest(f *testing.F) {
 		if route == routes[0] && !live || route == routes[3] && !asked {
 			t.Fatalf("admitted by the answer %q %q", status, body)
 		}
-		checkIdentity(t, applied(h, action.Edits), live && route.Mode != ModeOff)
+		checkIdentity(t, applied(h, action.Edits), live && route.Mode != config.ModeOff)
 	})
 }
 
@@ -120,7 +122,7 @@ func checkIdentity(t *testing.T, h Headers, live bool) {
 	seen := map[string]int{}
 	for _, field := range h {
 		name := field[0]
-		if folded := fold(name); name == "" || name[0] == ':' || (folded != "x-user-id" && folded != "x-session") {
+		if folded := config.Fold(name); name == "" || name[0] == ':' || (folded != "x-user-id" && folded != "x-session") {
 			continue
 		}
 		seen[name]++

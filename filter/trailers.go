@@ -1,10 +1,12 @@
 package filter
 
+import "cloakroom/filter/config"
+
 // RequestTrailers returns the edits of a request's trailers: no upstream may take for
 // identity, or for a session, what a client sends behind the body.
-func (c *Config) RequestTrailers(h Headers) (edits []Edit) {
+func RequestTrailers(c *config.Config, h Headers) (edits []Edit) {
 	for i := range h {
-		if name := h[i][0]; c.strip.has(name) || fold(name) == "cookie" || mayInstruct(fold(name)) {
+		if name := h[i][0]; c.Strip().Has(name) || config.Fold(name) == "cookie" || mayInstruct(config.Fold(name)) {
 			edits = append(edits, Edit{Op: Remove, Name: name})
 		}
 	}
@@ -13,7 +15,7 @@ func (c *Config) RequestTrailers(h Headers) (edits []Edit) {
 
 // ResponseTrailers returns the edits of a response's trailers: instructions are read in the
 // headers only, and never pass to the client.
-func (c *Config) ResponseTrailers(h Headers) (edits []Edit) {
+func ResponseTrailers(h Headers) (edits []Edit) {
 	for i := range h {
 		if name := h[i][0]; mayInstruct(name) {
 			edits = append(edits, Edit{Op: Remove, Name: name})

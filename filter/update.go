@@ -168,7 +168,7 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	case liveSession:
 		key = s.key
 	}
-	if s.route.Signed.inUse() && !u.flush {
+	if s.route.Signed.InUse() && !u.flush {
 		if key == "" && u.login == "" && u.empty {
 			return Action{Verdict: Continue, Edits: edits}
 		}
@@ -180,18 +180,18 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	case u.flush && key != "" && s.handle != nil:
 		s.written = s.handle.ID
 		return s.waitFor(forUpstreamFlush, s.revokeCallout(s.handle))
-	case u.flush && (key == "" || s.route.Signed.inUse()):
+	case u.flush && (key == "" || s.route.Signed.InUse()):
 		return s.flushedByUpstream(none)
 	case u.flush:
-		return s.waitFor(forUpstreamFlush, service.callout(api.Flush, keyBody(key)))
+		return s.waitFor(forUpstreamFlush, NewCallout(service, api.Flush, keyBody(key)))
 	case u.login != "":
-		return s.waitFor(forLogin, service.callout(api.Login, s.route.writeBody(key, u, age)))
+		return s.waitFor(forLogin, NewCallout(service, api.Login, writeBody(s.route, key, u, age)))
 	case key != "":
-		return s.waitFor(forUpdate, service.callout(api.Update, s.route.writeBody(key, u, age)))
+		return s.waitFor(forUpdate, NewCallout(service, api.Update, writeBody(s.route, key, u, age)))
 	case u.empty:
 		return Action{Verdict: Continue, Edits: edits}
 	}
-	return s.waitFor(forUpdate, service.callout(api.Create, s.route.writeBody("", u, age)))
+	return s.waitFor(forUpdate, NewCallout(service, api.Create, writeBody(s.route, "", u, age)))
 }
 
 // updated handles the service's answer to a change. What an upstream believes to be stored

@@ -10,11 +10,11 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/filter/worker"
 )
 
-type route = filter.Route
+type route = config.Route
 
 // pluginContext is one configuration of the filter on one worker.
 type pluginContext struct {
@@ -46,7 +46,7 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 		proxywasm.LogCriticalf("cloakroom: the plugin configuration cannot be read: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
-	config, err := filter.ParseConfig(string(text), os.LookupEnv)
+	config, err := config.Parse(string(text), os.LookupEnv)
 	if err != nil {
 		proxywasm.LogCriticalf("cloakroom: the plugin configuration is refused:\n%v", err)
 		return types.OnPluginStartStatusFailed

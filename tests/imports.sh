@@ -17,6 +17,7 @@ forbid() {
 
 forbid ./plugin '^(net|net/http|database/sql|encoding/json|net/url)$' GOOS=wasip1 GOARCH=wasm
 forbid ./filter/... 'proxy-wasm-go-sdk|wazero|^cloakroom/(plugin|hostsim|store|service|cmd)'
+forbid ./filter/config '^cloakroom/filter(/worker)?$'
 forbid ./api '^(cloakroom/(session|filter|plugin|hostsim|store|service|cmd)|encoding/json|net)'
 forbid ./session '^(cloakroom/(filter|plugin|hostsim|store|service|cmd)|encoding/json|golang|github)'
 forbid ./hostsim '^cloakroom/(session|filter|store|service|plugin|cmd)|proxy-wasm-go-sdk'

@@ -15,7 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"cloakroom/cmd/cloakroom/document"
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 type configCmd struct {
@@ -105,4 +105,4 @@ func (a *app) readFile(name string) ([]byte, error) {
 type schemaCmd struct{}
 
 // Run prints the schema.
-func (*schemaCmd) Run(a *app) error { return a.printJSON(filter.Schema()) }
+func (*schemaCmd) Run(a *app) error { return a.printJSON(config.Schema()) }

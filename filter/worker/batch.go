@@ -7,6 +7,7 @@ import (
 
 	"cloakroom/api"
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // maxBatch is how many calls one callout carries, of the api.MaxCalls that the service takes.
@@ -56,7 +57,7 @@ func (c *Call) ContentType() string {
 }
 
 // batcher returns that of a destination.
-func (w *Worker) batcher(to *filter.Destination) *batcher {
+func (w *Worker) batcher(to *config.Destination) *batcher {
 	if to == w.lastTo {
 		return w.lastBatcher
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // TestBatches holds what is sent when.
@@ -34,7 +35,7 @@ func TestBatches(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHost(t, fmt.Sprintf(cachedConfig, ""))
-			to := &filter.Destination{Cluster: "s"}
+			to := &config.Destination{Cluster: "s"}
 			var underWay []*Call
 			for i, e := range tt.events {
 				h.now = h.now.Add(e.after)
@@ -93,7 +94,7 @@ func TestBatchesAreBounded(t *testing.T) {
 // TestBatchLines: nothing in a callout can be taken for another one.
 func TestBatchLines(t *testing.T) {
 	h := newHost(t, fmt.Sprintf(cachedConfig, ""))
-	to := &filter.Destination{Cluster: "s"}
+	to := &config.Destination{Cluster: "s"}
 	h.w.begin(nil, true, h.now)
 	for _, body := range []string{"{}", "{}", "{}\n/v1/flush {}"} {
 		h.w.send(pendingCall{callout: filter.Callout{To: to, Path: "/v1/update", Body: body}})

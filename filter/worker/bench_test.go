@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/session/django"
 )
 
@@ -16,8 +17,8 @@ var (
 const benchData = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}`
 
 // worked is a worker's part of a request whose session is cached, or in its cookie.
-func worked(t testing.TB, config string) func() {
-	c, err := filter.ParseConfig(config, nil)
+func worked(t testing.TB, text string) func() {
+	c, err := config.Parse(text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"cloakroom/api"
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
@@ -23,7 +24,7 @@ const MaxFeedSilence = 3 * time.Second
 // leader, polls the service; the others read what it has received from data that the workers
 // share.
 type feed struct {
-	service     *filter.Service
+	service     *config.Service
 	invalidator invalidator
 	id          string // this worker's, among those that could lead
 
@@ -72,7 +73,7 @@ func (f *feed) poll(now time.Time) (filter.Callout, bool) {
 	f.asked, f.sent, f.eager = true, now, false
 	body := append([]byte(`{"after":`), rawjson.AppendString(nil, f.cursor)...)
 	body = strconv.AppendInt(append(body, `,"hold":`...), wait.Milliseconds(), 10)
-	c := f.service.Callout(api.Feed, string(append(body, '}')))
+	c := filter.NewCallout(f.service, api.Feed, string(append(body, '}')))
 	c.Timeout = wait + f.service.Timeout
 	return c, true
 }

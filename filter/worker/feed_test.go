@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/session"
 )
 
@@ -20,11 +21,11 @@ type peer struct {
 
 func newPeer(t *testing.T, id string, shared *map[string]string) *peer {
 	t.Helper()
-	config, err := filter.ParseConfig(fmt.Sprintf(cachedConfig, ""), nil)
+	parsed, err := config.Parse(fmt.Sprintf(cachedConfig, ""), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := New(config, Options{ID: id})
+	w := New(parsed, Options{ID: id})
 	return &peer{w, w.order[0], shared}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"cloakroom/api"
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/session"
 )
 
@@ -87,7 +88,7 @@ func FuzzLines(f *testing.F) {
 	f.Add("{}\n/v1/flush {}", "", "\u2028 \x00")
 	f.Fuzz(func(t *testing.T, first, second, third string) {
 		h := newHost(t, `{"engine":{"service":{"cluster":"s"}}}`)
-		to := &filter.Destination{Cluster: "s"}
+		to := &config.Destination{Cluster: "s"}
 		h.w.begin(nil, true, h.now)
 		var want, got []string
 		for _, body := range []string{"{}", first, second, third, "{}"} { // the first is sent alone

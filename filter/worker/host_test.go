@@ -9,6 +9,7 @@ import (
 
 	"cloakroom/api"
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 const (
@@ -46,9 +47,9 @@ type host struct {
 	seen   map[*Stream]filter.Headers
 }
 
-func newHost(t *testing.T, config string) *host {
+func newHost(t *testing.T, text string) *host {
 	t.Helper()
-	c, err := filter.ParseConfig(config, nil)
+	c, err := config.Parse(text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/filter/internal/clockcache"
 	"cloakroom/session"
 )
@@ -12,7 +13,7 @@ import (
 // that may be used. What ends elsewhere is removed when the feed says so; without an answer from
 // the feed for a while, nothing that is cached is used.
 type service struct {
-	config *filter.Service
+	config *config.Service
 	feed   feed
 	// stored are look-ups of sessions in the store, signed those of sessions in cookies. They
 	// are apart: the ID of a signed session, which is no secret, has the form of a session key.
@@ -43,14 +44,14 @@ const maxAbsent = 2048
 type flight struct {
 	lookups *lookups
 	key     string
-	route   *filter.Route // of the first stream
+	route   *config.Route // of the first stream
 	waiting streamList
 	// outdated says that the session was changed or ended since the callout was sent: the
 	// answer may be older than that.
 	outdated bool
 }
 
-func newService(s *filter.Service, id string) *service {
+func newService(s *config.Service, id string) *service {
 	v := &service{config: s}
 	v.stored, v.signed = newLookups(v), newLookups(v)
 	v.feed = feed{service: s, invalidator: v, id: id}
@@ -69,7 +70,7 @@ func newLookups(v *service) *lookups {
 }
 
 // of returns the look-ups of a route's engine; nil for no service.
-func (v *service) of(route *filter.Route) *lookups {
+func (v *service) of(route *config.Route) *lookups {
 	switch {
 	case v == nil:
 		return nil
@@ -104,7 +105,7 @@ func (l *lookups) fresh(key string, s *Stream, now time.Time) *clockcache.Entry[
 // stale returns a live session that is cached, for while the service does not answer; nil
 // where there is none, or the route does not want it.
 func (l *lookups) stale(key string, s *Stream, now time.Time) *filter.LookupResult {
-	if l == nil || key == "" || s.filter.Route().OnUnavailable != filter.UnavailableStale {
+	if l == nil || key == "" || s.filter.Route().OnUnavailable != config.UnavailableStale {
 		return nil
 	}
 	e := l.sessions.Get(key)
@@ -122,7 +123,7 @@ func within(d time.Duration, then, now time.Time) bool {
 }
 
 // takeOff starts a look-up that streams share.
-func (l *lookups) takeOff(key string, route *filter.Route) *flight {
+func (l *lookups) takeOff(key string, route *config.Route) *flight {
 	f := &flight{lookups: l, key: clone(key), route: route}
 	l.flights[f.key] = f
 	return f

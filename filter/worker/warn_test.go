@@ -4,16 +4,16 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // TestWarnings has warnings come at intervals: one a second is logged, and says how many were not.
 func TestWarnings(t *testing.T) {
-	config, err := filter.ParseConfig(`{"engine":{"service":{"cluster":"sessions"}}}`, nil)
+	parsed, err := config.Parse(`{"engine":{"service":{"cluster":"sessions"}}}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, now := New(config, Options{ID: "one"}), time.Unix(1800000000, 0)
+	w, now := New(parsed, Options{ID: "one"}), time.Unix(1800000000, 0)
 	for _, step := range []struct {
 		after time.Duration
 		want  string

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/session"
 )
 
@@ -20,7 +21,7 @@ type watch struct {
 	key     string
 	hash    uint64         // of key
 	user    string         // whose it was when it was last looked up
-	route   *filter.Route  // by whose limits it ends
+	route   *config.Route  // by whose limits it ends
 	ask     filter.Callout // by which it is looked up
 	expires time.Time
 	checked time.Time // when it was last looked up
@@ -45,7 +46,7 @@ func (w *Worker) watch(s *Stream) {
 	}
 	at := s.lookups.watches.at(key)
 	at.route, at.ask, at.user = s.filter.Route(), ask, r.User()
-	at.expires = at.route.SessionEnd(r)
+	at.expires = filter.SessionEnd(at.route, r)
 	if s.checked.After(at.checked) {
 		at.checked = s.checked
 	}
@@ -133,8 +134,8 @@ func (w *watches) lookedUp(worker *Worker, l *lookups, key string, r *filter.Loo
 	switch {
 	case !r.Answered():
 		w.due[hash] = true
-	case r.Live() && at.route.SessionEnd(r).After(worker.now):
-		at.expires, at.user, at.checked = at.route.SessionEnd(r), r.User(), worker.now
+	case r.Live() && filter.SessionEnd(at.route, r).After(worker.now):
+		at.expires, at.user, at.checked = filter.SessionEnd(at.route, r), r.User(), worker.now
 		if r.Key() == "" || r.Key() == key {
 			return
 		}
@@ -142,7 +143,7 @@ func (w *watches) lookedUp(worker *Worker, l *lookups, key string, r *filter.Loo
 		w.forget(at)
 		newer := w.at(r.Key())
 		newer.expires, newer.user, newer.checked, newer.route = at.expires, at.user, at.checked, at.route
-		newer.ask = l.service.config.Lookup(newer.key)
+		newer.ask = filter.NewLookup(l.service.config, newer.key)
 		for s := range at.streams {
 			newer.streams[s], s.watch = true, newer
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // maxFanOut bounds how many streams one callback of the host answers, resumes or closes,
@@ -33,16 +34,16 @@ type Options struct {
 // Worker is one Envoy worker's part of the filter. Make it with New. It is not safe for
 // concurrent use.
 type Worker struct {
-	config   *filter.Config
-	routes   *filter.Routes
+	config   *config.Config
+	routes   *routes
 	shared   filter.Shared
 	services map[string]*service // those with a cache, by the cluster
 	order    []*service          // the same, in the order of Shared
-	batchers map[filter.Destination]*batcher
+	batchers map[config.Destination]*batcher
 	// The look-ups and batcher of the request and the callout before: most have one.
-	lastRoute   *filter.Route
+	lastRoute   *config.Route
 	lastLookups *lookups
-	lastTo      *filter.Destination
+	lastTo      *config.Destination
 	lastBatcher *batcher
 
 	now       time.Time
@@ -60,9 +61,9 @@ type Worker struct {
 }
 
 // New returns a worker with a configuration.
-func New(c *filter.Config, o Options) *Worker {
+func New(c *config.Config, o Options) *Worker {
 	w := &Worker{
-		config: c, routes: filter.NewRoutes(c), services: map[string]*service{}, batchers: map[filter.Destination]*batcher{},
+		config: c, routes: newRoutes(c), services: map[string]*service{}, batchers: map[config.Destination]*batcher{},
 		shared: filter.Shared{Cookies: filter.NewCookieCache()},
 	}
 	for _, s := range c.Cached() {
@@ -141,20 +142,20 @@ func (w *Worker) end() *Output {
 
 // Route returns the configuration of an Envoy route by its name and the bytes of its
 // metadata; nil if it is in error, and the first time the error.
-func (w *Worker) Route(name string, metadata []byte) (*filter.Route, error) {
-	return w.routes.Lookup(name, metadata)
+func (w *Worker) Route(name string, metadata []byte) (*config.Route, error) {
+	return w.routes.lookup(name, metadata)
 }
 
 // ByName and ByMetadata report whether routes are configured by their names, and by their
 // metadata: else Route needs to be given neither.
-func (w *Worker) ByName() bool { return w.routes.ByName() }
+func (w *Worker) ByName() bool { return w.config.ByName() }
 
 // ByMetadata is described at ByName.
-func (w *Worker) ByMetadata() bool { return w.routes.ByMetadata() }
+func (w *Worker) ByMetadata() bool { return w.config.ByMetadata() }
 
 // Request decides on a stream's request headers. Their text is the caller's again once the
 // Output was carried out. A nil route, whose configuration is in error, is refused.
-func (w *Worker) Request(s *Stream, h filter.Headers, route *filter.Route, now time.Time) *Output {
+func (w *Worker) Request(s *Stream, h filter.Headers, route *config.Route, now time.Time) *Output {
 	w.begin(s, true, now)
 	s.direction = Request
 	if route != nil {
@@ -180,11 +181,13 @@ func (w *Worker) Response(s *Stream, h filter.Headers, now time.Time) *Output {
 }
 
 // RequestTrailers and ResponseTrailers return the edits of a stream's trailers.
-func (w *Worker) RequestTrailers(h filter.Headers) []filter.Edit { return w.config.RequestTrailers(h) }
+func (w *Worker) RequestTrailers(h filter.Headers) []filter.Edit {
+	return filter.RequestTrailers(w.config, h)
+}
 
 // ResponseTrailers is described at RequestTrailers.
 func (w *Worker) ResponseTrailers(h filter.Headers) []filter.Edit {
-	return w.config.ResponseTrailers(h)
+	return filter.ResponseTrailers(h)
 }
 
 // Complete returns the action in place of one whose Verdict was ReadHeaders, by the headers

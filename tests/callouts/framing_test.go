@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/filter/worker"
 	"cloakroom/service"
 	"cloakroom/session"
@@ -46,7 +47,7 @@ func FuzzBatch(f *testing.F) {
 	f.Add("1", "dark", "0 200 {}\n", "\u2028\r\n")
 	f.Add(`"`, "\x00", `\u000a`, "/v1/lookup {}")
 	route := `{"engine":{"service":{"cluster":"sessions","token":"` + token + `"}},"identity":{"headers":{},"data_keys":["*"],"data_max_bytes":1048576}}`
-	config, err := filter.ParseConfig(route, nil)
+	config, err := config.Parse(route, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

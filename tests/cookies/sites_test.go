@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/session/django"
 )
 
@@ -105,14 +106,14 @@ func signSessions(t *testing.T) {
 	}
 }
 
-var routes = map[string]*filter.Route{}
+var routes = map[string]*config.Route{}
 
 // route returns the site's configuration with a name for the cookie.
-func (s *site) route(t *testing.T, name string) *filter.Route {
+func (s *site) route(t *testing.T, name string) *config.Route {
 	t.Helper()
 	text := `{"cookie":{"name":"` + name + `"},` + s.config + `}`
 	if routes[text] == nil {
-		config, err := filter.ParseConfig(text, func(string) (string, bool) { return "", false })
+		config, err := config.Parse(text, func(string) (string, bool) { return "", false })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"cloakroom/api"
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // pages returns the Markdown files for people, by their paths from the root.
@@ -113,7 +114,7 @@ func TestYAML(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := filter.ParseConfig(string(text), func(string) (string, bool) { return "a token", true }); err != nil {
+			if _, err := config.Parse(string(text), func(string) (string, bool) { return "a token", true }); err != nil {
 				t.Errorf("%s: %v in\n%s", page, err, match[1])
 			}
 		}

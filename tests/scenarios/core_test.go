@@ -17,6 +17,7 @@ import (
 	"unsafe"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/filter/worker"
 )
 
@@ -72,7 +73,7 @@ func TestCore(t *testing.T) {
 	for _, s := range loadCorpus(t, "core") {
 		t.Run(s.Name, func(t *testing.T) {
 			count("core")
-			config, err := filter.ParseConfig(string(s.config(t, "sessions")), nil)
+			config, err := config.Parse(string(s.config(t, "sessions")), nil)
 			if err != nil {
 				t.Fatalf("%s: %v", s.at, err)
 			}
@@ -98,7 +99,7 @@ type coreProxy struct {
 	poll   *worker.Call // of the feed, which is sent with the next request
 }
 
-func newCoreProxy(t *testing.T, b *backend, s *scenario, config *filter.Config) *coreProxy {
+func newCoreProxy(t *testing.T, b *backend, s *scenario, config *config.Config) *coreProxy {
 	b.inStep = true
 	return &coreProxy{t: t, b: b, s: s, worker: worker.New(config, worker.Options{ID: "core"}), shared: map[string]string{}}
 }
@@ -259,7 +260,7 @@ func done(a filter.Action) filter.Action {
 }
 
 // route returns the configuration of the scenario's first route that matches.
-func (p *coreProxy) route(path string) *filter.Route {
+func (p *coreProxy) route(path string) *config.Route {
 	for _, r := range p.s.Routes {
 		if path == r.Path || (r.Prefix != "" && strings.HasPrefix(path, r.Prefix)) {
 			route, _ := p.worker.Route(r.Name, metadataBytes(p.t, r.Metadata))

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/hostsim"
 	"cloakroom/tests/stack"
 )
@@ -35,7 +35,7 @@ var refused = []struct {
 func TestRefusedByCore(t *testing.T) {
 	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := filter.ParseConfig(tt.text, func(string) (string, bool) { return "", false })
+			_, err := config.Parse(tt.text, func(string) (string, bool) { return "", false })
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q in it", err, tt.want)
 			}

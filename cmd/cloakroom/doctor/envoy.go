@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"cloakroom/cmd/cloakroom/document"
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // envoy looks at Envoy as a whole, and returns the filter's configurations in it.
@@ -116,7 +116,7 @@ func (d *doctor) plugin(f document.Found) {
 }
 
 // cluster looks at the session service's cluster as Envoy has it.
-func (d *doctor) cluster(s *filter.Service) {
+func (d *doctor) cluster(s *config.Service) {
 	text, err := d.get("/clusters?format=json")
 	var clusters struct {
 		ClusterStatuses []struct {

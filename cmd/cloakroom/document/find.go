@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // Found is a configuration of the filter within a document.
@@ -74,7 +74,7 @@ func (f *finder) walk(path, route string, node any) {
 func (f *finder) take(path, route, key string, node any, parent map[string]any) bool {
 	fields, isObject := node.(map[string]any)
 	switch {
-	case key == filter.Namespace && isObject && strings.HasSuffix(path, "filter_metadata."+key):
+	case key == config.Namespace && isObject && strings.HasSuffix(path, "filter_metadata."+key):
 		f.routes[path] = routeMetadata{route, fields}
 		return true
 	case (key == "pluginConfig" || key == "config") && isFilters(fields):
@@ -114,7 +114,7 @@ func isOthers(document any) bool {
 
 // Check parses the configuration, and those of routes. Its error begins with where in the document
 // it is.
-func (f Found) Check(env func(string) (string, bool)) (*filter.Config, error) {
+func (f Found) Check(env func(string) (string, bool)) (*config.Config, error) {
 	text := f.text
 	if text == "" {
 		b, err := json.Marshal(f.tree)
@@ -123,16 +123,16 @@ func (f Found) Check(env func(string) (string, bool)) (*filter.Config, error) {
 		}
 		text = string(b)
 	}
-	config, err := filter.ParseConfig(text, env)
+	parsed, err := config.Parse(text, env)
 	if err != nil {
 		return nil, at(f.Path, err)
 	}
 	for _, path := range keysOf(f.routes) {
-		if err := config.CheckMetadata(f.routes[path].route, f.routes[path].fields); err != nil {
-			return nil, at(strings.TrimSuffix(path, "metadata.filter_metadata."+filter.Namespace), err) // the error begins with that
+		if err := parsed.CheckMetadata(f.routes[path].route, f.routes[path].fields); err != nil {
+			return nil, at(strings.TrimSuffix(path, "metadata.filter_metadata."+config.Namespace), err) // the error begins with that
 		}
 	}
-	return config, nil
+	return parsed, nil
 }
 
 func at(path string, err error) error {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"cloakroom/filter"
+	"cloakroom/filter/config"
 )
 
 // Result is a project's configuration, translated.
@@ -209,7 +209,7 @@ func (t *translation) check() error {
 	if err != nil {
 		return err
 	}
-	if _, err := filter.ParseConfig(text, func(string) (string, bool) { return "x", true }); err != nil {
+	if _, err := config.Parse(text, func(string) (string, bool) { return "x", true }); err != nil {
 		return fmt.Errorf("the filter refuses what the settings say: %w", err)
 	}
 	return nil

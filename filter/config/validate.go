@@ -1,4 +1,4 @@
-package filter
+package config
 
 import (
 	"errors"
@@ -22,11 +22,11 @@ func (r *Route) validate(path string) error {
 	}
 	r.Service.prepare()
 	switch named := r.Service.Cluster != ""; {
-	case r.Signed.Revocable && (!named || !r.Signed.inUse()):
+	case r.Signed.Revocable && (!named || !r.Signed.InUse()):
 		bad("engine.signed_cookies.revocable", "needs secret_key, and engine.service.cluster: the session service knows what was revoked")
-	case named && r.Signed.inUse() && !r.Signed.Revocable:
+	case named && r.Signed.InUse() && !r.Signed.Revocable:
 		bad("engine", "has both service.cluster and signed_cookies, which is for signed_cookies.revocable; a route that changes the engine sets service.cluster or signed_cookies.secret_key of the other to \"\"")
-	case !named && !r.Signed.inUse() && r.Mode != ModeOff:
+	case !named && !r.Signed.InUse() && r.Mode != ModeOff:
 		bad("engine", "must have service.cluster, the Envoy cluster of the session service, or signed_cookies.secret_key")
 	}
 	if r.Service.Timeout <= 0 {
@@ -47,7 +47,7 @@ func (r *Route) validate(path string) error {
 	if r.Expiry.Idle > 0 && r.Expiry.RefreshEvery >= r.Expiry.Idle {
 		bad("expiry.refresh_every", "must be less than expiry.idle, or sessions in use end")
 	}
-	if r.Expiry.Idle > 0 && r.Signed.inUse() && !r.Expiry.SaveEveryRequest {
+	if r.Expiry.Idle > 0 && r.Signed.InUse() && !r.Expiry.SaveEveryRequest {
 		bad("expiry.idle", "needs save_every_request: true with engine.signed_cookies, whose cookies say when they were last signed and nothing else")
 	}
 	if r.Expiry.CycleEvery > 0 && r.Expiry.CycleEvery <= r.Expiry.CycleGrace {
@@ -56,10 +56,10 @@ func (r *Route) validate(path string) error {
 	if r.Expiry.CycleGrace > api.MaxGrace {
 		bad("expiry.cycle_grace", "must be %s at most", api.MaxGrace)
 	}
-	if r.Expiry.CycleEvery > 0 && r.Signed.inUse() {
+	if r.Expiry.CycleEvery > 0 && r.Signed.InUse() {
 		bad("expiry.cycle_every", "is not for engine.signed_cookies, whose cookies are new each time they are signed")
 	}
-	if r.Responses == ResponsesSkip && (r.AcceptUpdates || r.Expiry.SaveEveryRequest || r.Expiry.limited() || r.Signed.Revocable) {
+	if r.Responses == ResponsesSkip && (r.AcceptUpdates || r.Expiry.SaveEveryRequest || r.Expiry.Limited() || r.Signed.Revocable) {
 		bad("responses", "skip is not for accept_updates, save_every_request, idle, absolute, cycle_every and revocable, which all set the session cookie")
 	}
 	if !isLocation(r.Login.URL) {
@@ -82,7 +82,7 @@ func (r *Route) validate(path string) error {
 	if len(r.Require) > 0 && r.Mode != Required {
 		bad("require", "holds with mode: required only; set require: {} where the mode is another")
 	}
-	for _, name := range r.Identity.names() {
+	for _, name := range r.Identity.HeaderNames() {
 		if !isIdentityName(name) {
 			bad("identity", "%q cannot be an identity header: lower-case letters, digits and '-', and none that HTTP or Envoy uses itself", name)
 		}

@@ -1,4 +1,4 @@
-package filter
+package config
 
 import (
 	"time"
@@ -76,8 +76,11 @@ type Route struct {
 	Responses     Responses
 	Require       []Requirement
 
-	strip *stripped // of all routes
+	strip *Strip // of all routes
 }
+
+// Strip returns the request headers that no client may send, on any route.
+func (r *Route) Strip() *Strip { return r.strip }
 
 // Service is where and how the session service is asked.
 type Service struct {

@@ -1,4 +1,4 @@
-package filter
+package config
 
 import (
 	"errors"
@@ -13,21 +13,21 @@ type Config struct {
 	env    func(string) (string, bool)
 	base   Route
 	routes map[string]*Route
-	strip  *stripped
+	strip  *Strip
 	// metadata says that routes may carry configuration in their metadata.
 	metadata bool
 }
 
-// ParseConfig reads the plugin configuration: JSON, or the serialized
+// Parse reads the plugin configuration: JSON, or the serialized
 // google.protobuf.Struct that Envoy hands on where its configuration says
 // that type. Strings of the form ${NAME} in secrets are taken from env. An
 // error names the path of every field that is wrong.
-func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) {
+func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 	tree, err := configTree(text)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &stripped{}, metadata: true}
+	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &Strip{}, metadata: true}
 	layers := map[string]any{}
 	var more []string
 	top := append(c.base.fields(env), general(layers, &c.metadata, &more)...)
@@ -52,7 +52,7 @@ func ParseConfig(text string, env func(string) (string, bool)) (*Config, error) 
 	// A header that means something to one upstream is removed from the requests of all
 	// clients: whoever reads it must be able to trust it.
 	for _, route := range append(sortedRoutes(c.routes), &c.base) {
-		for _, name := range route.Identity.names() {
+		for _, name := range route.Identity.HeaderNames() {
 			c.strip.add(name)
 		}
 		route.strip = c.strip
@@ -120,6 +120,32 @@ func (c *Config) Named(name string) *Route {
 	return &c.base
 }
 
+// Strip returns the request headers that no client may send, on any route.
+func (c *Config) Strip() *Strip { return c.strip }
+
+// ByName reports whether routes are configured by their names.
+func (c *Config) ByName() bool { return len(c.routes) > 0 }
+
+// ByMetadata reports whether routes may be configured by their metadata.
+func (c *Config) ByMetadata() bool { return c.metadata }
+
+// Resolve returns the configuration for an Envoy route's name and the bytes of its metadata, an
+// envoy.config.core.v3.Metadata message. The error names the route and the field.
+func (c *Config) Resolve(name string, metadata []byte) (*Route, error) {
+	fields, err := parseMetadata(metadata)
+	if err == nil && fields == nil {
+		return c.Named(name), nil
+	}
+	var route *Route
+	if err == nil {
+		route, err = c.withMetadata(name, fields)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("route %q: %w", name, err)
+	}
+	return route, nil
+}
+
 // CheckMetadata returns what is wrong with the fields that a route of this name carries in its
 // metadata.
 func (c *Config) CheckMetadata(name string, fields map[string]any) error {
@@ -134,8 +160,8 @@ func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error
 	if err := route.apply("metadata.filter_metadata."+Namespace, fields, c.env); err != nil {
 		return nil, err
 	}
-	for _, name := range route.Identity.names() {
-		if !c.strip.has(name) {
+	for _, name := range route.Identity.HeaderNames() {
+		if !c.strip.Has(name) {
 			return nil, fmt.Errorf("metadata.filter_metadata.%s: identity: %q is not removed from clients' requests on the other routes; name it under strip_headers in the plugin's configuration", Namespace, name)
 		}
 	}

@@ -1,4 +1,4 @@
-package filter
+package config
 
 import (
 	"reflect"
@@ -54,39 +54,14 @@ func TestParseMetadata(t *testing.T) {
 	}
 }
 
-func TestParseConfigTakesAStruct(t *testing.T) {
+func TestParseTakesAStruct(t *testing.T) {
 	fields := map[string]any{"mode": "optional", "engine": map[string]any{"service": map[string]any{"cluster": "sessions"}}}
-	config, err := ParseConfig(string(structMessage(t, fields)), noEnv)
+	c, err := Parse(string(structMessage(t, fields)), noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := config.Named(""); got.Mode != Optional || got.Service.Cluster != "sessions" {
+	if got := c.Named(""); got.Mode != Optional || got.Service.Cluster != "sessions" {
 		t.Errorf("mode %v, cluster %q; want optional, sessions", got.Mode, got.Service.Cluster)
-	}
-}
-
-// TestMetadataOnce sees that equal metadata gives the very same route, and
-// that metadata in error gives its error once and a refusal always.
-func TestMetadataOnce(t *testing.T) {
-	config, err := ParseConfig(`{"engine":{"service":{"cluster":"sessions"}}}`, noEnv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	routes := NewRoutes(config)
-	off := metadataMessage(t, Namespace, map[string]any{"mode": "off"})
-	first, err := routes.Lookup("a", off)
-	if err != nil || first.Mode != ModeOff {
-		t.Fatalf("Lookup = %+v, %v; want mode off", first, err)
-	}
-	if again, _ := routes.Lookup("a", off); again != first {
-		t.Error("the same metadata was decoded again")
-	}
-	bad := metadataMessage(t, Namespace, map[string]any{"mdoe": "off"})
-	if route, err := routes.Lookup("a", bad); route != nil || err == nil {
-		t.Errorf("Lookup of an unknown field = %v, %v; want an error", route, err)
-	}
-	if route, err := routes.Lookup("a", bad); route != nil || err != nil {
-		t.Errorf("the second Lookup = %v, %v; want nil, nil", route, err)
 	}
 }
 
