@@ -13,7 +13,7 @@ import (
 // TestReferenceConfiguration holds docs/reference.md's table against the configuration's
 // schema, which is made from the same table that reads configurations.
 func TestReferenceConfiguration(t *testing.T) {
-	golden.Section(t, "../docs/reference.md", "configuration", table(t))
+	golden.Section(t, "../../docs/reference.md", "configuration", table(t))
 }
 
 func table(t *testing.T) string {
