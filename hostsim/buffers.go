@@ -1,64 +1,66 @@
 package hostsim
 
+import "cloakroom/hostsim/internal/abi"
+
 // buffer gives the bytes behind a buffer type, and the place to change them: nil
 // where they cannot be changed. found is false where there is no such buffer.
 func (v *vm) buffer(kind uint32) (b []byte, change *[]byte, found bool) {
 	c := v.inEffect()
 	switch kind {
-	case requestBody, responseBody:
+	case abi.RequestBody, abi.ResponseBody:
 		if c.filter == nil {
 			return nil, nil, true
 		}
 		half := &c.filter.dec
-		if kind == responseBody {
+		if kind == abi.ResponseBody {
 			half = &c.filter.enc
 		}
 		if half.body == nil {
 			return nil, nil, true
 		}
 		return *half.body, half.body, true
-	case calloutBody:
+	case abi.CalloutBody:
 		if c.root.response == nil {
 			return nil, nil, false
 		}
 		return c.root.response.body, nil, true
-	case vmConfiguration:
+	case abi.VMConfiguration:
 		return c.root.plugin.VMConfiguration, nil, true
-	case pluginConfiguration:
+	case abi.PluginConfiguration:
 		return c.root.plugin.Configuration, nil, c.root.configuring
-	case grpcBuffer:
+	case abi.GRPCMessage:
 		if c.root.telling == nil {
 			return nil, nil, true
 		}
 		return []byte(c.root.telling.message), nil, true
-	case callData, downstreamData, upstreamData:
+	case abi.CallData, abi.DownstreamData, abi.UpstreamData:
 		return nil, nil, true
 	}
 	return nil, nil, false
 }
 
-func getBufferBytes(v *vm, a []uint64) status {
+func getBufferBytes(v *vm, a []uint64) abi.Status {
 	kind, start, length := uint32(a[0]), uint32(a[1]), uint32(a[2])
-	if kind > lastBuffer {
-		return badArgument
+	if kind > abi.LastBuffer {
+		return abi.BadArgument
 	}
 	b, _, found := v.buffer(kind)
 	if !found {
-		return notFound
+		return abi.NotFound
 	}
 	from := min(uint64(start), uint64(len(b)))
 	to := min(from+uint64(length), uint64(len(b)))
 	return v.give(string(b[from:to]), a[3], a[4])
 }
 
-func getBufferStatus(v *vm, a []uint64) status {
+func getBufferStatus(v *vm, a []uint64) abi.Status {
 	kind := uint32(a[0])
-	if kind > lastBuffer {
-		return badArgument
+	if kind > abi.LastBuffer {
+		return abi.BadArgument
 	}
 	b, _, found := v.buffer(kind)
 	if !found {
-		return notFound
+		return abi.NotFound
 	}
 	return wrote(v.mem.put32(a[1], uint32(len(b))) && v.mem.put32(a[2], 0))
 }
@@ -66,23 +68,23 @@ func getBufferStatus(v *vm, a []uint64) status {
 // setBufferBytes replaces the whole buffer (start 0, length at least its size),
 // puts bytes before it (start 0, length 0) or after it (start at least its size).
 // Envoy can do no other change.
-func setBufferBytes(v *vm, a []uint64) status {
+func setBufferBytes(v *vm, a []uint64) abi.Status {
 	kind, start, length := uint32(a[0]), int64(uint32(a[1])), int64(uint32(a[2]))
-	if kind > lastBuffer {
-		return badArgument
+	if kind > abi.LastBuffer {
+		return abi.BadArgument
 	}
 	b, change, found := v.buffer(kind)
 	if !found {
-		return notFound
+		return abi.NotFound
 	}
 	data, inside := v.mem.text(a[3], a[4])
 	if !inside {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	size := int64(len(b))
 	switch {
 	case change == nil:
-		return badArgument
+		return abi.BadArgument
 	case start == 0 && length == 0:
 		*change = append([]byte(data), b...)
 	case start == 0 && length >= size:
@@ -90,7 +92,7 @@ func setBufferBytes(v *vm, a []uint64) status {
 	case start != 0 && start >= size:
 		*change = append(b, data...)
 	default:
-		return badArgument
+		return abi.BadArgument
 	}
-	return ok
+	return abi.OK
 }

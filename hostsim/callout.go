@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // calloutResponse is what proxy_on_http_call_response finds.
@@ -21,44 +23,44 @@ func (r *calloutResponse) headerMap(kind uint32) *headerMap {
 	switch {
 	case r == nil:
 		return nil
-	case kind == calloutHeaders:
+	case kind == abi.CalloutHeaders:
 		return r.headers
 	}
 	return r.trailers
 }
 
 // httpCall starts a callout for the root of the context in effect.
-func httpCall(v *vm, a []uint64) status {
+func httpCall(v *vm, a []uint64) abi.Status {
 	name, foundName := v.mem.text(a[0], a[1])
 	headers, foundHeaders := v.mem.text(a[2], a[3])
 	body, foundBody := v.mem.text(a[4], a[5])
 	trailers, foundTrailers := v.mem.text(a[6], a[7])
 	if !foundName || !foundHeaders || !foundBody || !foundTrailers || !v.mem.put32(a[9], 0) {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	timeout := time.Duration(int32(a[8])) * time.Millisecond
 	cluster := v.host.clusters[name]
 	if timeout < 0 || cluster == nil {
-		return badArgument
+		return abi.BadArgument
 	}
 	m := newRequestMap()
-	m.replaceAll(unmarshalPairs([]byte(headers)))
+	m.replaceAll(abi.UnmarshalPairs([]byte(headers)))
 	for _, needed := range []string{":path", ":method", ":authority"} {
 		if _, found := m.get(needed); !found {
-			return badArgument
+			return abi.BadArgument
 		}
 	}
-	return v.dispatch(cluster, m, body, unmarshalPairs([]byte(trailers)), timeout, a[9])
+	return v.dispatch(cluster, m, body, abi.UnmarshalPairs([]byte(trailers)), timeout, a[9])
 }
 
 // dispatch sends the callout; its answer comes in an entry into the VM of its own.
-func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []pair, timeout time.Duration, tokenAt uint64) status {
+func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
 	root := v.inEffect().root
 	ctx, cancel := context.WithCancelCause(context.Background())
 	req, err := calloutRequest(ctx, c, m, body, trailers, timeout)
 	if err != nil {
 		cancel(err)
-		return internalFailure
+		return abi.InternalFailure
 	}
 	var timer Timer
 	if timeout > 0 {
@@ -81,7 +83,7 @@ func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []pair, ti
 }
 
 // calloutRequest is the request as Envoy's HTTP client sends it.
-func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, trailers []pair, timeout time.Duration) (*http.Request, error) {
+func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, trailers []abi.Pair, timeout time.Duration) (*http.Request, error) {
 	m.set("x-envoy-internal", "true")
 	if timeout > 0 {
 		m.set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(timeout.Milliseconds(), 10))
@@ -97,7 +99,7 @@ func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, 
 		req.ContentLength = -1
 		req.Trailer = http.Header{}
 		for _, p := range trailers {
-			req.Trailer.Add(p.name, p.value)
+			req.Trailer.Add(p.Name, p.Value)
 		}
 		if req.Body == nil {
 			req.Body = io.NopCloser(strings.NewReader(""))

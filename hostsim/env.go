@@ -1,5 +1,7 @@
 package hostsim
 
+import "cloakroom/hostsim/internal/abi"
+
 // envCalls are the host calls of ABI 0.2.1, and two that compilers import.
 var envCalls = map[string]hostCall{
 	"proxy_log":                          {shape: "ls", atStart: true, fn: logLine},
@@ -8,7 +10,7 @@ var envCalls = map[string]hostCall{
 	"proxy_get_current_time_nanoseconds": proxyCall("8", getCurrentTime),
 	"proxy_set_tick_period_milliseconds": proxyCall("n", setTickPeriod),
 	"proxy_set_effective_context":        proxyCall("n", setEffectiveContext),
-	"proxy_done":                         proxyCall("", func(*vm, []uint64) status { return notFound }),
+	"proxy_done":                         proxyCall("", func(*vm, []uint64) abi.Status { return abi.NotFound }),
 	"proxy_call_foreign_function":        proxyCall("ssS", callForeignFunction),
 
 	"proxy_get_property": proxyCall("hS", getProperty),
@@ -63,134 +65,134 @@ func pthreadEqual(_ *vm, a []uint64) uint32 {
 
 func logLine(v *vm, a []uint64) uint32 {
 	if uint32(a[0]) > uint32(Critical) {
-		return uint32(badArgument)
+		return uint32(abi.BadArgument)
 	}
 	text, found := v.mem.text(a[1], a[2])
 	if !found {
-		return uint32(invalidMemory)
+		return uint32(abi.InvalidMemoryAccess)
 	}
 	v.host.log.add(Level(uint32(a[0])), text)
-	return uint32(ok)
+	return uint32(abi.OK)
 }
 
-func getLogLevel(v *vm, a []uint64) status {
+func getLogLevel(v *vm, a []uint64) abi.Status {
 	return wrote(v.mem.put32(a[0], uint32(v.host.cfg.LogLevel)))
 }
 
 // wrote is the status of a call whose only possible failure is its last write.
-func wrote(done bool) status {
+func wrote(done bool) abi.Status {
 	if !done {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
-	return ok
+	return abi.OK
 }
 
-func getStatus(v *vm, a []uint64) status {
+func getStatus(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
 	if !v.mem.put32(a[0], root.statusCode) {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	return v.give(root.statusMessage, a[1], a[2])
 }
 
-func getCurrentTime(v *vm, a []uint64) status {
+func getCurrentTime(v *vm, a []uint64) abi.Status {
 	return wrote(v.mem.put64(a[0], uint64(v.host.now().UnixNano())))
 }
 
-func setEffectiveContext(v *vm, a []uint64) status {
+func setEffectiveContext(v *vm, a []uint64) abi.Status {
 	if v.contexts[uint32(a[0])] == nil {
-		return badArgument
+		return abi.BadArgument
 	}
 	v.effective = uint32(a[0])
-	return ok
+	return abi.OK
 }
 
-func getSharedData(v *vm, a []uint64) status {
+func getSharedData(v *vm, a []uint64) abi.Status {
 	key, found := v.mem.text(a[0], a[1])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	value, st := v.host.shared.get(v.id, key)
-	if st != ok {
+	if st != abi.OK {
 		return st
 	}
-	if st := v.give(value.value, a[2], a[3]); st != ok {
+	if st := v.give(value.value, a[2], a[3]); st != abi.OK {
 		return st
 	}
 	return wrote(v.mem.put32(a[4], value.cas))
 }
 
-func setSharedData(v *vm, a []uint64) status {
+func setSharedData(v *vm, a []uint64) abi.Status {
 	key, foundKey := v.mem.text(a[0], a[1])
 	value, foundValue := v.mem.text(a[2], a[3])
 	if !foundKey || !foundValue {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	return v.host.shared.set(v.id, key, value, uint32(a[4]))
 }
 
-func registerSharedQueue(v *vm, a []uint64) status {
+func registerSharedQueue(v *vm, a []uint64) abi.Status {
 	name, found := v.mem.text(a[0], a[1])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	token := v.host.queues.register(v.id, name, v, v.inEffect().root)
 	return wrote(v.mem.put32(a[2], token))
 }
 
-func resolveSharedQueue(v *vm, a []uint64) status {
+func resolveSharedQueue(v *vm, a []uint64) abi.Status {
 	vmID, foundID := v.mem.text(a[0], a[1])
 	name, foundName := v.mem.text(a[2], a[3])
 	if !foundID || !foundName {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	if vmID == "" {
 		vmID = v.id
 	}
 	token, st := v.host.queues.resolve(vmID, name)
-	if st != ok {
+	if st != abi.OK {
 		return st
 	}
 	return wrote(v.mem.put32(a[4], token))
 }
 
-func dequeueSharedQueue(v *vm, a []uint64) status {
+func dequeueSharedQueue(v *vm, a []uint64) abi.Status {
 	value, st := v.host.queues.dequeue(uint32(a[0]))
-	if st != ok {
+	if st != abi.OK {
 		return st
 	}
 	return v.give(value, a[1], a[2])
 }
 
-func enqueueSharedQueue(v *vm, a []uint64) status {
+func enqueueSharedQueue(v *vm, a []uint64) abi.Status {
 	value, found := v.mem.text(a[1], a[2])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	return v.host.queues.enqueue(uint32(a[0]), value)
 }
 
-func defineMetric(v *vm, a []uint64) status {
+func defineMetric(v *vm, a []uint64) abi.Status {
 	name, found := v.mem.text(a[1], a[2])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	id, st := v.metrics.define(uint32(a[0]), name)
-	if st != ok {
+	if st != abi.OK {
 		return st
 	}
 	return wrote(v.mem.put32(a[3], id))
 }
 
-func incrementMetric(v *vm, a []uint64) status {
+func incrementMetric(v *vm, a []uint64) abi.Status {
 	return v.metrics.increment(uint32(a[0]), int64(a[1]))
 }
 
-func recordMetric(v *vm, a []uint64) status { return v.metrics.record(uint32(a[0]), a[1]) }
+func recordMetric(v *vm, a []uint64) abi.Status { return v.metrics.record(uint32(a[0]), a[1]) }
 
-func getMetric(v *vm, a []uint64) status {
+func getMetric(v *vm, a []uint64) abi.Status {
 	value, st := v.metrics.get(uint32(a[0]))
-	if st != ok {
+	if st != abi.OK {
 		return st
 	}
 	return wrote(v.mem.put64(a[1], value))

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // Faults are what is to go wrong. The same seed, with the same requests one after
@@ -88,7 +90,7 @@ func (f Fault) check() error {
 	case f.On == onAllocate:
 		kinds = []string{faultTrap, faultFail}
 	case hostCall:
-		kinds = append([]string{faultTrap}, statusNames[1:]...)
+		kinds = append([]string{faultTrap}, abi.StatusNames[1:]...)
 	case strings.HasPrefix(f.On, "proxy_on_"):
 		kinds = []string{faultTrap}
 	default:

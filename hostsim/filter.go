@@ -1,6 +1,10 @@
 package hostsim
 
-import "github.com/tetratelabs/wazero/api"
+import (
+	"github.com/tetratelabs/wazero/api"
+
+	"cloakroom/hostsim/internal/abi"
+)
 
 // filter is one plugin on one stream. Its handle's VM may be replaced meanwhile;
 // the stream keeps to the one it began with.
@@ -65,7 +69,7 @@ func (f *filter) begun() bool {
 // that begin later. A callback that the guest does not have lets everything go on.
 func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
 	if f.failed {
-		return goOn, true
+		return abi.Continue, true
 	}
 	if f.vm != nil && f.vm.failed == nil {
 		var stopped bool
@@ -76,14 +80,14 @@ func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proce
 		}
 		if f.vm.failed == nil {
 			if stopped {
-				return pauseNoBuffer, true
+				return abi.StopNoBuffer, true
 			}
 			return action, true
 		}
 	}
 	f.failed = true
 	f.s.localReply(localReply{status: 503, grpc: grpcUnavailable, details: "wasm_fail_stream"})
-	return goOn, false
+	return abi.Continue, false
 }
 
 // log runs proxy_on_log.

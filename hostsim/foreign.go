@@ -16,11 +16,13 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // foreignFunctions are those of Envoy's that are here too, by name (Envoy,
 // source/extensions/common/wasm/foreign.cc). They do not heed the effective context.
-var foreignFunctions = map[string]func(v *vm, argument string) (result string, st status){
+var foreignFunctions = map[string]func(v *vm, argument string) (result string, st abi.Status){
 	"clear_route_cache":      clearRouteCache,
 	"compress":               compress,
 	"uncompress":             uncompress,
@@ -29,51 +31,51 @@ var foreignFunctions = map[string]func(v *vm, argument string) (result string, s
 	"verify_signature":       verifySignature,
 }
 
-func callForeignFunction(v *vm, a []uint64) status {
+func callForeignFunction(v *vm, a []uint64) abi.Status {
 	name, foundName := v.mem.text(a[0], a[1])
 	argument, foundArgument := v.mem.text(a[2], a[3])
 	if !foundName || !foundArgument {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	function := foreignFunctions[name]
 	if function == nil {
-		return notFound
+		return abi.NotFound
 	}
 	result, st := function(v, argument)
-	if st != ok {
+	if st != abi.OK {
 		return st
 	}
 	return v.give(result, a[4], a[5])
 }
 
-func clearRouteCache(v *vm, _ string) (string, status) {
+func clearRouteCache(v *vm, _ string) (string, abi.Status) {
 	if f := v.current.filter; f != nil {
 		f.s.routed = false
 	}
-	return "", ok
+	return "", abi.OK
 }
 
-func compress(_ *vm, argument string) (string, status) {
+func compress(_ *vm, argument string) (string, abi.Status) {
 	var out bytes.Buffer
 	w := zlib.NewWriter(&out)
 	_, _ = io.WriteString(w, argument) // into memory: never fails
 	_ = w.Close()
-	return out.String(), ok
+	return out.String(), abi.OK
 }
 
 // maxUncompressed bounds what a few bytes can become.
 const maxUncompressed = 64 << 20
 
-func uncompress(_ *vm, argument string) (string, status) {
+func uncompress(_ *vm, argument string) (string, abi.Status) {
 	r, err := zlib.NewReader(bytes.NewReader([]byte(argument)))
 	if err != nil {
-		return "", serializationFailed
+		return "", abi.SerializationFailure
 	}
 	out, err := io.ReadAll(io.LimitReader(r, maxUncompressed+1))
 	if err != nil || len(out) > maxUncompressed {
-		return "", serializationFailed
+		return "", abi.SerializationFailure
 	}
-	return string(out), ok
+	return string(out), abi.OK
 }
 
 // factories are the names of filter state that Envoy makes from text; others it
@@ -84,17 +86,17 @@ var factories = []string{
 }
 
 // setFilterState takes SetEnvoyFilterStateArguments {path = 1, value = 2, span = 3}.
-func setFilterState(v *vm, argument string) (string, status) {
+func setFilterState(v *vm, argument string) (string, abi.Status) {
 	fields, valid := messageFields(argument)
 	f := v.current.filter
 	switch {
 	case !valid:
-		return "", badArgument
+		return "", abi.BadArgument
 	case f == nil || !slices.Contains(factories, string(fields[1])):
-		return "", notFound
+		return "", abi.NotFound
 	}
 	f.s.filterState[string(fields[1])] = string(fields[2])
-	return "", ok
+	return "", abi.OK
 }
 
 // messageFields gives the last value of each length-delimited field of a message.
@@ -152,15 +154,15 @@ func digest(name, text []byte) (crypto.Hash, []byte, string) {
 
 // sign takes SignArguments {hash_function = 1, private_key = 2, text = 3,
 // private_key_pem = 4} and gives SignResult {result = 1, signature = 2, error = 3}.
-func sign(_ *vm, argument string) (string, status) {
+func sign(_ *vm, argument string) (string, abi.Status) {
 	fields, valid := messageFields(argument)
 	der, given := keyOf(fields[2], fields[4])
 	if !valid || !given {
-		return "", badArgument
+		return "", abi.BadArgument
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return "", badArgument
+		return "", abi.BadArgument
 	}
 	hash, sum, problem := digest(fields[1], fields[3])
 	var signature []byte
@@ -173,32 +175,32 @@ func sign(_ *vm, argument string) (string, status) {
 	if problem == "" {
 		out = protowire.AppendVarint(protowire.AppendTag(out, 1, protowire.VarintType), 1)
 		out = protowire.AppendBytes(protowire.AppendTag(out, 2, protowire.BytesType), signature)
-		return string(out), ok
+		return string(out), abi.OK
 	}
-	return string(protowire.AppendString(protowire.AppendTag(out, 3, protowire.BytesType), problem)), ok
+	return string(protowire.AppendString(protowire.AppendTag(out, 3, protowire.BytesType), problem)), abi.OK
 }
 
 // verifySignature takes VerifySignatureArguments {hash_function = 1, public_key = 2,
 // signature = 3, text = 4, public_key_pem = 5} and gives VerifySignatureResult
 // {result = 1, error = 2}.
-func verifySignature(_ *vm, argument string) (string, status) {
+func verifySignature(_ *vm, argument string) (string, abi.Status) {
 	fields, valid := messageFields(argument)
 	der, given := keyOf(fields[2], fields[5])
 	if !valid || !given {
-		return "", badArgument
+		return "", abi.BadArgument
 	}
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return "", badArgument
+		return "", abi.BadArgument
 	}
 	hash, sum, problem := digest(fields[1], fields[4])
 	if problem == "" && !verifies(key, hash, sum, fields[3]) {
 		problem = "Failed to verify digest. Error code: 0"
 	}
 	if problem == "" {
-		return string(protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1)), ok
+		return string(protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1)), abi.OK
 	}
-	return string(protowire.AppendString(protowire.AppendTag(nil, 2, protowire.BytesType), problem)), ok
+	return string(protowire.AppendString(protowire.AppendTag(nil, 2, protowire.BytesType), problem)), abi.OK
 }
 
 func verifies(key any, hash crypto.Hash, sum, signature []byte) bool {

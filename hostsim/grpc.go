@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // grpcCallout is a gRPC callout of a root context: a call, which has one message each
@@ -54,15 +56,15 @@ func (v *vm) grpcService(text string) *cluster {
 	return v.host.clusters[text]
 }
 
-func grpcCall(v *vm, a []uint64) status {
+func grpcCall(v *vm, a []uint64) abi.Status {
 	return v.startGRPC(a, false)
 }
 
-func grpcStream(v *vm, a []uint64) status {
+func grpcStream(v *vm, a []uint64) abi.Status {
 	return v.startGRPC(a, true)
 }
 
-func (v *vm) startGRPC(a []uint64, stream bool) status {
+func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
 	service, found1 := v.mem.text(a[0], a[1])
 	name, found2 := v.mem.text(a[2], a[3])
 	method, found3 := v.mem.text(a[4], a[5])
@@ -73,11 +75,11 @@ func (v *vm) startGRPC(a []uint64, stream bool) status {
 		timeout, tokenAt = time.Duration(uint32(a[10]))*time.Millisecond, a[11]
 	}
 	if !found1 || !found2 || !found3 || !found4 || !found5 || !v.mem.put32(tokenAt, 0) {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	c := v.grpcService(service)
 	if c == nil {
-		return parseFailure
+		return abi.ParseFailure
 	}
 	root := v.inEffect().root
 	v.lastCall++
@@ -90,7 +92,7 @@ func (v *vm) startGRPC(a []uint64, stream bool) status {
 		g.send.close()
 	}
 	root.grpc[g.token] = g
-	req := grpcRequest(ctx, c, "/"+name+"/"+method, g.send, unmarshalPairs([]byte(metadata)), timeout)
+	req := grpcRequest(ctx, c, "/"+name+"/"+method, g.send, abi.UnmarshalPairs([]byte(metadata)), timeout)
 	var timer Timer
 	if timeout > 0 {
 		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
@@ -107,7 +109,7 @@ func (v *vm) startGRPC(a []uint64, stream bool) status {
 }
 
 // grpcRequest is the request as Envoy's gRPC client sends it.
-func grpcRequest(ctx context.Context, c *cluster, path string, body io.Reader, metadata []pair, timeout time.Duration) *http.Request {
+func grpcRequest(ctx context.Context, c *cluster, path string, body io.Reader, metadata []abi.Pair, timeout time.Duration) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: c.address, Path: path}, Host: c.name,
 		Header: http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": nil},
@@ -118,7 +120,7 @@ func grpcRequest(ctx context.Context, c *cluster, path string, body io.Reader, m
 		req.Header.Set("grpc-timeout", strconv.FormatInt(timeout.Milliseconds(), 10)+"m")
 	}
 	for _, p := range metadata {
-		req.Header.Add(p.name, p.value)
+		req.Header.Add(p.Name, p.Value)
 	}
 	return req.WithContext(ctx)
 }
@@ -209,30 +211,30 @@ func (v *vm) endGRPC(root *guestContext, g *grpcCallout, end grpcEnd) {
 	}
 }
 
-func grpcSend(v *vm, a []uint64) status {
+func grpcSend(v *vm, a []uint64) abi.Status {
 	message, found := v.mem.text(a[1], a[2])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	g := v.inEffect().root.grpc[uint32(a[0])]
 	switch {
 	case uint32(a[0])&tokenKind != streamToken:
-		return badArgument
+		return abi.BadArgument
 	case g == nil:
-		return notFound
+		return abi.NotFound
 	}
 	g.send.put(message)
 	if a[3] != 0 {
 		g.send.close()
 	}
-	return ok
+	return abi.OK
 }
 
-func grpcClose(v *vm, a []uint64) status {
+func grpcClose(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
 	g := root.grpc[uint32(a[0])]
 	if g == nil {
-		return notFound
+		return abi.NotFound
 	}
 	if !g.stream {
 		return grpcCancel(v, a)
@@ -241,19 +243,19 @@ func grpcClose(v *vm, a []uint64) status {
 	if g.localClosed = true; g.remoteClosed {
 		delete(root.grpc, g.token)
 	}
-	return ok
+	return abi.OK
 }
 
-func grpcCancel(v *vm, a []uint64) status {
+func grpcCancel(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
 	g := root.grpc[uint32(a[0])]
 	if g == nil {
-		return notFound
+		return abi.NotFound
 	}
 	delete(root.grpc, g.token)
 	g.send.close()
 	g.cancel(context.Canceled)
-	return ok
+	return abi.OK
 }
 
 // readMessage reads one length-prefixed message (gRPC over HTTP/2, "Requests").

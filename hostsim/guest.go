@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // memory is the guest's linear memory with the checks that the ABI asks for:
-// nothing out of bounds is read or written, the call answers invalidMemory.
+// nothing out of bounds is read or written, the call answers InvalidMemoryAccess.
 type memory struct{ api.Memory }
 
 // text copies a string out of the guest. A length of zero is the empty string
@@ -29,21 +31,21 @@ func (m memory) put64(address uint64, value uint64) bool {
 
 // give copies value into memory that the guest allocates, and writes address and
 // size where the guest asked for them. An empty value allocates nothing.
-func (v *vm) give(value string, addressAt, sizeAt uint64) status {
+func (v *vm) give(value string, addressAt, sizeAt uint64) abi.Status {
 	address := uint32(0)
 	if value != "" {
 		var found bool
 		if address, found = v.allocate(uint32(len(value))); !found {
-			return invalidMemory
+			return abi.InvalidMemoryAccess
 		}
 		if !v.mem.WriteString(address, value) {
-			return invalidMemory
+			return abi.InvalidMemoryAccess
 		}
 	}
 	if !v.mem.put32(addressAt, address) || !v.mem.put32(sizeAt, uint32(len(value))) {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
-	return ok
+	return abi.OK
 }
 
 // allocate asks the guest for memory. While it runs, the guest may make only the

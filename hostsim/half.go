@@ -1,6 +1,10 @@
 package hostsim
 
-import "github.com/tetratelabs/wazero/api"
+import (
+	"github.com/tetratelabs/wazero/api"
+
+	"cloakroom/hostsim/internal/abi"
+)
 
 // sink is what one direction of a stream flows into: the next filter, or what
 // comes after the last one. All methods need the worker's lock.
@@ -109,7 +113,7 @@ func (h *half) headers(m *headerMap, end bool) {
 	if !proceed || h.d.aborted {
 		return
 	}
-	if action != goOn {
+	if action != abi.Continue {
 		h.stoppedAll = true
 		return
 	}
@@ -153,7 +157,7 @@ func (h *half) data(chunk []byte, end bool) {
 	if !proceed || h.d.aborted {
 		return
 	}
-	if action == goOn {
+	if action == abi.Continue {
 		if !wasBuffering {
 			h.held = append(h.held, chunk...)
 		}
@@ -162,11 +166,11 @@ func (h *half) data(chunk []byte, end bool) {
 		return
 	}
 	h.stoppedBody = true
-	if action == pauseBuffer || action == pauseWatermark {
+	if action == abi.StopAndBuffer || action == abi.StopAndWatermark {
 		if !wasBuffering && !h.hold(chunk) {
 			return
 		}
-		h.buffering = action == pauseBuffer
+		h.buffering = action == abi.StopAndBuffer
 		h.body = &h.held
 	}
 }
@@ -218,7 +222,7 @@ func (h *half) trailer(m *headerMap) {
 	if !proceed || h.d.aborted {
 		return
 	}
-	if action != goOn {
+	if action != abi.Continue {
 		h.stoppedBody = true
 		return
 	}

@@ -5,13 +5,15 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // headerMap is a header map as the guest sees it: names in lower case, pseudo
 // headers first, several values of a name as several entries, except for the names
 // that Envoy keeps once only.
 type headerMap struct {
-	pairs []pair
+	pairs []abi.Pair
 	// single are the names that have one entry; a further value is appended to it.
 	single map[string]bool
 }
@@ -54,18 +56,18 @@ func key(name string) string {
 }
 
 func (m *headerMap) index(name string) int {
-	return slices.IndexFunc(m.pairs, func(p pair) bool { return p.name == name })
+	return slices.IndexFunc(m.pairs, func(p abi.Pair) bool { return p.Name == name })
 }
 
 // get returns the first value of the name.
 func (m *headerMap) get(name string) (string, bool) {
 	if i := m.index(key(name)); i >= 0 {
-		return m.pairs[i].value, true
+		return m.pairs[i].Value, true
 	}
 	return "", false
 }
 
-// value is get without telling an absent name from an empty value.
+// Value is get without telling an absent name from an empty value.
 func (m *headerMap) value(name string) string {
 	v, _ := m.get(name)
 	return v
@@ -77,24 +79,24 @@ func (m *headerMap) isSingle(name string) bool {
 }
 
 // add appends an entry; a pseudo header goes before all ordinary ones. A second
-// value of a single header joins the first after a comma.
+// Value of a single header joins the first after a comma.
 func (m *headerMap) add(name, value string) {
 	name = key(name)
 	if i := m.index(name); i >= 0 && m.isSingle(name) {
-		if value != "" && m.pairs[i].value != "" {
+		if value != "" && m.pairs[i].Value != "" {
 			value = "," + value
 		}
-		m.pairs[i].value += value
+		m.pairs[i].Value += value
 		return
 	}
 	at := len(m.pairs)
 	if strings.HasPrefix(name, ":") {
-		at = slices.IndexFunc(m.pairs, func(p pair) bool { return !strings.HasPrefix(p.name, ":") })
+		at = slices.IndexFunc(m.pairs, func(p abi.Pair) bool { return !strings.HasPrefix(p.Name, ":") })
 		if at < 0 {
 			at = len(m.pairs)
 		}
 	}
-	m.pairs = slices.Insert(m.pairs, at, pair{name, value})
+	m.pairs = slices.Insert(m.pairs, at, abi.Pair{Name: name, Value: value})
 }
 
 // set replaces all values of the name by one: a single header's in its place,
@@ -102,7 +104,7 @@ func (m *headerMap) add(name, value string) {
 func (m *headerMap) set(name, value string) {
 	name = key(name)
 	if i := m.index(name); i >= 0 && m.isSingle(name) {
-		m.pairs[i].value = value
+		m.pairs[i].Value = value
 		return
 	}
 	m.remove(name)
@@ -118,14 +120,14 @@ func (m *headerMap) setDefault(name, value string) {
 
 func (m *headerMap) remove(name string) {
 	name = key(name)
-	m.pairs = slices.DeleteFunc(m.pairs, func(p pair) bool { return p.name == name })
+	m.pairs = slices.DeleteFunc(m.pairs, func(p abi.Pair) bool { return p.Name == name })
 }
 
 // replaceAll empties the map and adds the pairs.
-func (m *headerMap) replaceAll(ps []pair) {
+func (m *headerMap) replaceAll(ps []abi.Pair) {
 	m.pairs = nil
 	for _, p := range ps {
-		m.add(strings.ToLower(p.name), p.value)
+		m.add(strings.ToLower(p.Name), p.Value)
 	}
 }
 
@@ -133,7 +135,7 @@ func (m *headerMap) replaceAll(ps []pair) {
 func (m *headerMap) byteSize() int {
 	n := 0
 	for _, p := range m.pairs {
-		n += len(p.name) + len(p.value)
+		n += len(p.Name) + len(p.Value)
 	}
 	return n
 }
@@ -165,10 +167,10 @@ var hopByHop = map[string]bool{
 func (m *headerMap) toHTTP(h http.Header, upgrade bool) {
 	for _, p := range m.pairs {
 		switch {
-		case strings.HasPrefix(p.name, ":"):
-		case hopByHop[p.name] && !(upgrade && (p.name == "connection" || p.name == "upgrade")):
+		case strings.HasPrefix(p.Name, ":"):
+		case hopByHop[p.Name] && !(upgrade && (p.Name == "connection" || p.Name == "upgrade")):
 		default:
-			h.Add(p.name, p.value)
+			h.Add(p.Name, p.Value)
 		}
 	}
 }

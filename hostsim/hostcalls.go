@@ -9,6 +9,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // hostCall is one function that the host offers.
@@ -30,7 +32,7 @@ var shapes = map[rune]string{
 }
 
 // proxyCall makes a hostCall of a function that answers a status.
-func proxyCall(shape string, fn func(v *vm, a []uint64) status) hostCall {
+func proxyCall(shape string, fn func(v *vm, a []uint64) abi.Status) hostCall {
 	return hostCall{shape: shape, fn: func(v *vm, a []uint64) uint32 { return uint32(fn(v, a)) }}
 }
 
@@ -73,7 +75,7 @@ func (h hostCall) observed(v *vm, name string, stack []uint64) (result uint32) {
 	} else if fault.Do == faultTrap {
 		panic(errFault)
 	} else {
-		result = uint32(statusNamed(fault.Do))
+		result = uint32(abi.StatusNamed(fault.Do))
 	}
 	v.traceCall(h, name, said, args, result)
 	return result

@@ -1,6 +1,10 @@
 package hostsim
 
-import "strings"
+import (
+	"strings"
+
+	"cloakroom/hostsim/internal/abi"
+)
 
 // liveMap is the header map that a host call may change: nil while it is not live.
 // A map is live in its own callback and after it while the stream stays paused
@@ -11,13 +15,13 @@ func (v *vm) liveMap(kind uint32) *headerMap {
 		return nil
 	}
 	switch kind {
-	case requestHeaders:
+	case abi.RequestHeaders:
 		return f.dec.live
-	case requestTrailers:
+	case abi.RequestTrailers:
 		return f.dec.liveTrailers()
-	case responseHeaders:
+	case abi.ResponseHeaders:
 		return f.enc.live
-	case responseTrailers:
+	case abi.ResponseTrailers:
 		return f.enc.liveTrailers()
 	}
 	return nil
@@ -27,12 +31,12 @@ func (v *vm) liveMap(kind uint32) *headerMap {
 // stream's during proxy_on_log, and a callout's answer during its callback.
 func (v *vm) readableMap(kind uint32) *headerMap {
 	c := v.inEffect()
-	if kind == calloutHeaders || kind == calloutTrailers {
+	if kind == abi.CalloutHeaders || kind == abi.CalloutTrailers {
 		return c.root.response.headerMap(kind)
 	}
-	if g := c.root.telling; g != nil && kind == grpcInitialMetadata {
+	if g := c.root.telling; g != nil && kind == abi.GRPCInitialMetadata {
 		return g.initial
-	} else if g != nil && kind == grpcTrailingMetadata {
+	} else if g != nil && kind == abi.GRPCTrailingMetadata {
 		return g.trailing
 	}
 	f := c.filter
@@ -41,19 +45,19 @@ func (v *vm) readableMap(kind uint32) *headerMap {
 	}
 	if s := f.s; s.logging {
 		switch kind {
-		case requestHeaders:
+		case abi.RequestHeaders:
 			return s.request
-		case responseHeaders:
+		case abi.ResponseHeaders:
 			return s.response
-		case responseTrailers:
+		case abi.ResponseTrailers:
 			return s.enc.out.trailers
 		}
 		return nil
 	}
 	switch kind {
-	case requestTrailers:
+	case abi.RequestTrailers:
 		return f.dec.shownTrailers
-	case responseTrailers:
+	case abi.ResponseTrailers:
 		return f.enc.shownTrailers
 	}
 	return v.liveMap(kind)
@@ -62,113 +66,113 @@ func (v *vm) readableMap(kind uint32) *headerMap {
 // changedMap is called after a host call changed a map: a changed request is
 // routed anew.
 func (v *vm) changedMap(kind uint32) {
-	if kind == requestHeaders {
+	if kind == abi.RequestHeaders {
 		v.inEffect().filter.s.routed = false
 	}
 }
 
-func getHeaderValue(v *vm, a []uint64) status {
+func getHeaderValue(v *vm, a []uint64) abi.Status {
 	kind := uint32(a[0])
-	if kind > lastHeaderMap {
-		return badArgument
+	if kind > abi.LastMap {
+		return abi.BadArgument
 	}
 	name, found := v.mem.text(a[1], a[2])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	m := v.readableMap(kind)
 	if m == nil {
 		if f := v.inEffect().filter; f != nil && f.s.logging {
-			return notFound
+			return abi.NotFound
 		}
-		return badArgument
+		return abi.BadArgument
 	}
 	value, found := m.get(strings.ToLower(name))
 	if !found {
-		return notFound
+		return abi.NotFound
 	}
 	return v.give(value, a[3], a[4])
 }
 
 // changeHeader makes a host call that changes one header of a live map.
-func changeHeader(change func(m *headerMap, name, value string)) func(*vm, []uint64) status {
-	return func(v *vm, a []uint64) status {
+func changeHeader(change func(m *headerMap, name, value string)) func(*vm, []uint64) abi.Status {
+	return func(v *vm, a []uint64) abi.Status {
 		kind := uint32(a[0])
-		if kind > lastHeaderMap {
-			return badArgument
+		if kind > abi.LastMap {
+			return abi.BadArgument
 		}
 		name, foundName := v.mem.text(a[1], a[2])
 		value, foundValue := v.mem.text(a[3], a[4])
 		if !foundName || !foundValue {
-			return invalidMemory
+			return abi.InvalidMemoryAccess
 		}
 		m := v.liveMap(kind)
 		if m == nil {
-			return badArgument
+			return abi.BadArgument
 		}
 		change(m, strings.ToLower(name), value)
 		v.changedMap(kind)
-		return ok
+		return abi.OK
 	}
 }
 
-func removeHeader(v *vm, a []uint64) status {
+func removeHeader(v *vm, a []uint64) abi.Status {
 	kind := uint32(a[0])
-	if kind > lastHeaderMap {
-		return badArgument
+	if kind > abi.LastMap {
+		return abi.BadArgument
 	}
 	name, found := v.mem.text(a[1], a[2])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	m := v.liveMap(kind)
 	if m == nil {
-		return badArgument
+		return abi.BadArgument
 	}
 	m.remove(strings.ToLower(name))
 	v.changedMap(kind)
-	return ok
+	return abi.OK
 }
 
 // getHeaderPairs answers OK and nothing for a map that is not live.
-func getHeaderPairs(v *vm, a []uint64) status {
+func getHeaderPairs(v *vm, a []uint64) abi.Status {
 	kind := uint32(a[0])
-	if kind > lastHeaderMap {
-		return badArgument
+	if kind > abi.LastMap {
+		return abi.BadArgument
 	}
 	var b []byte
 	if m := v.readableMap(kind); m != nil {
-		b = marshalPairs(m.pairs)
+		b = abi.MarshalPairs(m.pairs)
 	}
 	return v.give(string(b), a[1], a[2])
 }
 
-func setHeaderPairs(v *vm, a []uint64) status {
+func setHeaderPairs(v *vm, a []uint64) abi.Status {
 	kind := uint32(a[0])
-	if kind > lastHeaderMap {
-		return badArgument
+	if kind > abi.LastMap {
+		return abi.BadArgument
 	}
 	b, found := v.mem.text(a[1], a[2])
 	if !found {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	m := v.liveMap(kind)
 	if m == nil {
-		return badArgument
+		return abi.BadArgument
 	}
-	m.replaceAll(unmarshalPairs([]byte(b)))
+	m.replaceAll(abi.UnmarshalPairs([]byte(b)))
 	v.changedMap(kind)
-	return ok
+	return abi.OK
 }
 
-func getHeaderSize(v *vm, a []uint64) status {
+func getHeaderSize(v *vm, a []uint64) abi.Status {
 	kind := uint32(a[0])
-	if kind > lastHeaderMap {
-		return badArgument
+	if kind > abi.LastMap {
+		return abi.BadArgument
 	}
 	m := v.liveMap(kind)
 	if m == nil {
-		return badArgument
+		return abi.BadArgument
 	}
 	return wrote(v.mem.put32(a[1], uint32(m.byteSize())))
 }

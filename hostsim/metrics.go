@@ -1,6 +1,10 @@
 package hostsim
 
-import "sync"
+import (
+	"sync"
+
+	"cloakroom/hostsim/internal/abi"
+)
 
 // MetricKind is the ABI's metric type; it also stands in the low bits of an id.
 type MetricKind uint32
@@ -59,37 +63,37 @@ type metricTable struct {
 	next  [3]uint32
 }
 
-func (t *metricTable) define(kind uint32, name string) (uint32, status) {
+func (t *metricTable) define(kind uint32, name string) (uint32, abi.Status) {
 	if kind > uint32(Histogram) {
-		return 0, badArgument
+		return 0, abi.BadArgument
 	}
 	t.next[kind]++
 	id := t.next[kind]*metricIDStep | kind
 	t.byID[id] = t.store.named(MetricKind(kind), name)
-	return id, ok
+	return id, abi.OK
 }
 
-func (t *metricTable) increment(id uint32, offset int64) status {
+func (t *metricTable) increment(id uint32, offset int64) abi.Status {
 	kind := MetricKind(id & metricKindMask)
 	m := t.byID[id]
 	switch {
 	case kind != Counter && kind != Gauge:
-		return badArgument
+		return abi.BadArgument
 	case m == nil:
-		return notFound
+		return abi.NotFound
 	case kind == Counter && offset <= 0:
-		return badArgument
+		return abi.BadArgument
 	}
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	m.Value += uint64(offset)
-	return ok
+	return abi.OK
 }
 
-func (t *metricTable) record(id uint32, value uint64) status {
+func (t *metricTable) record(id uint32, value uint64) abi.Status {
 	m := t.byID[id]
 	if m == nil {
-		return notFound
+		return abi.NotFound
 	}
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
@@ -101,18 +105,18 @@ func (t *metricTable) record(id uint32, value uint64) status {
 	case Histogram:
 		m.Value++
 	}
-	return ok
+	return abi.OK
 }
 
-func (t *metricTable) get(id uint32) (uint64, status) {
+func (t *metricTable) get(id uint32) (uint64, abi.Status) {
 	if kind := MetricKind(id & metricKindMask); kind != Counter && kind != Gauge {
-		return 0, badArgument
+		return 0, abi.BadArgument
 	}
 	m := t.byID[id]
 	if m == nil {
-		return 0, notFound
+		return 0, abi.NotFound
 	}
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return m.Value, ok
+	return m.Value, abi.OK
 }

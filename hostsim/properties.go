@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // attributes are lazy fields of a stream, as one of its filters finds them: only what is asked for is computed. A
@@ -199,8 +201,8 @@ func (h headerAttributes) field(name string) (any, bool) {
 	}
 	var values []string
 	for _, p := range h.m.pairs {
-		if p.name == strings.ToLower(name) {
-			values = append(values, p.value)
+		if p.Name == strings.ToLower(name) {
+			values = append(values, p.Value)
 		}
 	}
 	return strings.Join(values, ","), len(values) > 0
@@ -212,7 +214,7 @@ func (h headerAttributes) names() []string {
 	}
 	f := fields{}
 	for _, p := range h.m.pairs {
-		f[p.name] = nil
+		f[p.Name] = nil
 	}
 	return f.names()
 }
@@ -277,17 +279,17 @@ func upstreamPort(f *filter) (any, bool) {
 	return port(f.s.upstreamConn.RemoteAddr().String())
 }
 
-func getProperty(v *vm, a []uint64) status {
+func getProperty(v *vm, a []uint64) abi.Status {
 	path, inside := v.mem.text(a[0], a[1])
 	if !inside {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
-	value, found := v.property(splitPath(path))
+	value, found := v.property(abi.SplitPath(path))
 	if !found {
-		return notFound
+		return abi.NotFound
 	}
 	text, st := serialize(value)
-	if st != ok {
+	if st != abi.OK {
 		return st
 	}
 	return v.give(text, a[2], a[3])
@@ -295,16 +297,16 @@ func getProperty(v *vm, a []uint64) status {
 
 // setProperty keeps a value with the stream. Its name is the path as it stands;
 // therefore one of several elements cannot be read back, as in Envoy.
-func setProperty(v *vm, a []uint64) status {
+func setProperty(v *vm, a []uint64) abi.Status {
 	path, foundPath := v.mem.text(a[0], a[1])
 	value, foundValue := v.mem.text(a[2], a[3])
 	if !foundPath || !foundValue {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	f := v.inEffect().filter
 	if f == nil || f.s.logging {
-		return notFound
+		return abi.NotFound
 	}
 	f.s.filterState[statePrefix+path] = value
-	return ok
+	return abi.OK
 }

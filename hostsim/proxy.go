@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // serverHeader stands in the server header of every answer, as by Envoy's default.
@@ -51,7 +53,10 @@ func (h *Host) requestMap(r *http.Request) *headerMap {
 		path = r.URL.RequestURI()
 	}
 	m := newRequestMap()
-	m.pairs = []pair{{":authority", r.Host}, {":path", path}, {":method", r.Method}, {":scheme", scheme}}
+	m.pairs = []abi.Pair{
+		{Name: ":authority", Value: r.Host}, {Name: ":path", Value: path},
+		{Name: ":method", Value: r.Method}, {Name: ":scheme", Value: scheme},
+	}
 	m.addHTTP(r.Header)
 	m.dropHopByHop()
 	if r.ContentLength > 0 {
@@ -220,7 +225,7 @@ func (s *stream) writeTrailers(w http.ResponseWriter) {
 		return
 	}
 	for _, p := range s.enc.out.trailers.pairs {
-		w.Header().Add(http.TrailerPrefix+p.name, p.value)
+		w.Header().Add(http.TrailerPrefix+p.Name, p.Value)
 	}
 }
 

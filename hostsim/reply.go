@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // Numbers of google.rpc.Code that the host itself needs.
@@ -19,7 +21,7 @@ const (
 type localReply struct {
 	status  int
 	body    string
-	headers []pair
+	headers []abi.Pair
 	grpc    int // 0 to 16; otherwise it follows from the HTTP status
 	details string
 }
@@ -58,7 +60,7 @@ func (s *stream) buildReply(r *localReply) *headerMap {
 	m := newResponseMap()
 	m.add(":status", strconv.Itoa(r.status))
 	for _, p := range r.headers {
-		m.add(strings.ToLower(p.name), p.value)
+		m.add(strings.ToLower(p.Name), p.Value)
 	}
 	if s.isGRPC {
 		s.grpcReply(m, r)
@@ -131,15 +133,15 @@ func percentEncode(s string) string {
 
 // sendLocalResponse answers the stream once the guest has returned. A second answer
 // of the guest's is ignored.
-func sendLocalResponse(v *vm, a []uint64) status {
+func sendLocalResponse(v *vm, a []uint64) abi.Status {
 	details, foundDetails := v.mem.text(a[1], a[2])
 	body, foundBody := v.mem.text(a[3], a[4])
 	headers, foundHeaders := v.mem.text(a[5], a[6])
 	if !foundDetails || !foundBody || !foundHeaders {
-		return invalidMemory
+		return abi.InvalidMemoryAccess
 	}
 	r := localReply{
-		status: int(uint32(a[0])), body: body, headers: unmarshalPairs([]byte(headers)),
+		status: int(uint32(a[0])), body: body, headers: abi.UnmarshalPairs([]byte(headers)),
 		grpc: int(int32(a[7])), details: strings.Join(strings.Fields(details), "_"),
 	}
 	if f := v.inEffect().filter; f != nil && !f.replied {
@@ -147,5 +149,5 @@ func sendLocalResponse(v *vm, a []uint64) status {
 		v.afterCall = append(v.afterCall, func() { f.s.localReply(r) })
 	}
 	v.stopNext = true
-	return ok
+	return abi.OK
 }

@@ -1,6 +1,10 @@
 package hostsim
 
-import "sync"
+import (
+	"sync"
+
+	"cloakroom/hostsim/internal/abi"
+)
 
 // sharedData is the key-value store that all VMs of one vm_id share. As in
 // Envoy nothing deletes a key and nothing bounds the store.
@@ -15,30 +19,30 @@ type sharedValue struct {
 	cas   uint32
 }
 
-func (s *sharedData) get(vmID, key string) (sharedValue, status) {
+func (s *sharedData) get(vmID, key string) (sharedValue, abi.Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, found := s.data[[2]string{vmID, key}]
 	if !found {
-		return v, notFound
+		return v, abi.NotFound
 	}
-	return v, ok
+	return v, abi.OK
 }
 
 // set stores the value. The compare-and-swap number is checked only when it is
 // not zero and the key exists.
-func (s *sharedData) set(vmID, key, value string, cas uint32) status {
+func (s *sharedData) set(vmID, key, value string, cas uint32) abi.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old, found := s.data[[2]string{vmID, key}]; found && cas != 0 && cas != old.cas {
-		return casMismatch
+		return abi.CASMismatch
 	}
 	s.cas++
 	if s.cas == 0 { // zero means "not compared"
 		s.cas++
 	}
 	s.data[[2]string{vmID, key}] = sharedValue{value, s.cas}
-	return ok
+	return abi.OK
 }
 
 // sharedQueues are the named queues of a host. Only the worker that registered a
@@ -70,41 +74,41 @@ func (q *sharedQueues) register(vmID, name string, v *vm, root *guestContext) ui
 	return token
 }
 
-func (q *sharedQueues) resolve(vmID, name string) (uint32, status) {
+func (q *sharedQueues) resolve(vmID, name string) (uint32, abi.Status) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	token, found := q.tokens[[2]string{vmID, name}]
 	if !found {
-		return 0, notFound
+		return 0, abi.NotFound
 	}
-	return token, ok
+	return token, abi.OK
 }
 
-func (q *sharedQueues) dequeue(token uint32) (string, status) {
+func (q *sharedQueues) dequeue(token uint32) (string, abi.Status) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	queue := q.queues[token]
 	if queue == nil {
-		return "", notFound
+		return "", abi.NotFound
 	}
 	if len(queue.entries) == 0 {
-		return "", empty
+		return "", abi.Empty
 	}
 	value := queue.entries[0]
 	queue.entries = queue.entries[1:]
-	return value, ok
+	return value, abi.OK
 }
 
-func (q *sharedQueues) enqueue(token uint32, value string) status {
+func (q *sharedQueues) enqueue(token uint32, value string) abi.Status {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	queue := q.queues[token]
 	if queue == nil {
-		return notFound
+		return abi.NotFound
 	}
 	queue.entries = append(queue.entries, value)
 	if v, root := queue.vm, queue.root; v != nil {
 		v.host.running.Go(func() { v.queueReady(root, token) })
 	}
-	return ok
+	return abi.OK
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // stream is one HTTP request with its answer. The worker's lock guards everything
@@ -127,38 +129,38 @@ func (s *stream) end() {
 
 // continueStream lets a paused direction go on once the guest has returned. It ends
 // the life of the request's maps, whichever direction it is for.
-func continueStream(v *vm, a []uint64) status {
+func continueStream(v *vm, a []uint64) abi.Status {
 	kind, f := uint32(a[0]), v.inEffect().filter
 	switch {
-	case kind > lastStream:
-		return badArgument
-	case kind == upstreamStream:
-		return unimplemented
-	case kind == downstreamStream || f == nil:
-		return ok
+	case kind > abi.LastStream:
+		return abi.BadArgument
+	case kind == abi.UpstreamStream:
+		return abi.Unimplemented
+	case kind == abi.DownstreamStream || f == nil:
+		return abi.OK
 	}
 	h := &f.dec
-	if kind == responseStream {
+	if kind == abi.ResponseStream {
 		h = &f.enc
 	}
 	v.afterCall = append(v.afterCall, h.resume)
 	f.dec.live, f.dec.shownTrailers = nil, nil
-	return ok
+	return abi.OK
 }
 
 // closeStream cuts the stream once the guest has returned. On an HTTP stream the
 // types of a connection answer OK and do nothing.
-func closeStream(v *vm, a []uint64) status {
+func closeStream(v *vm, a []uint64) abi.Status {
 	kind, f := uint32(a[0]), v.inEffect().filter
-	if kind > lastStream {
-		return badArgument
+	if kind > abi.LastStream {
+		return abi.BadArgument
 	}
-	if f != nil && (kind == requestStream || kind == responseStream) {
+	if f != nil && (kind == abi.RequestStream || kind == abi.ResponseStream) {
 		s := f.s
 		if s.details == "" {
 			s.details = "wasm_close_stream"
 		}
 		v.afterCall = append(v.afterCall, s.resetStream)
 	}
-	return ok
+	return abi.OK
 }

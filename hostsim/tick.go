@@ -1,6 +1,10 @@
 package hostsim
 
-import "time"
+import (
+	"time"
+
+	"cloakroom/hostsim/internal/abi"
+)
 
 // ticker calls proxy_on_tick of a root context; it is armed again after each call.
 type ticker struct {
@@ -15,9 +19,9 @@ func (t *ticker) stop() {
 	}
 }
 
-func setTickPeriod(v *vm, a []uint64) status {
+func setTickPeriod(v *vm, a []uint64) abi.Status {
 	v.setTick(v.inEffect().root, time.Duration(uint32(a[0]))*time.Millisecond)
-	return ok
+	return abi.OK
 }
 
 func (v *vm) setTick(root *guestContext, period time.Duration) {

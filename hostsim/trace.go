@@ -7,18 +7,12 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // maxTraced is how many bytes of a string a trace shows.
 const maxTraced = 256
-
-var (
-	mapNames = [...]string{"request headers", "request trailers", "response headers", "response trailers",
-		"grpc initial metadata", "grpc trailing metadata", "callout headers", "callout trailers"}
-	bufferNames = [...]string{"request body", "response body", "downstream data", "upstream data", "callout body",
-		"grpc message", "vm configuration", "plugin configuration", "call data"}
-	streamNames = [...]string{"request", "response", "downstream", "upstream"}
-)
 
 // trace gives a line to Config.Trace, indented by how deep in calls it stands. It
 // begins with "trial" in a base VM or a canary, and with the worker where there are
@@ -68,8 +62,8 @@ func (v *vm) traceCall(h hostCall, name, said string, args []uint64, result uint
 	if v.host.cfg.Trace == nil || !strings.HasPrefix(name, "proxy_") {
 		return
 	}
-	line := name + "(" + said + ") = " + status(result).String()
-	if status(result) == ok {
+	line := name + "(" + said + ") = " + abi.Status(result).String()
+	if abi.Status(result) == abi.OK {
 		line += v.sayResults(h, args)
 	}
 	v.trace(line)
@@ -91,11 +85,11 @@ func (v *vm) sayArguments(h hostCall, args []uint64) string {
 		case 'l':
 			said = append(said, Level(uint32(a)).String())
 		case 'm':
-			said = append(said, nameOf(mapNames[:], a))
+			said = append(said, abi.NameOf(abi.MapNames[:], a))
 		case 'b':
-			said = append(said, nameOf(bufferNames[:], a))
+			said = append(said, abi.NameOf(abi.BufferNames[:], a))
 		case 't':
-			said = append(said, nameOf(streamNames[:], a))
+			said = append(said, abi.NameOf(abi.StreamNames[:], a))
 		case 's', 'p', 'h':
 			said = append(said, v.sayBytes(letter, a, args[1]))
 		}
@@ -132,13 +126,13 @@ func (v *vm) sayBytes(letter rune, address, size uint64) string {
 	case !found:
 		return fmt.Sprintf("<%d bytes outside the memory>", uint32(size))
 	case letter == 'h':
-		return strings.Join(splitPath(text), ".")
+		return strings.Join(abi.SplitPath(text), ".")
 	case letter != 'p' && letter != 'P':
 		return quote(text)
 	}
 	var list []string
-	for _, p := range unmarshalPairs([]byte(text)) {
-		list = append(list, p.name+": "+quote(p.value))
+	for _, p := range abi.UnmarshalPairs([]byte(text)) {
+		list = append(list, p.Name+": "+quote(p.Value))
 	}
 	if n := len(text); list == nil && n >= 4 && binary.LittleEndian.Uint32([]byte(text)) > 0 {
 		return fmt.Sprintf("<%d bytes that are no pairs>", n)
@@ -151,11 +145,4 @@ func quote(text string) string {
 		return fmt.Sprintf("%q… (%d bytes)", text[:maxTraced], len(text))
 	}
 	return strconv.Quote(text)
-}
-
-func nameOf(names []string, i uint64) string {
-	if n := uint32(i); n < uint32(len(names)) {
-		return names[n]
-	}
-	return fmt.Sprintf("<%d>", uint32(i))
 }

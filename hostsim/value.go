@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // A property's value is one of string, int64, uint64, float64, bool, []any,
@@ -45,54 +47,54 @@ func (f fields) names() []string {
 // serialize gives the bytes that get_property answers: strings as they are, numbers
 // as 8 bytes little endian, a bool as one byte, maps as pairs, lists as pairs
 // without values, messages in protobuf's form.
-func serialize(v any) (string, status) {
+func serialize(v any) (string, abi.Status) {
 	switch v := v.(type) {
 	case string:
-		return v, ok
+		return v, abi.OK
 	case int64:
-		return string(binary.LittleEndian.AppendUint64(nil, uint64(v))), ok
+		return string(binary.LittleEndian.AppendUint64(nil, uint64(v))), abi.OK
 	case uint64:
-		return string(binary.LittleEndian.AppendUint64(nil, v)), ok
+		return string(binary.LittleEndian.AppendUint64(nil, v)), abi.OK
 	case float64:
-		return string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))), ok
+		return string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))), abi.OK
 	case bool:
-		return string([]byte{byte(flag(v))}), ok
+		return string([]byte{byte(flag(v))}), abi.OK
 	case message:
-		return v.encoded, ok
+		return v.encoded, abi.OK
 	case mapping:
 		return serializeMap(v)
 	case []any:
 		return serializeList(v)
 	}
-	return "", serializationFailed
+	return "", abi.SerializationFailure
 }
 
-func serializeMap(m mapping) (string, status) {
-	var ps []pair
+func serializeMap(m mapping) (string, abi.Status) {
+	var ps []abi.Pair
 	for _, name := range m.names() {
 		v, found := m.field(name)
 		if !found {
 			continue
 		}
 		text, st := serialize(v)
-		if st != ok {
-			return "", serializationFailed
+		if st != abi.OK {
+			return "", abi.SerializationFailure
 		}
-		ps = append(ps, pair{name, text})
+		ps = append(ps, abi.Pair{Name: name, Value: text})
 	}
-	return string(marshalMap(ps)), ok
+	return string(abi.MarshalMap(ps)), abi.OK
 }
 
-func serializeList(list []any) (string, status) {
-	ps := make([]pair, len(list))
+func serializeList(list []any) (string, abi.Status) {
+	ps := make([]abi.Pair, len(list))
 	for i, v := range list {
 		text, st := serialize(v)
-		if st != ok {
-			return "", serializationFailed
+		if st != abi.OK {
+			return "", abi.SerializationFailure
 		}
-		ps[i].name = text
+		ps[i].Name = text
 	}
-	return string(marshalMap(ps)), ok
+	return string(abi.MarshalMap(ps)), abi.OK
 }
 
 // descend follows the rest of a property path into a value.

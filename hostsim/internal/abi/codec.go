@@ -1,4 +1,4 @@
-package hostsim
+package abi
 
 import (
 	"encoding/binary"
@@ -12,42 +12,42 @@ const (
 	maxPairs      = 1024
 )
 
-// pair is one name and value of a header map or a property map.
-type pair struct{ name, value string }
+// Pair is one name and value of a header map or a property map.
+type Pair struct{ Name, Value string }
 
-// marshalPairs writes the ABI's form of a list of pairs: the count, the sizes of
+// MarshalPairs writes the ABI's form of a list of pairs: the count, the sizes of
 // each name and value, then names and values, each ended by a zero byte. Numbers
 // are 32 bits, little endian. An empty list is no bytes at all.
-func marshalPairs(ps []pair) []byte {
+func MarshalPairs(ps []Pair) []byte {
 	if len(ps) == 0 {
 		return nil
 	}
-	return marshalMap(ps)
+	return MarshalMap(ps)
 }
 
-// marshalMap is marshalPairs for property values, where an empty map still has
+// MarshalMap is MarshalPairs for property values, where an empty map still has
 // its count.
-func marshalMap(ps []pair) []byte {
+func MarshalMap(ps []Pair) []byte {
 	size := 4
 	for _, p := range ps {
-		size += 10 + len(p.name) + len(p.value)
+		size += 10 + len(p.Name) + len(p.Value)
 	}
 	b := make([]byte, 0, size)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(ps)))
 	for _, p := range ps {
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(p.name)))
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(p.value)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(p.Name)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(p.Value)))
 	}
 	for _, p := range ps {
-		b = append(append(b, p.name...), 0)
-		b = append(append(b, p.value...), 0)
+		b = append(append(b, p.Name...), 0)
+		b = append(append(b, p.Value...), 0)
 	}
 	return b
 }
 
-// unmarshalPairs reads what the guest sent. Anything malformed, and anything over
+// UnmarshalPairs reads what the guest sent. Anything malformed, and anything over
 // the limits, is an empty list, as in Envoy.
-func unmarshalPairs(b []byte) []pair {
+func UnmarshalPairs(b []byte) []Pair {
 	if len(b) < 4 || len(b) > maxPairsBytes {
 		return nil
 	}
@@ -56,13 +56,13 @@ func unmarshalPairs(b []byte) []pair {
 		return nil
 	}
 	sizes, rest := b[4:4+8*n], b[4+8*n:]
-	ps := make([]pair, n)
+	ps := make([]Pair, n)
 	for i := range ps {
 		var ok bool
-		if ps[i].name, rest, ok = cutString(rest, binary.LittleEndian.Uint32(sizes[8*i:])); !ok {
+		if ps[i].Name, rest, ok = cutString(rest, binary.LittleEndian.Uint32(sizes[8*i:])); !ok {
 			return nil
 		}
-		if ps[i].value, rest, ok = cutString(rest, binary.LittleEndian.Uint32(sizes[8*i+4:])); !ok {
+		if ps[i].Value, rest, ok = cutString(rest, binary.LittleEndian.Uint32(sizes[8*i+4:])); !ok {
 			return nil
 		}
 	}
@@ -80,9 +80,9 @@ func cutString(b []byte, n uint32) (s string, rest []byte, ok bool) {
 	return string(b[:n]), b[n+1:], true
 }
 
-// splitPath splits a property path: parts separated by zero bytes, a last empty
+// SplitPath splits a property path: parts separated by zero bytes, a last empty
 // part not counted.
-func splitPath(path string) []string {
+func SplitPath(path string) []string {
 	if path == "" {
 		return nil
 	}
