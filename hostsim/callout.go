@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
 )
 
 // calloutResponse is what proxy_on_http_call_response finds.
 type calloutResponse struct {
-	headers, trailers *headerMap
+	headers, trailers *header.Map
 	body              []byte
 }
 
-func (r *calloutResponse) headerMap(kind uint32) *headerMap {
+func (r *calloutResponse) headerMap(kind uint32) *header.Map {
 	switch {
 	case r == nil:
 		return nil
@@ -43,10 +44,10 @@ func httpCall(v *vm, a []uint64) abi.Status {
 	if timeout < 0 || cluster == nil {
 		return abi.BadArgument
 	}
-	m := newRequestMap()
-	m.replaceAll(abi.UnmarshalPairs([]byte(headers)))
+	m := header.NewRequest()
+	m.ReplaceAll(abi.UnmarshalPairs([]byte(headers)))
 	for _, needed := range []string{":path", ":method", ":authority"} {
-		if _, found := m.get(needed); !found {
+		if _, found := m.Get(needed); !found {
 			return abi.BadArgument
 		}
 	}
@@ -54,7 +55,7 @@ func httpCall(v *vm, a []uint64) abi.Status {
 }
 
 // dispatch sends the callout; its answer comes in an entry into the VM of its own.
-func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
+func (v *vm) dispatch(c *cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
 	root := v.inEffect().root
 	ctx, cancel := context.WithCancelCause(context.Background())
 	req, err := calloutRequest(ctx, c, m, body, trailers, timeout)
@@ -69,7 +70,7 @@ func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []abi.Pair
 	v.lastCall++
 	token := v.lastCall
 	root.calls[token] = cancel
-	fault := v.host.faults.Load().nextCallout(c.name, m.value(":path"))
+	fault := v.host.faults.Load().nextCallout(c.name, m.Value(":path"))
 	s := v.streamInEffect()
 	v.host.running.Go(func() {
 		response := v.host.exchange(req, c, fault, s)
@@ -83,14 +84,14 @@ func (v *vm) dispatch(c *cluster, m *headerMap, body string, trailers []abi.Pair
 }
 
 // calloutRequest is the request as Envoy's HTTP client sends it.
-func calloutRequest(ctx context.Context, c *cluster, m *headerMap, body string, trailers []abi.Pair, timeout time.Duration) (*http.Request, error) {
-	m.set("x-envoy-internal", "true")
+func calloutRequest(ctx context.Context, c *cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration) (*http.Request, error) {
+	m.Set("x-envoy-internal", "true")
 	if timeout > 0 {
-		m.set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(timeout.Milliseconds(), 10))
+		m.Set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(timeout.Milliseconds(), 10))
 	}
-	m.remove("content-length")
-	m.remove("x-envoy-retry-on") // Envoy's router takes them, for a cluster of several hosts
-	m.remove("x-envoy-max-retries")
+	m.Remove("content-length")
+	m.Remove("x-envoy-retry-on") // Envoy's router takes them, for a cluster of several hosts
+	m.Remove("x-envoy-max-retries")
 	req := c.request(ctx, m, false)
 	if body != "" {
 		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
@@ -156,8 +157,8 @@ func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
 	}
 	r := &calloutResponse{headers: responseMap(resp), body: body}
 	if len(resp.Trailer) > 0 {
-		r.trailers = &headerMap{}
-		r.trailers.addHTTP(resp.Trailer)
+		r.trailers = &header.Map{}
+		r.trailers.AddHTTP(resp.Trailer)
 	}
 	return r
 }
@@ -165,10 +166,10 @@ func exchange(req *http.Request, c *cluster, limit int) *calloutResponse {
 // failedCallout is the answer that Envoy makes up for a callout that got none.
 func failedCallout(err error) *calloutResponse {
 	status, text, _ := upstreamFailure(err)
-	m := newResponseMap()
-	m.add(":status", strconv.Itoa(status))
-	m.add("content-length", strconv.Itoa(len(text)))
-	m.add("content-type", "text/plain")
+	m := header.NewResponse()
+	m.Add(":status", strconv.Itoa(status))
+	m.Add("content-length", strconv.Itoa(len(text)))
+	m.Add("content-type", "text/plain")
 	return &calloutResponse{headers: m, body: []byte(text)}
 }
 
@@ -180,9 +181,9 @@ func (v *vm) finishCall(root *guestContext, token uint32, r *calloutResponse) {
 	delete(root.calls, token)
 	var headers, body, trailers int
 	if r != nil {
-		headers, body = len(r.headers.pairs), len(r.body)
+		headers, body = len(r.headers.Pairs), len(r.body)
 		if r.trailers != nil {
-			trailers = len(r.trailers.pairs)
+			trailers = len(r.trailers.Pairs)
 		}
 	} else {
 		const brokenConnection = 11

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"cloakroom/hostsim/internal/header"
 )
 
 // Envoy's limits of a message's headers.
@@ -71,25 +73,25 @@ func (c *cluster) close() {
 }
 
 // request makes a request to the cluster from a header map.
-func (c *cluster) request(ctx context.Context, m *headerMap, upgrade bool) *http.Request {
+func (c *cluster) request(ctx context.Context, m *header.Map, upgrade bool) *http.Request {
 	req := &http.Request{
-		Method: m.value(":method"),
-		URL:    &url.URL{Scheme: "http", Host: c.address, Opaque: m.value(":path")},
-		Host:   m.value(":authority"),
+		Method: m.Value(":method"),
+		URL:    &url.URL{Scheme: "http", Host: c.address, Opaque: m.Value(":path")},
+		Host:   m.Value(":authority"),
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"User-Agent": nil}, // nil keeps net/http from adding its own
 	}
-	m.toHTTP(req.Header, upgrade)
+	m.CopyTo(req.Header, upgrade)
 	return req.WithContext(ctx)
 }
 
 // responseMap is an upstream's answer as a header map.
-func responseMap(resp *http.Response) *headerMap {
-	m := newResponseMap()
-	m.add(":status", strconv.Itoa(resp.StatusCode))
-	m.addHTTP(resp.Header)
+func responseMap(resp *http.Response) *header.Map {
+	m := header.NewResponse()
+	m.Add(":status", strconv.Itoa(resp.StatusCode))
+	m.AddHTTP(resp.Header)
 	if len(resp.TransferEncoding) > 0 {
-		m.add("transfer-encoding", resp.TransferEncoding[0])
+		m.Add("transfer-encoding", resp.TransferEncoding[0])
 	}
 	return m
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cloakroom/hostsim/internal/property"
 )
 
 // Why New refuses to start a host, or a host stops serving.
@@ -117,7 +119,7 @@ type Route struct {
 	// Metadata is the route's filter_metadata: by namespace, values as of JSON.
 	Metadata map[string]map[string]any
 
-	metadata message // Metadata as a property
+	metadata property.Message // Metadata as a property
 }
 
 // Cluster is where requests go: see Handler and URL.
@@ -158,7 +160,7 @@ func (c Config) withDefaults() (Config, error) {
 	routes := make([]Route, len(c.Routes))
 	for i, r := range c.Routes {
 		var err error
-		if r.metadata, err = newMetadata(r.Metadata); err != nil {
+		if r.metadata, err = property.Metadata(r.Metadata); err != nil {
 			return c, fmt.Errorf("hostsim: metadata of route %q: %w", r.Name, err)
 		}
 		if r.Timeout == 0 {

@@ -1,6 +1,9 @@
 package hostsim
 
-import "cloakroom/hostsim/internal/abi"
+import (
+	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
+)
 
 // envCalls are the host calls of ABI 0.2.1, and two that compilers import.
 var envCalls = map[string]hostCall{
@@ -17,8 +20,8 @@ var envCalls = map[string]hostCall{
 	"proxy_set_property": proxyCall("hs", setProperty),
 
 	"proxy_get_header_map_value":     proxyCall("msS", getHeaderValue),
-	"proxy_add_header_map_value":     proxyCall("mss", changeHeader((*headerMap).add)),
-	"proxy_replace_header_map_value": proxyCall("mss", changeHeader((*headerMap).set)),
+	"proxy_add_header_map_value":     proxyCall("mss", changeHeader((*header.Map).Add)),
+	"proxy_replace_header_map_value": proxyCall("mss", changeHeader((*header.Map).Set)),
 	"proxy_remove_header_map_value":  proxyCall("ms", removeHeader),
 	"proxy_get_header_map_pairs":     proxyCall("mP", getHeaderPairs),
 	"proxy_set_header_map_pairs":     proxyCall("mp", setHeaderPairs),
@@ -64,14 +67,14 @@ func pthreadEqual(_ *vm, a []uint64) uint32 {
 }
 
 func logLine(v *vm, a []uint64) uint32 {
-	if uint32(a[0]) > uint32(Critical) {
+	if uint32(a[0]) > uint32(abi.Critical) {
 		return uint32(abi.BadArgument)
 	}
 	text, found := v.mem.text(a[1], a[2])
 	if !found {
 		return uint32(abi.InvalidMemoryAccess)
 	}
-	v.host.log.add(Level(uint32(a[0])), text)
+	v.host.log.Add(abi.Level(uint32(a[0])), text)
 	return uint32(abi.OK)
 }
 
@@ -177,7 +180,7 @@ func defineMetric(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	id, st := v.metrics.define(uint32(a[0]), name)
+	id, st := v.metrics.Define(uint32(a[0]), name)
 	if st != abi.OK {
 		return st
 	}
@@ -185,13 +188,13 @@ func defineMetric(v *vm, a []uint64) abi.Status {
 }
 
 func incrementMetric(v *vm, a []uint64) abi.Status {
-	return v.metrics.increment(uint32(a[0]), int64(a[1]))
+	return v.metrics.Increment(uint32(a[0]), int64(a[1]))
 }
 
-func recordMetric(v *vm, a []uint64) abi.Status { return v.metrics.record(uint32(a[0]), a[1]) }
+func recordMetric(v *vm, a []uint64) abi.Status { return v.metrics.Record(uint32(a[0]), a[1]) }
 
 func getMetric(v *vm, a []uint64) abi.Status {
-	value, st := v.metrics.get(uint32(a[0]))
+	value, st := v.metrics.Get(uint32(a[0]))
 	if st != abi.OK {
 		return st
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
 )
 
 // grpcCallout is a gRPC callout of a root context: a call, which has one message each
@@ -29,7 +30,7 @@ type grpcCallout struct {
 
 	// While a callback runs that tells of it:
 	message           string
-	initial, trailing *headerMap
+	initial, trailing *header.Map
 }
 
 // The low bits of a token say what it is of.
@@ -144,7 +145,7 @@ func (v *vm) exchangeGRPC(root *guestContext, g *grpcCallout, c *cluster, req *h
 	if g.stream {
 		v.worker.do(func() {
 			g.initial = responseMap(resp)
-			v.enterGRPC(root, g, v.exports.grpcInitial, len(g.initial.pairs))
+			v.enterGRPC(root, g, v.exports.grpcInitial, len(g.initial.Pairs))
 			g.initial = nil
 		})
 	}
@@ -166,9 +167,9 @@ func (v *vm) exchangeGRPC(root *guestContext, g *grpcCallout, c *cluster, req *h
 	switch {
 	case g.stream:
 		v.worker.do(func() {
-			g.trailing = &headerMap{}
-			g.trailing.addHTTP(resp.Trailer)
-			v.enterGRPC(root, g, v.exports.grpcTrailing, len(g.trailing.pairs))
+			g.trailing = &header.Map{}
+			g.trailing.AddHTTP(resp.Trailer)
+			v.enterGRPC(root, g, v.exports.grpcTrailing, len(g.trailing.Pairs))
 			g.trailing = nil
 		})
 	case end.code == 0 && !received:

@@ -4,14 +4,15 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
 )
 
 // sink is what one direction of a stream flows into: the next filter, or what
 // comes after the last one. All methods need the worker's lock.
 type sink interface {
-	headers(m *headerMap, end bool)
+	headers(m *header.Map, end bool)
 	data(chunk []byte, end bool)
-	trailer(m *headerMap)
+	trailer(m *header.Map)
 }
 
 // direction is a stream's way through its filters, to the upstream or back.
@@ -26,7 +27,7 @@ type direction struct {
 }
 
 // source is how the direction is fed: what enters it is noted.
-func (d *direction) headers(m *headerMap, end bool) {
+func (d *direction) headers(m *header.Map, end bool) {
 	d.endAtHead, d.ended = end, end
 	d.first.headers(m, end)
 }
@@ -39,7 +40,7 @@ func (d *direction) data(chunk []byte, end bool) {
 	d.first.data(chunk, end)
 }
 
-func (d *direction) trailer(m *headerMap) {
+func (d *direction) trailer(m *header.Map) {
 	if d.aborted {
 		return
 	}
@@ -77,10 +78,10 @@ type half struct {
 	onHeaders, onBody, onTrailers api.Function
 	tooLarge                      func() // the filter holds back more than the buffer limit
 
-	m             *headerMap // the headers, as soon as there are some
-	live          *headerMap // the same, while host calls may touch them
-	shownTrailers *headerMap // the trailers, likewise
-	body          *[]byte    // the bytes that a host call sees as the body
+	m             *header.Map // the headers, as soon as there are some
+	live          *header.Map // the same, while host calls may touch them
+	shownTrailers *header.Map // the trailers, likewise
+	body          *[]byte     // the bytes that a host call sees as the body
 
 	held        []byte  // kept back for a filter that paused the body
 	buffering   bool    // the last answer was "pause and keep"
@@ -90,26 +91,26 @@ type half struct {
 	endAtHead   bool    // there is no body
 	ended       bool    // nothing more comes
 	waiting     waiting // what came while the headers were paused
-	trailers    *headerMap
+	trailers    *header.Map
 }
 
 // waiting is what comes after headers that are paused.
 type waiting struct {
 	body     []byte
 	end      bool
-	trailers *headerMap
+	trailers *header.Map
 }
 
 // headers runs the headers callback. A filter that has not seen the request, as it
 // is when one before it answered, does not see the response either.
-func (h *half) headers(m *headerMap, end bool) {
+func (h *half) headers(m *header.Map, end bool) {
 	h.m, h.ended, h.endAtHead = m, end, end
 	if !h.f.begun() {
 		h.pass()
 		return
 	}
 	h.live = m
-	action, proceed := h.f.callback(h.onHeaders, uint64(len(m.pairs)), flag(end))
+	action, proceed := h.f.callback(h.onHeaders, uint64(len(m.Pairs)), flag(end))
 	if !proceed || h.d.aborted {
 		return
 	}
@@ -204,7 +205,7 @@ func (h *half) release() {
 }
 
 // trailer runs the trailers callback.
-func (h *half) trailer(m *headerMap) {
+func (h *half) trailer(m *header.Map) {
 	if h.d.aborted {
 		return
 	}
@@ -218,7 +219,7 @@ func (h *half) trailer(m *headerMap) {
 		return
 	}
 	h.shownTrailers = m
-	action, proceed := h.f.callback(h.onTrailers, uint64(len(m.pairs)))
+	action, proceed := h.f.callback(h.onTrailers, uint64(len(m.Pairs)))
 	if !proceed || h.d.aborted {
 		return
 	}
@@ -232,9 +233,9 @@ func (h *half) trailer(m *headerMap) {
 
 // liveTrailers gives the trailers to change; in the last body callback of a
 // message without trailers it adds them.
-func (h *half) liveTrailers() *headerMap {
+func (h *half) liveTrailers() *header.Map {
 	if h.shownTrailers == nil && h.body != nil && h.ended {
-		h.trailers = &headerMap{}
+		h.trailers = &header.Map{}
 		h.shownTrailers = h.trailers
 	}
 	return h.shownTrailers

@@ -10,19 +10,23 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/logbook"
+	"cloakroom/hostsim/internal/metrics"
 )
 
 // Host runs a chain of plugins on its workers and proxies requests through it.
 type Host struct {
 	cfg      Config
-	log      logbook
+	log      *logbook.Book
 	runtime  wazero.Runtime
 	plugins  []*plugin
 	workers  []*worker
 	clusters map[string]*cluster
 	shared   sharedData
 	queues   sharedQueues
-	metrics  metricStore
+	metrics  *metrics.Store
 	faults   atomic.Pointer[faultPlan]
 	next     atomic.Uint64 // the worker of the next request
 
@@ -74,11 +78,10 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, clusters: map[string]*cluster{}}
-	h.log.level, h.log.sink = cfg.LogLevel, cfg.Log
+	h := &Host{cfg: cfg, clusters: map[string]*cluster{}, metrics: metrics.NewStore()}
+	h.log = logbook.New(abi.Level(cfg.LogLevel), cfg.logSink())
 	h.shared.data = map[[2]string]sharedValue{}
 	h.queues.tokens, h.queues.queues = map[[2]string]uint32{}, map[uint32]*sharedQueue{}
-	h.metrics.byName = map[string]*Metric{}
 	if err := h.SetFaults(cfg.Faults); err != nil {
 		return nil, err
 	}
@@ -88,9 +91,17 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	return h, nil
 }
 
+// logSink returns Config.Log as a function of the ABI's levels, or nil.
+func (c *Config) logSink() func(abi.Level, string) {
+	if c.Log == nil {
+		return nil
+	}
+	return func(l abi.Level, message string) { c.Log(Level(l), message) }
+}
+
 // logged is the log so far, for an error message.
 func (h *Host) logged() string {
-	if text := h.log.text(); text != "" {
+	if text := h.log.Text(); text != "" {
 		return "; the log:" + text
 	}
 	return ""
@@ -171,7 +182,7 @@ func (h *Host) compile(ctx context.Context) error {
 func (w *worker) newVM(ctx context.Context, p *plugin) (*vm, error) {
 	h := w.host
 	v := &vm{host: h, worker: w, id: p.VMID, env: p.Env, contexts: map[uint32]*guestContext{},
-		metrics: metricTable{store: &h.metrics, byID: map[uint32]*Metric{}}}
+		metrics: metrics.NewTable(h.metrics)}
 	v.ctx = context.WithValue(context.WithoutCancel(ctx), vmKey{}, v)
 	module, err := h.runtime.InstantiateModule(v.ctx, p.module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
@@ -199,10 +210,23 @@ func (h *Host) now() time.Time { return h.cfg.Clock.Now() }
 
 // Logs gives the lines so far, the last 10,000 at least: the guest's, and the host's
 // about it.
-func (h *Host) Logs() []Entry { return h.log.all() }
+func (h *Host) Logs() []Entry {
+	var out []Entry
+	for _, e := range h.log.All() {
+		out = append(out, Entry{Level(e.Level), e.Message})
+	}
+	return out
+}
 
-// Metrics gives the guests' metrics by Envoy's name for them, wasmcustom.<name>.
-func (h *Host) Metrics() map[string]Metric { return h.metrics.snapshot() }
+// Metrics returns the guests' metrics by the names that Envoy gives them,
+// wasmcustom.<name>.
+func (h *Host) Metrics() map[string]Metric {
+	out := map[string]Metric{}
+	for name, m := range h.metrics.Snapshot() {
+		out[name] = Metric{MetricKind(m.Kind), m.Value}
+	}
+	return out
+}
 
 // SetFaults changes what is to go wrong from now on; the zero value ends all of it.
 func (h *Host) SetFaults(f Faults) error {

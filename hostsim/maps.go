@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
 )
 
 // liveMap is the header map that a host call may change: nil while it is not live.
 // A map is live in its own callback and after it while the stream stays paused
 // there; continuing either direction ends the request's.
-func (v *vm) liveMap(kind uint32) *headerMap {
+func (v *vm) liveMap(kind uint32) *header.Map {
 	f := v.inEffect().filter
 	if f == nil {
 		return nil
@@ -29,7 +30,7 @@ func (v *vm) liveMap(kind uint32) *headerMap {
 
 // readableMap is the map that a host call may read: the live one, all of the
 // stream's during proxy_on_log, and a callout's answer during its callback.
-func (v *vm) readableMap(kind uint32) *headerMap {
+func (v *vm) readableMap(kind uint32) *header.Map {
 	c := v.inEffect()
 	if kind == abi.CalloutHeaders || kind == abi.CalloutTrailers {
 		return c.root.response.headerMap(kind)
@@ -87,7 +88,7 @@ func getHeaderValue(v *vm, a []uint64) abi.Status {
 		}
 		return abi.BadArgument
 	}
-	value, found := m.get(strings.ToLower(name))
+	value, found := m.Get(strings.ToLower(name))
 	if !found {
 		return abi.NotFound
 	}
@@ -95,7 +96,7 @@ func getHeaderValue(v *vm, a []uint64) abi.Status {
 }
 
 // changeHeader makes a host call that changes one header of a live map.
-func changeHeader(change func(m *headerMap, name, value string)) func(*vm, []uint64) abi.Status {
+func changeHeader(change func(m *header.Map, name, value string)) func(*vm, []uint64) abi.Status {
 	return func(v *vm, a []uint64) abi.Status {
 		kind := uint32(a[0])
 		if kind > abi.LastMap {
@@ -129,7 +130,7 @@ func removeHeader(v *vm, a []uint64) abi.Status {
 	if m == nil {
 		return abi.BadArgument
 	}
-	m.remove(strings.ToLower(name))
+	m.Remove(strings.ToLower(name))
 	v.changedMap(kind)
 	return abi.OK
 }
@@ -142,7 +143,7 @@ func getHeaderPairs(v *vm, a []uint64) abi.Status {
 	}
 	var b []byte
 	if m := v.readableMap(kind); m != nil {
-		b = abi.MarshalPairs(m.pairs)
+		b = abi.MarshalPairs(m.Pairs)
 	}
 	return v.give(string(b), a[1], a[2])
 }
@@ -160,7 +161,7 @@ func setHeaderPairs(v *vm, a []uint64) abi.Status {
 	if m == nil {
 		return abi.BadArgument
 	}
-	m.replaceAll(abi.UnmarshalPairs([]byte(b)))
+	m.ReplaceAll(abi.UnmarshalPairs([]byte(b)))
 	v.changedMap(kind)
 	return abi.OK
 }
@@ -174,5 +175,5 @@ func getHeaderSize(v *vm, a []uint64) abi.Status {
 	if m == nil {
 		return abi.BadArgument
 	}
-	return wrote(v.mem.put32(a[1], uint32(m.byteSize())))
+	return wrote(v.mem.put32(a[1], uint32(m.ByteSize())))
 }

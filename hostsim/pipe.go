@@ -1,5 +1,7 @@
 package hostsim
 
+import "cloakroom/hostsim/internal/header"
+
 // pipe is a direction's end: what has passed all filters waits in it for the next
 // hop, which takes it without the worker's lock.
 type pipe struct {
@@ -8,10 +10,10 @@ type pipe struct {
 	begin    func() // takes the headers over the filters' border
 	bytes    []byte
 	end      bool // nothing follows
-	trailers *headerMap
+	trailers *header.Map
 }
 
-func (p *pipe) headers(_ *headerMap, end bool) {
+func (p *pipe) headers(_ *header.Map, end bool) {
 	p.end = end
 	p.begin()
 }
@@ -22,7 +24,7 @@ func (p *pipe) data(chunk []byte, end bool) {
 	p.s.wake()
 }
 
-func (p *pipe) trailer(m *headerMap) {
+func (p *pipe) trailer(m *header.Map) {
 	p.trailers, p.end = m, true
 	p.s.wake()
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // plugin is a Plugin with its module.
@@ -68,9 +70,9 @@ func (h *handle) reload() {
 	}
 	old := h.vm
 	if err := h.load(context.Background()); err != nil {
-		host.log.add(Critical, "the VM could not be replaced: "+err.Error())
+		host.log.Add(abi.Critical, "the VM could not be replaced: "+err.Error())
 		return
 	}
-	host.log.add(Info, "the VM was replaced")
+	host.log.Add(abi.Info, "the VM was replaced")
 	old.discard(context.Background())
 }

@@ -7,10 +7,12 @@ import (
 	"strings"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
+	"cloakroom/hostsim/internal/property"
 )
 
 // attributes are lazy fields of a stream, as one of its filters finds them: only what is asked for is computed. A
-// field that is not there answers false.
+// Field that is not there answers false.
 type attributes struct {
 	f     *filter
 	table map[string]attribute
@@ -18,7 +20,7 @@ type attributes struct {
 
 type attribute func(*filter) (any, bool)
 
-func (a attributes) field(name string) (any, bool) {
+func (a attributes) Field(name string) (any, bool) {
 	get := a.table[name]
 	if get == nil {
 		return nil, false
@@ -26,12 +28,12 @@ func (a attributes) field(name string) (any, bool) {
 	return get(a.f)
 }
 
-func (a attributes) names() []string {
-	f := fields{}
+func (a attributes) Names() []string {
+	f := property.Fields{}
 	for name := range a.table {
 		f[name] = nil
 	}
-	return f.names()
+	return f.Names()
 }
 
 // streamAttributes are the attributes below request, response, connection, source,
@@ -43,9 +45,9 @@ var streamAttributes = map[string]map[string]attribute{
 		"cluster_name":   ofRoute(func(r *Route) any { return r.Cluster }),
 		// There is one virtual host, and nothing but routes has metadata.
 		"virtual_host_name":     func(f *filter) (any, bool) { return f.s.host.cfg.VirtualHost, true },
-		"virtual_host_metadata": ofRoute(func(*Route) any { return message{} }),
-		"cluster_metadata":      ofRoute(func(*Route) any { return message{} }),
-		"listener_metadata":     func(*filter) (any, bool) { return message{}, true },
+		"virtual_host_metadata": ofRoute(func(*Route) any { return property.Message{} }),
+		"cluster_metadata":      ofRoute(func(*Route) any { return property.Message{} }),
+		"listener_metadata":     func(*filter) (any, bool) { return property.Message{}, true },
 		"listener_direction":    func(*filter) (any, bool) { return int64(0), true },
 	},
 	"upstream": {
@@ -111,21 +113,21 @@ func ofRequest(name string) attribute {
 		if m == nil {
 			return nil, false
 		}
-		v, found := m.get(name)
+		v, found := m.Get(name)
 		return v, found
 	}
 }
 
 // shownRequest is the request's map where an attribute may be read from it: as for
 // host calls, while it is live and in proxy_on_log.
-func (f *filter) shownRequest() *headerMap {
+func (f *filter) shownRequest() *header.Map {
 	if f.s.logging {
 		return f.s.request
 	}
 	return f.dec.live
 }
 
-func (f *filter) shownResponse() *headerMap {
+func (f *filter) shownResponse() *header.Map {
 	if f.s.logging {
 		return f.s.response
 	}
@@ -164,7 +166,7 @@ func responseCode(f *filter) (any, bool) {
 	if f.s.response == nil {
 		return nil, false
 	}
-	n, err := strconv.ParseInt(f.s.response.value(":status"), 10, 64)
+	n, err := strconv.ParseInt(f.s.response.Value(":status"), 10, 64)
 	return n, err == nil
 }
 
@@ -193,14 +195,14 @@ func port(address string) (any, bool) {
 }
 
 // headerAttributes is a header map as an attribute: all values of a name, joined.
-type headerAttributes struct{ m *headerMap }
+type headerAttributes struct{ m *header.Map }
 
-func (h headerAttributes) field(name string) (any, bool) {
+func (h headerAttributes) Field(name string) (any, bool) {
 	if h.m == nil {
 		return nil, false
 	}
 	var values []string
-	for _, p := range h.m.pairs {
+	for _, p := range h.m.Pairs {
 		if p.Name == strings.ToLower(name) {
 			values = append(values, p.Value)
 		}
@@ -208,15 +210,15 @@ func (h headerAttributes) field(name string) (any, bool) {
 	return strings.Join(values, ","), len(values) > 0
 }
 
-func (h headerAttributes) names() []string {
+func (h headerAttributes) Names() []string {
 	if h.m == nil {
 		return nil
 	}
-	f := fields{}
-	for _, p := range h.m.pairs {
+	f := property.Fields{}
+	for _, p := range h.m.Pairs {
 		f[p.Name] = nil
 	}
-	return f.names()
+	return f.Names()
 }
 
 // property finds the value at a path for the context in effect.
@@ -227,39 +229,36 @@ func (v *vm) property(path []string) (any, bool) {
 	c := v.inEffect()
 	switch path[0] {
 	case "plugin_name":
-		return descend(c.root.plugin.Name, path[1:])
+		return property.At(c.root.plugin.Name, path[1:])
 	case "plugin_root_id":
-		return descend(c.root.plugin.RootID, path[1:])
+		return property.At(c.root.plugin.RootID, path[1:])
 	case "plugin_vm_id":
-		return descend(c.root.plugin.VMID, path[1:])
+		return property.At(c.root.plugin.VMID, path[1:])
 	}
 	if c.filter == nil {
 		return nil, false
 	}
 	if table := streamAttributes[path[0]]; table != nil {
-		return descend(attributes{c.filter, table}, path[1:])
+		return property.At(attributes{c.filter, table}, path[1:])
 	}
 	switch path[0] {
 	case "connection_id":
-		return descend(c.filter.s.id, path[1:])
+		return property.At(c.filter.s.id, path[1:])
 	case "metadata": // dynamic metadata, which no host call writes
-		return descend(message{fields: fields{"filter_metadata": fields{}}}, path[1:])
+		return property.At(property.Message{Fields: property.Fields{"filter_metadata": property.Fields{}}}, path[1:])
 	}
 	if path[0] == "filter_state" {
-		return descend(filterState(c.filter.s.filterState), path[1:])
+		return property.At(property.State(c.filter.s.filterState), path[1:])
 	}
 	state, found := c.filter.s.filterState[statePrefix+path[0]]
 	if !found {
 		return nil, false
 	}
-	return descend(state, path[1:])
+	return property.At(state, path[1:])
 }
 
 // statePrefix stands before the names of what guests set as properties.
 const statePrefix = "wasm."
-
-// filterState gives one value, and cannot be given as a whole.
-type filterState map[string]string
 
 // upstream reads the connection to the upstream, once there is an answer from it.
 func upstream(get func(remote, local net.Addr) any) attribute {
@@ -288,7 +287,7 @@ func getProperty(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.NotFound
 	}
-	text, st := serialize(value)
+	text, st := property.Serialize(value)
 	if st != abi.OK {
 		return st
 	}

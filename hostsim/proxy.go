@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
 )
 
 // serverHeader stands in the server header of every answer, as by Envoy's default.
@@ -28,22 +29,22 @@ type downstreamHead struct {
 
 // forwardResponse takes the response's headers as they stand for the client.
 func (s *stream) forwardResponse() {
-	status, err := strconv.Atoi(s.response.value(":status"))
+	status, err := strconv.Atoi(s.response.Value(":status"))
 	if err != nil || status < 200 && s.tunnel == nil || status > 999 {
 		s.localReply(localReply{status: 502, body: "missing required header: :status", grpc: noGRPCStatus,
 			details: "filter_removed_required_response_headers"})
 		return
 	}
 	d := &downstreamHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
-	s.response.set("server", serverHeader)
-	s.response.setDefault("date", s.host.now().UTC().Format(http.TimeFormat))
-	s.response.toHTTP(d.header, d.upgrade)
+	s.response.Set("server", serverHeader)
+	s.response.SetDefault("date", s.host.now().UTC().Format(http.TimeFormat))
+	s.response.CopyTo(d.header, d.upgrade)
 	s.down = d
 	s.wake()
 }
 
 // requestMap is a client's request as Envoy's connection manager hands it on.
-func (h *Host) requestMap(r *http.Request) *headerMap {
+func (h *Host) requestMap(r *http.Request) *header.Map {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
@@ -52,18 +53,18 @@ func (h *Host) requestMap(r *http.Request) *headerMap {
 	if path == "" || path[0] != '/' { // made by hand, or the absolute form
 		path = r.URL.RequestURI()
 	}
-	m := newRequestMap()
-	m.pairs = []abi.Pair{
+	m := header.NewRequest()
+	m.Pairs = []abi.Pair{
 		{Name: ":authority", Value: r.Host}, {Name: ":path", Value: path},
 		{Name: ":method", Value: r.Method}, {Name: ":scheme", Value: scheme},
 	}
-	m.addHTTP(r.Header)
-	m.dropHopByHop()
+	m.AddHTTP(r.Header)
+	m.DropHopByHop()
 	if r.ContentLength > 0 {
-		m.set("content-length", strconv.FormatInt(r.ContentLength, 10))
+		m.Set("content-length", strconv.FormatInt(r.ContentLength, 10))
 	}
-	m.setDefault("x-forwarded-proto", scheme)
-	m.setDefault("x-request-id", newRequestID())
+	m.SetDefault("x-forwarded-proto", scheme)
+	m.SetDefault("x-request-id", newRequestID())
 	return m
 }
 
@@ -149,7 +150,7 @@ func (s *stream) pumpRequest() <-chan struct{} {
 	}
 	go func() {
 		defer close(done)
-		p := &source{s: s, into: &s.dec, from: s.client.Body, count: &s.received, trailers: func() *headerMap {
+		p := &source{s: s, into: &s.dec, from: s.client.Body, count: &s.received, trailers: func() *header.Map {
 			return s.trailerMap(s.client.ProtoMajor, s.client.Trailer)
 		}}
 		if err := p.pump(); err != nil {
@@ -224,7 +225,7 @@ func (s *stream) writeTrailers(w http.ResponseWriter) {
 	if s.enc.out.trailers == nil {
 		return
 	}
-	for _, p := range s.enc.out.trailers.pairs {
+	for _, p := range s.enc.out.trailers.Pairs {
 		w.Header().Add(http.TrailerPrefix+p.Name, p.Value)
 	}
 }
@@ -266,7 +267,7 @@ func writeSwitch(conn net.Conn, head *downstreamHead) error {
 
 // readTunnel feeds what the client sends to the filter.
 func (s *stream) readTunnel(from io.Reader) {
-	p := &source{s: s, into: &s.dec, from: from, count: &s.received, trailers: func() *headerMap { return nil }}
+	p := &source{s: s, into: &s.dec, from: from, count: &s.received, trailers: func() *header.Map { return nil }}
 	if err := p.pump(); err != nil {
 		s.worker.do(func() {
 			if !s.ended {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
 )
 
 // Numbers of google.rpc.Code that the host itself needs.
@@ -56,24 +57,24 @@ func (s *stream) localReply(r localReply) {
 
 // buildReply makes the headers of a local reply and leaves in r the body that
 // really follows them.
-func (s *stream) buildReply(r *localReply) *headerMap {
-	m := newResponseMap()
-	m.add(":status", strconv.Itoa(r.status))
+func (s *stream) buildReply(r *localReply) *header.Map {
+	m := header.NewResponse()
+	m.Add(":status", strconv.Itoa(r.status))
 	for _, p := range r.headers {
-		m.add(strings.ToLower(p.Name), p.Value)
+		m.Add(strings.ToLower(p.Name), p.Value)
 	}
 	if s.isGRPC {
 		s.grpcReply(m, r)
 		return m
 	}
 	if r.body == "" {
-		m.remove("content-length")
-		m.remove("content-type")
+		m.Remove("content-length")
+		m.Remove("content-type")
 		return m
 	}
-	m.set("content-length", strconv.Itoa(len(r.body)))
-	if _, set := m.get("content-type"); !set {
-		m.set("content-type", "text/plain")
+	m.Set("content-length", strconv.Itoa(len(r.body)))
+	if _, set := m.Get("content-type"); !set {
+		m.Set("content-type", "text/plain")
 	}
 	if s.isHead {
 		r.body = ""
@@ -83,20 +84,20 @@ func (s *stream) buildReply(r *localReply) *headerMap {
 
 // grpcReply makes the answer one that a gRPC client understands: 200, all in the
 // headers, the body as the message.
-func (s *stream) grpcReply(m *headerMap, r *localReply) {
-	m.set(":status", "200")
-	m.set("content-type", "application/grpc")
-	if m.value("grpc-status") == "" {
+func (s *stream) grpcReply(m *header.Map, r *localReply) {
+	m.Set(":status", "200")
+	m.Set("content-type", "application/grpc")
+	if m.Value("grpc-status") == "" {
 		code := r.grpc
 		if code < 0 || code > grpcMaximum {
 			code = grpcStatusOf(r.status)
 		}
-		m.set("grpc-status", strconv.Itoa(code))
+		m.Set("grpc-status", strconv.Itoa(code))
 	}
 	if r.body != "" && !s.isHead {
-		m.set("grpc-message", percentEncode(r.body))
+		m.Set("grpc-message", percentEncode(r.body))
 	}
-	m.remove("content-length")
+	m.Remove("content-length")
 	r.body = ""
 }
 

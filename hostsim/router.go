@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloakroom/hostsim/internal/header"
 )
 
 // highWatermark is how many bytes may wait for the next hop before the source is
@@ -18,7 +20,7 @@ const highWatermark = 64 << 10
 // findRoute routes the request by its headers as they stand now.
 func (s *stream) findRoute() {
 	s.routed, s.route = true, nil
-	path, _, _ := strings.Cut(s.request.value(":path"), "?")
+	path, _, _ := strings.Cut(s.request.Value(":path"), "?")
 	for i := range s.host.cfg.Routes {
 		r := &s.host.cfg.Routes[i]
 		if r.Path != "" && path == r.Path || r.Path == "" && r.Prefix != "" && strings.HasPrefix(path, r.Prefix) {
@@ -43,14 +45,14 @@ func (s *stream) forwardRequest() {
 		return
 	}
 	for _, needed := range []string{":method", ":path", ":authority"} {
-		if _, found := s.request.get(needed); !found {
+		if _, found := s.request.Get(needed); !found {
 			s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "filter_removed_required_request_headers",
 				body: "missing required header: " + needed})
 			return
 		}
 	}
 	if s.route.Timeout > 0 && !s.upgrade {
-		s.request.set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(s.route.Timeout.Milliseconds(), 10))
+		s.request.Set("x-envoy-expected-rq-timeout-ms", strconv.FormatInt(s.route.Timeout.Milliseconds(), 10))
 	}
 	req := s.upstreamRequest(c)
 	if req.Body == nil {
@@ -84,7 +86,7 @@ func (s *stream) upstreamRequest(c *cluster) *http.Request {
 	req := c.request(s.upstream, s.request, s.upgrade)
 	if !s.dec.endAtHead && !s.upgrade {
 		req.Body, req.ContentLength = &upstreamBody{s, req}, -1
-		if n, err := strconv.ParseInt(s.request.value("content-length"), 10, 64); err == nil {
+		if n, err := strconv.ParseInt(s.request.Value("content-length"), 10, 64); err == nil {
 			req.ContentLength = n
 		}
 		req.Trailer = s.announcedTrailers()
@@ -136,7 +138,7 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 	if !open {
 		return
 	}
-	source := &source{s: s, into: &s.enc, from: resp.Body, trailers: func() *headerMap {
+	source := &source{s: s, into: &s.enc, from: resp.Body, trailers: func() *header.Map {
 		return s.trailerMap(resp.ProtoMajor, resp.Trailer)
 	}}
 	if err := source.pump(); err != nil {
@@ -152,7 +154,7 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 // receive takes the head of the upstream's answer. It answers whether a body follows.
 func (s *stream) receive(resp *http.Response, took time.Duration) bool {
 	s.response, s.details = responseMap(resp), "via_upstream"
-	s.response.set("x-envoy-upstream-service-time", strconv.FormatInt(took.Milliseconds(), 10))
+	s.response.Set("x-envoy-upstream-service-time", strconv.FormatInt(took.Milliseconds(), 10))
 	end := resp.Body == http.NoBody || resp.ContentLength == 0 || s.isHead
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		s.tunnel, end = resp.Body.(io.ReadWriteCloser), false
@@ -161,13 +163,13 @@ func (s *stream) receive(resp *http.Response, took time.Duration) bool {
 	return !end && !s.enc.aborted
 }
 
-func (s *stream) trailerMap(major int, t http.Header) *headerMap {
+func (s *stream) trailerMap(major int, t http.Header) *header.Map {
 	if !s.passTrailers(major) || len(t) == 0 {
 		return nil
 	}
-	m := &headerMap{}
-	m.addHTTP(t)
-	if len(m.pairs) == 0 {
+	m := &header.Map{}
+	m.AddHTTP(t)
+	if len(m.Pairs) == 0 {
 		return nil
 	}
 	return m
@@ -178,7 +180,7 @@ type source struct {
 	s        *stream
 	into     *direction
 	from     io.Reader
-	trailers func() *headerMap // after the end; nil where there are none
+	trailers func() *header.Map // after the end; nil where there are none
 	count    *int64
 }
 
@@ -258,7 +260,7 @@ func (u *upstreamBody) Read(p []byte) (int, error) {
 		return n, io.ErrUnexpectedEOF
 	case end:
 		if u.s.dec.out.trailers != nil && u.req.Trailer != nil {
-			u.s.dec.out.trailers.toHTTP(u.req.Trailer, false)
+			u.s.dec.out.trailers.CopyTo(u.req.Trailer, false)
 		}
 		u.s.worker.do(u.s.startTimeout)
 		return n, io.EOF

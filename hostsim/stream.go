@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/header"
 )
 
 // stream is one HTTP request with its answer. The worker's lock guards everything
@@ -24,7 +25,7 @@ type stream struct {
 	id       uint64
 	started  time.Time
 	received int64 // bytes of the request's body
-	request  *headerMap
+	request  *header.Map
 	dec      direction
 	isGRPC   bool
 	isHead   bool
@@ -33,7 +34,7 @@ type stream struct {
 	route  *Route
 	routed bool
 
-	response *headerMap // as soon as there is one, sent or not
+	response *header.Map // as soon as there is one, sent or not
 	enc      direction
 	details  string
 
@@ -85,9 +86,9 @@ func (s *stream) wake() { s.changed.Broadcast() }
 func (s *stream) begin() {
 	s.request = s.host.requestMap(s.client)
 	s.findRoute()
-	s.isGRPC = s.request.isGRPC()
+	s.isGRPC = s.request.IsGRPC()
 	s.isHead = s.client.Method == http.MethodHead
-	s.upgrade = s.request.isUpgrade()
+	s.upgrade = s.request.IsUpgrade()
 	hasBody := s.client.ContentLength != 0 && s.client.Body != nil && s.client.Body != http.NoBody
 	s.dec.headers(s.request, !hasBody && !s.upgrade)
 }

@@ -83,7 +83,7 @@ func (v *vm) sayArguments(h hostCall, args []uint64) string {
 		case 'N':
 			said = append(said, strconv.FormatInt(int64(a), 10))
 		case 'l':
-			said = append(said, Level(uint32(a)).String())
+			said = append(said, abi.Level(uint32(a)).String())
 		case 'm':
 			said = append(said, abi.NameOf(abi.MapNames[:], a))
 		case 'b':

@@ -10,6 +10,9 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
+
+	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/metrics"
 )
 
 // vm is one instance of the module with its contexts. It runs on one thread at a
@@ -23,7 +26,7 @@ type vm struct {
 	module  api.Module
 	mem     memory
 	exports exports
-	metrics metricTable
+	metrics *metrics.Table
 
 	contexts map[uint32]*guestContext
 	lastID   uint32
@@ -207,7 +210,7 @@ func (v *vm) fail(err error) {
 		reason = fmt.Sprintf("a call into the guest took longer than %s (Config.CallLimit)", v.host.cfg.CallLimit)
 	}
 	v.failed = fmt.Errorf("%w: %s", ErrTrap, reason)
-	v.host.log.add(Critical, "the VM failed: "+reason)
+	v.host.log.Add(abi.Critical, "the VM failed: "+reason)
 }
 
 // initialize runs what the module runs first, in a context of its own.

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"sort"
 	"strings"
+
+	"cloakroom/hostsim/internal/abi"
 )
 
 // WASI error numbers (wasi_snapshot_preview1, errno).
@@ -70,7 +72,7 @@ func wasiAnswer(errno uint32) func(*vm, []uint64) uint32 {
 // fdWrite turns standard output into info lines and standard error into error lines.
 // Envoy logs each write as a line of its own; here a line is what ends with a newline.
 func fdWrite(v *vm, a []uint64) uint32 {
-	level, known := map[uint32]Level{1: Info, 2: Error}[uint32(a[0])]
+	level, known := map[uint32]abi.Level{1: abi.Info, 2: abi.Error}[uint32(a[0])]
 	if !known {
 		return wasiBadF
 	}
@@ -79,7 +81,7 @@ func fdWrite(v *vm, a []uint64) uint32 {
 		return wasiFault
 	}
 	if len(text) > 0 {
-		v.host.log.write(level, string(text))
+		v.host.log.Write(level, string(text))
 	}
 	return wasiOK
 }
@@ -164,6 +166,6 @@ func pollOneoff(v *vm, a []uint64) uint32 {
 
 // procExit does not end anything in Envoy either: it is logged, and returns.
 func procExit(v *vm, a []uint64) uint32 {
-	v.host.log.add(Trace, "wasi proc_exit")
+	v.host.log.Add(abi.Trace, "wasi proc_exit")
 	return 0
 }

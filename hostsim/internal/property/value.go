@@ -1,4 +1,4 @@
-package hostsim
+package property
 
 import (
 	"encoding/binary"
@@ -14,28 +14,28 @@ import (
 )
 
 // A property's value is one of string, int64, uint64, float64, bool, []any,
-// mapping and message: the kinds that Envoy's attributes have. Times and durations
+// Mapping and message: the kinds that Envoy's attributes have. Times and durations
 // are int64, in nanoseconds.
 type (
-	// mapping looks a field up, or lists all of them in a fixed order.
-	mapping interface {
-		field(name string) (any, bool)
-		names() []string
+	// Mapping looks a field up, or lists all of them in a fixed order.
+	Mapping interface {
+		Field(name string) (any, bool)
+		Names() []string
 	}
-	// message is a protobuf message: bytes as a whole, fields by name.
-	message struct {
-		encoded string
-		fields  fields
+	// Message is a protobuf message: bytes as a whole, fields by name.
+	Message struct {
+		Encoded string
+		Fields  Fields
 	}
-	fields map[string]any
+	Fields map[string]any
 )
 
-func (f fields) field(name string) (any, bool) {
+func (f Fields) Field(name string) (any, bool) {
 	v, found := f[name]
 	return v, found
 }
 
-func (f fields) names() []string {
+func (f Fields) Names() []string {
 	names := make([]string, 0, len(f))
 	for name := range f {
 		names = append(names, name)
@@ -44,10 +44,13 @@ func (f fields) names() []string {
 	return names
 }
 
-// serialize gives the bytes that get_property answers: strings as they are, numbers
+// State gives one value, and cannot be given as a whole.
+type State map[string]string
+
+// Serialize gives the bytes that get_property answers: strings as they are, numbers
 // as 8 bytes little endian, a bool as one byte, maps as pairs, lists as pairs
 // without values, messages in protobuf's form.
-func serialize(v any) (string, abi.Status) {
+func Serialize(v any) (string, abi.Status) {
 	switch v := v.(type) {
 	case string:
 		return v, abi.OK
@@ -58,10 +61,13 @@ func serialize(v any) (string, abi.Status) {
 	case float64:
 		return string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))), abi.OK
 	case bool:
-		return string([]byte{byte(flag(v))}), abi.OK
-	case message:
-		return v.encoded, abi.OK
-	case mapping:
+		if v {
+			return "\x01", abi.OK
+		}
+		return "\x00", abi.OK
+	case Message:
+		return v.Encoded, abi.OK
+	case Mapping:
 		return serializeMap(v)
 	case []any:
 		return serializeList(v)
@@ -69,14 +75,14 @@ func serialize(v any) (string, abi.Status) {
 	return "", abi.SerializationFailure
 }
 
-func serializeMap(m mapping) (string, abi.Status) {
+func serializeMap(m Mapping) (string, abi.Status) {
 	var ps []abi.Pair
-	for _, name := range m.names() {
-		v, found := m.field(name)
+	for _, name := range m.Names() {
+		v, found := m.Field(name)
 		if !found {
 			continue
 		}
-		text, st := serialize(v)
+		text, st := Serialize(v)
 		if st != abi.OK {
 			return "", abi.SerializationFailure
 		}
@@ -88,7 +94,7 @@ func serializeMap(m mapping) (string, abi.Status) {
 func serializeList(list []any) (string, abi.Status) {
 	ps := make([]abi.Pair, len(list))
 	for i, v := range list {
-		text, st := serialize(v)
+		text, st := Serialize(v)
 		if st != abi.OK {
 			return "", abi.SerializationFailure
 		}
@@ -97,17 +103,17 @@ func serializeList(list []any) (string, abi.Status) {
 	return string(abi.MarshalMap(ps)), abi.OK
 }
 
-// descend follows the rest of a property path into a value.
-func descend(v any, path []string) (any, bool) {
+// At follows the rest of a property path into a value.
+func At(v any, path []string) (any, bool) {
 	for _, part := range path {
 		var found bool
 		switch at := v.(type) {
-		case filterState:
+		case State:
 			v, found = at[part]
-		case mapping:
-			v, found = at.field(part)
-		case message:
-			v, found = at.fields.field(part)
+		case Mapping:
+			v, found = at.Field(part)
+		case Message:
+			v, found = at.Fields.Field(part)
 		case []any:
 			if i, err := strconv.Atoi(part); err == nil && i >= 0 && i < len(at) {
 				v, found = at[i], true
@@ -120,23 +126,23 @@ func descend(v any, path []string) (any, bool) {
 	return v, true
 }
 
-// newMetadata makes envoy.config.core.v3.Metadata: field 1 maps namespaces to
+// Metadata makes envoy.config.core.v3.Metadata: field 1 maps namespaces to
 // google.protobuf.Struct. Namespaces and fields are written in the order of names.
-func newMetadata(namespaces map[string]map[string]any) (message, error) {
-	filterMetadata := fields{}
+func Metadata(namespaces map[string]map[string]any) (Message, error) {
+	filterMetadata := Fields{}
 	for namespace, content := range namespaces {
 		s, err := structpb.NewStruct(content)
 		if err != nil {
-			return message{}, err
+			return Message{}, err
 		}
 		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)
 		if err != nil {
-			return message{}, err
+			return Message{}, err
 		}
-		filterMetadata[namespace] = structValue{fields: structFields(s), encoded: encoded}
+		filterMetadata[namespace] = structValue{Fields: structFields(s), encoded: encoded}
 	}
 	var b []byte
-	for _, namespace := range filterMetadata.names() {
+	for _, namespace := range filterMetadata.Names() {
 		var entry []byte
 		entry = protowire.AppendTag(entry, 1, protowire.BytesType)
 		entry = protowire.AppendString(entry, namespace)
@@ -145,17 +151,17 @@ func newMetadata(namespaces map[string]map[string]any) (message, error) {
 		b = protowire.AppendTag(b, 1, protowire.BytesType)
 		b = protowire.AppendBytes(b, entry)
 	}
-	return message{encoded: string(b), fields: fields{"filter_metadata": filterMetadata}}, nil
+	return Message{Encoded: string(b), Fields: Fields{"filter_metadata": filterMetadata}}, nil
 }
 
 // structValue is a google.protobuf.Struct, which Envoy's attributes treat as a map.
 type structValue struct {
-	fields
+	Fields
 	encoded []byte
 }
 
-func structFields(s *structpb.Struct) fields {
-	f := fields{}
+func structFields(s *structpb.Struct) Fields {
+	f := Fields{}
 	for name, v := range s.GetFields() {
 		f[name] = jsonValue(v)
 	}

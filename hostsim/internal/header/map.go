@@ -1,4 +1,4 @@
-package hostsim
+package header
 
 import (
 	"net/http"
@@ -9,11 +9,11 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// headerMap is a header map as the guest sees it: names in lower case, pseudo
+// Map is a header map as the guest sees it: names in lower case, pseudo
 // headers first, several values of a name as several entries, except for the names
 // that Envoy keeps once only.
-type headerMap struct {
-	pairs []abi.Pair
+type Map struct {
+	Pairs []abi.Pair
 	// single are the names that have one entry; a further value is appended to it.
 	single map[string]bool
 }
@@ -44,105 +44,105 @@ func nameSet(names string) map[string]bool {
 	return set
 }
 
-func newRequestMap() *headerMap  { return &headerMap{single: singleRequest} }
-func newResponseMap() *headerMap { return &headerMap{single: singleResponse} }
+func NewRequest() *Map  { return &Map{single: singleRequest} }
+func NewResponse() *Map { return &Map{single: singleResponse} }
 
-// key is the name under which an entry stands: host is another name of :authority.
-func key(name string) string {
+// canonical is the name under which an entry stands: host is another name of :authority.
+func canonical(name string) string {
 	if name == "host" {
 		return ":authority"
 	}
 	return name
 }
 
-func (m *headerMap) index(name string) int {
-	return slices.IndexFunc(m.pairs, func(p abi.Pair) bool { return p.Name == name })
+func (m *Map) index(name string) int {
+	return slices.IndexFunc(m.Pairs, func(p abi.Pair) bool { return p.Name == name })
 }
 
-// get returns the first value of the name.
-func (m *headerMap) get(name string) (string, bool) {
-	if i := m.index(key(name)); i >= 0 {
-		return m.pairs[i].Value, true
+// Get returns the first value of the name.
+func (m *Map) Get(name string) (string, bool) {
+	if i := m.index(canonical(name)); i >= 0 {
+		return m.Pairs[i].Value, true
 	}
 	return "", false
 }
 
 // Value is get without telling an absent name from an empty value.
-func (m *headerMap) value(name string) string {
-	v, _ := m.get(name)
+func (m *Map) Value(name string) string {
+	v, _ := m.Get(name)
 	return v
 }
 
 // isSingle reports whether the name has one entry at most.
-func (m *headerMap) isSingle(name string) bool {
+func (m *Map) isSingle(name string) bool {
 	return m.single[name] || strings.HasPrefix(name, ":")
 }
 
-// add appends an entry; a pseudo header goes before all ordinary ones. A second
+// Add appends an entry; a pseudo header goes before all ordinary ones. A second
 // Value of a single header joins the first after a comma.
-func (m *headerMap) add(name, value string) {
-	name = key(name)
+func (m *Map) Add(name, value string) {
+	name = canonical(name)
 	if i := m.index(name); i >= 0 && m.isSingle(name) {
-		if value != "" && m.pairs[i].Value != "" {
+		if value != "" && m.Pairs[i].Value != "" {
 			value = "," + value
 		}
-		m.pairs[i].Value += value
+		m.Pairs[i].Value += value
 		return
 	}
-	at := len(m.pairs)
+	at := len(m.Pairs)
 	if strings.HasPrefix(name, ":") {
-		at = slices.IndexFunc(m.pairs, func(p abi.Pair) bool { return !strings.HasPrefix(p.Name, ":") })
+		at = slices.IndexFunc(m.Pairs, func(p abi.Pair) bool { return !strings.HasPrefix(p.Name, ":") })
 		if at < 0 {
-			at = len(m.pairs)
+			at = len(m.Pairs)
 		}
 	}
-	m.pairs = slices.Insert(m.pairs, at, abi.Pair{Name: name, Value: value})
+	m.Pairs = slices.Insert(m.Pairs, at, abi.Pair{Name: name, Value: value})
 }
 
-// set replaces all values of the name by one: a single header's in its place,
+// Set replaces all values of the name by one: a single header's in its place,
 // another's at the end.
-func (m *headerMap) set(name, value string) {
-	name = key(name)
+func (m *Map) Set(name, value string) {
+	name = canonical(name)
 	if i := m.index(name); i >= 0 && m.isSingle(name) {
-		m.pairs[i].Value = value
+		m.Pairs[i].Value = value
 		return
 	}
-	m.remove(name)
-	m.add(name, value)
+	m.Remove(name)
+	m.Add(name, value)
 }
 
-// setDefault adds the header where there is none of the name.
-func (m *headerMap) setDefault(name, value string) {
-	if _, given := m.get(name); !given {
-		m.add(name, value)
+// SetDefault adds the header where there is none of the name.
+func (m *Map) SetDefault(name, value string) {
+	if _, given := m.Get(name); !given {
+		m.Add(name, value)
 	}
 }
 
-func (m *headerMap) remove(name string) {
-	name = key(name)
-	m.pairs = slices.DeleteFunc(m.pairs, func(p abi.Pair) bool { return p.Name == name })
+func (m *Map) Remove(name string) {
+	name = canonical(name)
+	m.Pairs = slices.DeleteFunc(m.Pairs, func(p abi.Pair) bool { return p.Name == name })
 }
 
-// replaceAll empties the map and adds the pairs.
-func (m *headerMap) replaceAll(ps []abi.Pair) {
-	m.pairs = nil
+// ReplaceAll empties the map and adds the pairs.
+func (m *Map) ReplaceAll(ps []abi.Pair) {
+	m.Pairs = nil
 	for _, p := range ps {
-		m.add(strings.ToLower(p.Name), p.Value)
+		m.Add(strings.ToLower(p.Name), p.Value)
 	}
 }
 
-// byteSize is the sum of all names and values, in bytes.
-func (m *headerMap) byteSize() int {
+// ByteSize is the sum of all names and values, in bytes.
+func (m *Map) ByteSize() int {
 	n := 0
-	for _, p := range m.pairs {
+	for _, p := range m.Pairs {
 		n += len(p.Name) + len(p.Value)
 	}
 	return n
 }
 
-// addHTTP adds a net/http header, sorted by name, because net/http does not keep
+// AddHTTP adds a net/http header, sorted by name, because net/http does not keep
 // the order of the wire.
-func (m *headerMap) addHTTP(h http.Header) {
+func (m *Map) AddHTTP(h http.Header) {
 	names := make([]string, 0, len(h))
 	for name := range h {
 		names = append(names, name)
@@ -150,7 +150,7 @@ func (m *headerMap) addHTTP(h http.Header) {
 	sort.Strings(names)
 	for _, name := range names {
 		for _, v := range h[name] {
-			m.add(strings.ToLower(name), v)
+			m.Add(strings.ToLower(name), v)
 		}
 	}
 }
@@ -162,10 +162,10 @@ var hopByHop = map[string]bool{
 	"transfer-encoding": true, "upgrade": true, "host": true,
 }
 
-// toHTTP copies the ordinary headers into h; for an upgraded stream connection
+// CopyTo copies the ordinary headers into h; for an upgraded stream connection
 // and upgrade go along.
-func (m *headerMap) toHTTP(h http.Header, upgrade bool) {
-	for _, p := range m.pairs {
+func (m *Map) CopyTo(h http.Header, upgrade bool) {
+	for _, p := range m.Pairs {
 		switch {
 		case strings.HasPrefix(p.Name, ":"):
 		case hopByHop[p.Name] && !(upgrade && (p.Name == "connection" || p.Name == "upgrade")):
@@ -175,12 +175,12 @@ func (m *headerMap) toHTTP(h http.Header, upgrade bool) {
 	}
 }
 
-// isUpgrade reports whether the map asks for, or grants, a change of protocol.
-func (m *headerMap) isUpgrade() bool {
-	if m.value("upgrade") == "" {
+// IsUpgrade reports whether the map asks for, or grants, a change of protocol.
+func (m *Map) IsUpgrade() bool {
+	if m.Value("upgrade") == "" {
 		return false
 	}
-	for token := range strings.SplitSeq(m.value("connection"), ",") {
+	for token := range strings.SplitSeq(m.Value("connection"), ",") {
 		if strings.EqualFold(strings.TrimSpace(token), "upgrade") {
 			return true
 		}
@@ -188,27 +188,27 @@ func (m *headerMap) isUpgrade() bool {
 	return false
 }
 
-// isGRPC reports whether the content type is application/grpc or application/grpc+….
-func (m *headerMap) isGRPC() bool {
-	rest, ok := strings.CutPrefix(m.value("content-type"), "application/grpc")
+// IsGRPC reports whether the content type is application/grpc or application/grpc+….
+func (m *Map) IsGRPC() bool {
+	rest, ok := strings.CutPrefix(m.Value("content-type"), "application/grpc")
 	return ok && (rest == "" || rest[0] == '+')
 }
 
-// dropHopByHop takes out of a client's request what is meant for this hop: the
+// DropHopByHop takes out of a client's request what is meant for this hop: the
 // connection's headers, what Connection names, and what only proxies may claim. An
 // upgrade keeps the two headers that ask for it.
-func (m *headerMap) dropHopByHop() {
-	upgrade := m.isUpgrade()
-	for token := range strings.SplitSeq(m.value("connection"), ",") {
+func (m *Map) DropHopByHop() {
+	upgrade := m.IsUpgrade()
+	for token := range strings.SplitSeq(m.Value("connection"), ",") {
 		if name := strings.ToLower(strings.TrimSpace(token)); name != "" && !upgrade {
-			m.remove(name)
+			m.Remove(name)
 		}
 	}
 	for name := range hopByHop {
 		if name != "host" && (!upgrade || name != "connection" && name != "upgrade") {
-			m.remove(name)
+			m.Remove(name)
 		}
 	}
-	m.remove("expect")
-	m.remove("x-envoy-internal")
+	m.Remove("expect")
+	m.Remove("x-envoy-internal")
 }
