@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/clock"
+	"cloakroom/hostsim/internal/fault"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -63,17 +65,17 @@ func (v *vm) dispatch(c *cluster, m *header.Map, body string, trailers []abi.Pai
 		cancel(err)
 		return abi.InternalFailure
 	}
-	var timer Timer
+	var timer clock.Timer
 	if timeout > 0 {
 		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}
 	v.lastCall++
 	token := v.lastCall
 	root.calls[token] = cancel
-	fault := v.host.faults.Load().nextCallout(c.name, m.Value(":path"))
+	f := v.host.faults.Load().NextCallout(c.name, m.Value(":path"))
 	s := v.streamInEffect()
 	v.host.running.Go(func() {
-		response := v.host.exchange(req, c, fault, s)
+		response := v.host.exchange(req, c, f, s)
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
@@ -111,17 +113,17 @@ func calloutRequest(ctx context.Context, c *cluster, m *header.Map, body string,
 
 // exchange is the callout with the fault that it meets, if any; s is the stream that
 // asked, or nil.
-func (h *Host) exchange(req *http.Request, c *cluster, fault *Fault, s *stream) *calloutResponse {
-	if fault == nil {
+func (h *Host) exchange(req *http.Request, c *cluster, f *fault.Fault, s *stream) *calloutResponse {
+	if f == nil {
 		return exchange(req, c, h.cfg.CalloutLimit)
 	}
 	gone := req.Context().Done()
-	switch fault.Do {
-	case faultRefuse:
-		return failedCallout(&net.OpError{Op: "dial", Err: errFault})
-	case faultDelay:
+	switch f.Do {
+	case fault.Refuse:
+		return failedCallout(&net.OpError{Op: "dial", Err: fault.ErrTrap})
+	case fault.Delay:
 		over := make(chan struct{})
-		timer := h.cfg.Clock.AfterFunc(fault.By, func() { close(over) })
+		timer := h.cfg.Clock.AfterFunc(f.By, func() { close(over) })
 		select {
 		case <-over:
 		case <-gone:
@@ -130,9 +132,9 @@ func (h *Host) exchange(req *http.Request, c *cluster, fault *Fault, s *stream) 
 	}
 	r := exchange(req, c, h.cfg.CalloutLimit)
 	switch {
-	case fault.Do == faultReset:
+	case f.Do == fault.Reset:
 		return nil
-	case fault.Do == faultLate && s != nil:
+	case f.Do == fault.Late && s != nil:
 		select {
 		case <-s.over:
 		case <-gone:

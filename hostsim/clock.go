@@ -7,29 +7,23 @@ import (
 	"time"
 )
 
-// Clock is the time that a host goes by: the guests' clock, ticks, the time-outs of
-// callouts and routes, and reloads.
+// Clock is the source of a host's time: the guests' clock, ticks, the timeouts of
+// callouts and routes, and the backoff of reloads.
 type Clock interface {
 	Now() time.Time
-	// AfterFunc calls f, in whatever goroutine, when d is over.
+	// AfterFunc calls f, in a goroutine of its choice, once d has passed.
 	AfterFunc(d time.Duration, f func()) Timer
 }
 
-// Timer is a call that a Clock is to make. Stop reports whether it was in time.
-type Timer interface{ Stop() bool }
+// Timer is a pending call of a Clock. Stop reports whether it prevented the call.
+type Timer = interface{ Stop() bool }
 
-type machineClock struct{}
-
-func (machineClock) Now() time.Time { return time.Now() }
-
-func (machineClock) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
-
-// VirtualClock stands still until it is told to go on. Requests and callouts go
-// their real ways meanwhile; only what waits for the time waits for the clock.
+// VirtualClock is a Clock that moves only when Advance is called. Requests and
+// callouts still take real time; ticks, timeouts, delays and reloads follow this clock.
 type VirtualClock struct {
 	mu     sync.Mutex
 	now    time.Time
-	timers []*virtualTimer // the next first
+	timers []*virtualTimer // in the order of their times
 }
 
 type virtualTimer struct {
@@ -38,28 +32,29 @@ type virtualTimer struct {
 	f     func()
 }
 
-// NewVirtualClock makes a clock that stands at start.
+// NewVirtualClock returns a clock whose time is start.
 func NewVirtualClock(start time.Time) *VirtualClock { return &VirtualClock{now: start} }
 
-// Now gives the time at which the clock stands.
+// Now returns the clock's time.
 func (c *VirtualClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// AfterFunc notes f, which Advance will call.
+// AfterFunc schedules f; Advance calls it.
 func (c *VirtualClock) AfterFunc(d time.Duration, f func()) Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := &virtualTimer{c, c.now.Add(d), f}
 	at, _ := slices.BinarySearchFunc(c.timers, t, func(a, b *virtualTimer) int {
-		return cmp.Or(a.at.Compare(b.at), -1) // behind those of the same time
+		return cmp.Or(a.at.Compare(b.at), -1) // after those of the same time
 	})
 	c.timers = slices.Insert(c.timers, at, t)
 	return t
 }
 
+// Stop implements Timer.
 func (t *virtualTimer) Stop() bool {
 	t.clock.mu.Lock()
 	defer t.clock.mu.Unlock()
@@ -71,8 +66,8 @@ func (t *virtualTimer) Stop() bool {
 	return true
 }
 
-// Advance lets d pass. What falls due on the way is called, one after the other
-// and each at its time, before Advance returns.
+// Advance moves the clock forward by d. It calls what is due meanwhile, one call after
+// the other and each at its time, before it returns.
 func (c *VirtualClock) Advance(d time.Duration) {
 	end := c.Now().Add(d)
 	for {
@@ -84,7 +79,8 @@ func (c *VirtualClock) Advance(d time.Duration) {
 	}
 }
 
-// due takes the next timer up to end and moves the clock there, or to the end.
+// due removes the first timer that is due by end, moves the clock to its time and
+// returns its call. Without one it moves the clock to end and returns nil.
 func (c *VirtualClock) due(end time.Time) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

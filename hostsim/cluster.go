@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -30,7 +31,7 @@ type cluster struct {
 }
 
 // open starts what a cluster needs.
-func (c Cluster) open(name string, clock Clock) (*cluster, error) {
+func (c Cluster) open(name string, clk clock.Clock) (*cluster, error) {
 	out := &cluster{name: name, transport: newTransport(), grpc: newTransport()}
 	out.grpc.Protocols = &http.Protocols{}
 	out.grpc.Protocols.SetUnencryptedHTTP2(true)
@@ -38,7 +39,7 @@ func (c Cluster) open(name string, clock Clock) (*cluster, error) {
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		out.address = name
 		out.transport.DialContext, out.grpc.DialContext = l.dial, l.dial
-		out.server = &http.Server{Handler: dated(c.handler, clock), ReadHeaderTimeout: time.Minute, Protocols: &http.Protocols{}}
+		out.server = &http.Server{Handler: dated(c.handler, clk), ReadHeaderTimeout: time.Minute, Protocols: &http.Protocols{}}
 		out.server.Protocols.SetHTTP1(true)
 		out.server.Protocols.SetUnencryptedHTTP2(true)
 		go out.server.Serve(l) // ends with the server
@@ -53,9 +54,9 @@ func (c Cluster) open(name string, clock Clock) (*cluster, error) {
 }
 
 // dated has a handler go by the host's clock.
-func dated(h http.Handler, clock Clock) http.Handler {
+func dated(h http.Handler, clk clock.Clock) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", clock.Now().UTC().Format(http.TimeFormat))
+		w.Header().Set("Date", clk.Now().UTC().Format(http.TimeFormat))
 		h.ServeHTTP(w, r)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/property"
 )
 
@@ -155,7 +156,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.BufferLimit, defaultBufferLimit)
 	set(&c.CalloutLimit, defaultCalloutLimit)
 	if c.Clock == nil {
-		c.Clock = machineClock{}
+		c.Clock = clock.System{}
 	}
 	routes := make([]Route, len(c.Routes))
 	for i, r := range c.Routes {

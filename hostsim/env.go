@@ -59,6 +59,12 @@ var envCalls = map[string]hostCall{
 	"pthread_equal": {shape: "nn", fn: pthreadEqual},
 }
 
+// isHostCall reports whether name is a host call of the ABI.
+func isHostCall(name string) bool {
+	_, found := envCalls[name]
+	return found
+}
+
 func pthreadEqual(_ *vm, a []uint64) uint32 {
 	if uint32(a[0]) == uint32(a[1]) {
 		return 1
@@ -115,14 +121,14 @@ func getSharedData(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	value, st := v.host.shared.get(v.id, key)
+	value, st := v.host.shared.Get(v.id, key)
 	if st != abi.OK {
 		return st
 	}
-	if st := v.give(value.value, a[2], a[3]); st != abi.OK {
+	if st := v.give(value.Value, a[2], a[3]); st != abi.OK {
 		return st
 	}
-	return wrote(v.mem.put32(a[4], value.cas))
+	return wrote(v.mem.put32(a[4], value.CAS))
 }
 
 func setSharedData(v *vm, a []uint64) abi.Status {
@@ -131,7 +137,7 @@ func setSharedData(v *vm, a []uint64) abi.Status {
 	if !foundKey || !foundValue {
 		return abi.InvalidMemoryAccess
 	}
-	return v.host.shared.set(v.id, key, value, uint32(a[4]))
+	return v.host.shared.Set(v.id, key, value, uint32(a[4]))
 }
 
 func registerSharedQueue(v *vm, a []uint64) abi.Status {
@@ -139,7 +145,10 @@ func registerSharedQueue(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	token := v.host.queues.register(v.id, name, v, v.inEffect().root)
+	root := v.inEffect().root
+	token := v.host.queues.Register(v.id, name, func(token uint32) {
+		v.host.running.Go(func() { v.queueReady(root, token) })
+	})
 	return wrote(v.mem.put32(a[2], token))
 }
 
@@ -152,7 +161,7 @@ func resolveSharedQueue(v *vm, a []uint64) abi.Status {
 	if vmID == "" {
 		vmID = v.id
 	}
-	token, st := v.host.queues.resolve(vmID, name)
+	token, st := v.host.queues.Resolve(vmID, name)
 	if st != abi.OK {
 		return st
 	}
@@ -160,7 +169,7 @@ func resolveSharedQueue(v *vm, a []uint64) abi.Status {
 }
 
 func dequeueSharedQueue(v *vm, a []uint64) abi.Status {
-	value, st := v.host.queues.dequeue(uint32(a[0]))
+	value, st := v.host.queues.Dequeue(uint32(a[0]))
 	if st != abi.OK {
 		return st
 	}
@@ -172,7 +181,7 @@ func enqueueSharedQueue(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	return v.host.queues.enqueue(uint32(a[0]), value)
+	return v.host.queues.Enqueue(uint32(a[0]), value)
 }
 
 func defineMetric(v *vm, a []uint64) abi.Status {

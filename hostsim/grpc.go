@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -94,7 +95,7 @@ func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
 	}
 	root.grpc[g.token] = g
 	req := grpcRequest(ctx, c, "/"+name+"/"+method, g.send, abi.UnmarshalPairs([]byte(metadata)), timeout)
-	var timer Timer
+	var timer clock.Timer
 	if timeout > 0 {
 		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/fault"
 )
 
 // memory is the guest's linear memory with the checks that the ABI asks for:
@@ -54,9 +55,9 @@ func (v *vm) allocate(size uint32) (address uint32, found bool) {
 	before := v.restricted
 	v.restricted = true
 	defer func() { v.restricted = before }()
-	if fault := v.host.faults.Load().next(onAllocate); fault != nil {
-		if fault.Do == faultTrap {
-			panic(errFault)
+	if f := v.host.faults.Load().Next(fault.OnAllocate); f != nil {
+		if f.Do == fault.Trap {
+			panic(fault.ErrTrap)
 		}
 		return 0, false
 	}

@@ -12,8 +12,10 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/fault"
 	"cloakroom/hostsim/internal/logbook"
 	"cloakroom/hostsim/internal/metrics"
+	"cloakroom/hostsim/internal/shared"
 )
 
 // Host runs a chain of plugins on its workers and proxies requests through it.
@@ -24,10 +26,10 @@ type Host struct {
 	plugins  []*plugin
 	workers  []*worker
 	clusters map[string]*cluster
-	shared   sharedData
-	queues   sharedQueues
+	shared   *shared.Data
+	queues   *shared.Queues
 	metrics  *metrics.Store
-	faults   atomic.Pointer[faultPlan]
+	faults   atomic.Pointer[fault.Plan]
 	next     atomic.Uint64 // the worker of the next request
 
 	lastStream atomic.Uint64
@@ -80,8 +82,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, clusters: map[string]*cluster{}, metrics: metrics.NewStore()}
 	h.log = logbook.New(abi.Level(cfg.LogLevel), cfg.logSink())
-	h.shared.data = map[[2]string]sharedValue{}
-	h.queues.tokens, h.queues.queues = map[[2]string]uint32{}, map[uint32]*sharedQueue{}
+	h.shared, h.queues = shared.NewData(), shared.NewQueues()
 	if err := h.SetFaults(cfg.Faults); err != nil {
 		return nil, err
 	}
@@ -230,7 +231,11 @@ func (h *Host) Metrics() map[string]Metric {
 
 // SetFaults changes what is to go wrong from now on; the zero value ends all of it.
 func (h *Host) SetFaults(f Faults) error {
-	plan, err := newFaultPlan(f)
+	faults := make([]fault.Fault, len(f.Faults))
+	for i, x := range f.Faults {
+		faults[i] = fault.Fault(x)
+	}
+	plan, err := fault.NewPlan(f.Seed, faults, isHostCall)
 	if err == nil {
 		h.faults.Store(plan)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/fault"
 )
 
 // hostCall is one function that the host offers.
@@ -70,12 +71,12 @@ func (h hostCall) goFunction(name string) api.GoModuleFunc {
 func (h hostCall) observed(v *vm, name string, stack []uint64) (result uint32) {
 	args := slices.Clone(stack)
 	said := v.sayArguments(h, args)
-	if fault := v.host.faults.Load().next(name); fault == nil {
+	if f := v.host.faults.Load().Next(name); f == nil {
 		result = h.fn(v, stack)
-	} else if fault.Do == faultTrap {
-		panic(errFault)
+	} else if f.Do == fault.Trap {
+		panic(fault.ErrTrap)
 	} else {
-		result = uint32(abi.StatusNamed(fault.Do))
+		result = uint32(abi.StatusNamed(f.Do))
 	}
 	v.traceCall(h, name, said, args, result)
 	return result

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -47,7 +48,7 @@ type stream struct {
 
 	upstream       context.Context // the request to the upstream
 	cancelUpstream context.CancelFunc
-	timeout        Timer              // of the route; nil until the request is complete
+	timeout        clock.Timer        // of the route; nil until the request is complete
 	upstreamConn   net.Conn           // that the answer came by; only its addresses are read
 	tunnel         io.ReadWriteCloser // the upstream's side of an upgraded stream
 }

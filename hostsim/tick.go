@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/clock"
 )
 
 // ticker calls proxy_on_tick of a root context; it is armed again after each call.
 type ticker struct {
 	period time.Duration
-	timer  Timer
+	timer  clock.Timer
 }
 
 func (t *ticker) stop() {
@@ -34,7 +35,7 @@ func (v *vm) setTick(root *guestContext, period time.Duration) {
 
 func (v *vm) armTick(root *guestContext) {
 	t := &root.tick
-	var timer Timer
+	var timer clock.Timer
 	timer = v.host.cfg.Clock.AfterFunc(t.period, func() {
 		v.worker.do(func() {
 			if t.timer != timer || t.period == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/fault"
 	"cloakroom/hostsim/internal/metrics"
 )
 
@@ -166,8 +167,8 @@ func (v *vm) observedCall(fn api.Function, args []uint64) (result uint64) {
 		v.traceEnter(fn, args)
 	}
 	v.depth++
-	if v.host.faults.Load().next(exportName(fn)) != nil {
-		v.fail(errFault)
+	if v.host.faults.Load().Next(exportName(fn)) != nil {
+		v.fail(fault.ErrTrap)
 	} else {
 		result = v.run(fn, args)
 	}
