@@ -15,12 +15,6 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// Envoy's limits of a message's headers.
-const (
-	maxHeaderBytes = 60 << 10 // max_request_headers_kb, for answers too
-	maxHeaders     = 100      // max_headers_count
-)
-
 // cluster is a Cluster in use.
 type cluster struct {
 	name      string
@@ -30,24 +24,25 @@ type cluster struct {
 	server    *http.Server    // of a handler
 }
 
-// open starts what a cluster needs.
-func (c Cluster) open(name string, clk clock.Clock) (*cluster, error) {
+// openCluster opens a cluster that handler serves or, without a handler, that listens at
+// base.
+func openCluster(name, base string, handler http.Handler, clk clock.Clock) (*cluster, error) {
 	out := &cluster{name: name, transport: newTransport(), grpc: newTransport()}
 	out.grpc.Protocols = &http.Protocols{}
 	out.grpc.Protocols.SetUnencryptedHTTP2(true)
-	if c.handler != nil {
+	if handler != nil {
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		out.address = name
 		out.transport.DialContext, out.grpc.DialContext = l.dial, l.dial
-		out.server = &http.Server{Handler: dated(c.handler, clk), ReadHeaderTimeout: time.Minute, Protocols: &http.Protocols{}}
+		out.server = &http.Server{Handler: dated(handler, clk), ReadHeaderTimeout: time.Minute, Protocols: &http.Protocols{}}
 		out.server.Protocols.SetHTTP1(true)
 		out.server.Protocols.SetUnencryptedHTTP2(true)
 		go out.server.Serve(l) // ends with the server
 		return out, nil
 	}
-	u, err := url.Parse(c.base)
+	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("hostsim: cluster %q: want http://host:port, got %q", name, c.base)
+		return nil, fmt.Errorf("hostsim: cluster %q: want http://host:port, got %q", name, base)
 	}
 	out.address = u.Host
 	return out, nil
@@ -62,7 +57,7 @@ func dated(h http.Handler, clk clock.Clock) http.Handler {
 }
 
 func newTransport() *http.Transport {
-	return &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: maxHeaderBytes}
+	return &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: header.MaxBytes}
 }
 
 func (c *cluster) close() {

@@ -97,11 +97,11 @@ func wrote(done bool) abi.Status {
 }
 
 func getStatus(v *vm, a []uint64) abi.Status {
-	root := v.inEffect().root
-	if !v.mem.put32(a[0], root.statusCode) {
+	callouts := v.inEffect().root.callouts
+	if !v.mem.put32(a[0], callouts.statusCode) {
 		return abi.InvalidMemoryAccess
 	}
-	return v.give(root.statusMessage, a[1], a[2])
+	return v.give(callouts.statusMessage, a[1], a[2])
 }
 
 func getCurrentTime(v *vm, a []uint64) abi.Status {

@@ -2,14 +2,6 @@ package hostsim
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
-	"io"
-	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -18,34 +10,6 @@ import (
 	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/header"
 )
-
-// grpcCallout is a gRPC callout of a root context: a call, which has one message each
-// way, or a stream.
-type grpcCallout struct {
-	token  uint32
-	stream bool
-	cancel context.CancelCauseFunc
-	send   *messageQueue
-	// A stream is forgotten when both sides have closed it.
-	localClosed, remoteClosed bool
-
-	// While a callback runs that tells of it:
-	message           string
-	initial, trailing *header.Map
-}
-
-// The low bits of a token say what it is of.
-const (
-	tokenKind   = 3
-	callToken   = 1
-	streamToken = 2
-)
-
-// grpcEnd is how a callout ended, as a status of google.rpc.Code.
-type grpcEnd struct {
-	code    uint32
-	message string
-}
 
 // grpcService finds the cluster: by name, or in envoy.config.core.v3.GrpcService, whose
 // field 1 is EnvoyGrpc with the name in field 1.
@@ -93,14 +57,14 @@ func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
 		g.send.put(message)
 		g.send.close()
 	}
-	root.grpc[g.token] = g
+	root.callouts.grpc[g.token] = g
 	req := grpcRequest(ctx, c, "/"+name+"/"+method, g.send, abi.UnmarshalPairs([]byte(metadata)), timeout)
 	var timer clock.Timer
 	if timeout > 0 {
 		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}
 	v.host.running.Go(func() {
-		end := v.exchangeGRPC(root, g, c, req)
+		end := exchangeGRPC(c, req, stream, v.host.cfg.CalloutLimit, &grpcEvents{v, root, g})
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
@@ -110,106 +74,61 @@ func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
 	return wrote(v.mem.put32(tokenAt, g.token))
 }
 
-// grpcRequest is the request as Envoy's gRPC client sends it.
-func grpcRequest(ctx context.Context, c *cluster, path string, body io.Reader, metadata []abi.Pair, timeout time.Duration) *http.Request {
-	req := &http.Request{
-		Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: c.address, Path: path}, Host: c.name,
-		Header: http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": nil},
-		Body:   io.NopCloser(body), ContentLength: -1,
-	}
-	req.Header.Set("x-envoy-internal", "true")
-	if timeout > 0 {
-		req.Header.Set("grpc-timeout", strconv.FormatInt(timeout.Milliseconds(), 10)+"m")
-	}
-	for _, p := range metadata {
-		req.Header.Add(p.Name, p.Value)
-	}
-	return req.WithContext(ctx)
+// grpcEvents runs the callbacks of one gRPC callout.
+type grpcEvents struct {
+	v    *vm
+	root *guestContext
+	g    *grpcCallout
 }
 
-// errMessages is an answer that is no gRPC.
-var errMessages = errors.New("hostsim: the answer is no gRPC")
-
-// exchangeGRPC sends the request and tells the guest what comes, message by message.
-func (v *vm) exchangeGRPC(root *guestContext, g *grpcCallout, c *cluster, req *http.Request) grpcEnd {
-	resp, err := c.grpc.RoundTrip(req)
-	if err != nil {
-		return grpcFailure(errors.Join(err, context.Cause(req.Context())))
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return grpcEnd{uint32(grpcStatusOf(resp.StatusCode)), detailed("", viaUpstream)}
-	}
-	if end, only := grpcStatusIn(resp.Header); only {
-		return end
-	}
-	if g.stream {
-		v.worker.do(func() {
-			g.initial = responseMap(resp)
-			v.enterGRPC(root, g, v.exports.grpcInitial, len(g.initial.Pairs))
-			g.initial = nil
-		})
-	}
-	last, received := "", false
-	for {
-		message, err := readMessage(resp.Body, v.host.cfg.CalloutLimit)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return grpcFailure(errors.Join(err, context.Cause(req.Context())))
-		}
-		last, received = message, true
-		if g.stream {
-			v.worker.do(func() { v.receiveGRPC(root, g, message) })
-		}
-	}
-	end, _ := grpcStatusIn(resp.Trailer)
-	switch {
-	case g.stream:
-		v.worker.do(func() {
-			g.trailing = &header.Map{}
-			g.trailing.AddHTTP(resp.Trailer)
-			v.enterGRPC(root, g, v.exports.grpcTrailing, len(g.trailing.Pairs))
-			g.trailing = nil
-		})
-	case end.code == 0 && !received:
-		return grpcEnd{grpcInternal, ""}
-	case end.code == 0:
-		v.worker.do(func() { v.receiveGRPC(root, g, last) })
-	}
-	return end
+func (e *grpcEvents) initialMetadata(m *header.Map) {
+	e.v.worker.do(func() {
+		e.g.initial = m
+		e.enter(e.v.exports.grpcInitial, len(m.Pairs))
+		e.g.initial = nil
+	})
 }
 
-func (v *vm) receiveGRPC(root *guestContext, g *grpcCallout, message string) {
-	g.message = message
-	v.enterGRPC(root, g, v.exports.grpcReceive, len(message))
-	g.message = ""
+func (e *grpcEvents) message(text string) {
+	e.v.worker.do(func() {
+		e.g.message = text
+		e.enter(e.v.exports.grpcReceive, len(text))
+		e.g.message = ""
+	})
 }
 
-// enterGRPC tells the guest of a callout that it has not cancelled.
-func (v *vm) enterGRPC(root *guestContext, g *grpcCallout, fn api.Function, n int) {
-	if root.grpc[g.token] != g {
+func (e *grpcEvents) trailingMetadata(m *header.Map) {
+	e.v.worker.do(func() {
+		e.g.trailing = m
+		e.enter(e.v.exports.grpcTrailing, len(m.Pairs))
+		e.g.trailing = nil
+	})
+}
+
+// enter runs a callback, unless the guest has cancelled the callout.
+func (e *grpcEvents) enter(fn api.Function, n int) {
+	state := e.root.callouts
+	if state.grpc[e.g.token] != e.g {
 		return
 	}
-	root.telling = g
-	v.enter(root, fn, uint64(root.id), uint64(g.token), uint64(n))
-	root.telling = nil
+	state.event = e.g
+	e.v.enter(e.root, fn, uint64(e.root.id), uint64(e.g.token), uint64(n))
+	state.event = nil
 }
 
 // endGRPC tells the guest that a stream has ended, or a call has failed.
 func (v *vm) endGRPC(root *guestContext, g *grpcCallout, end grpcEnd) {
-	if root.grpc[g.token] != g {
+	if root.callouts.grpc[g.token] != g {
 		return
 	}
 	if g.stream || end.code != 0 {
-		root.statusCode, root.statusMessage = end.code, end.message
+		root.callouts.statusCode, root.callouts.statusMessage = end.code, end.message
 		v.enter(root, v.exports.grpcClose, uint64(root.id), uint64(g.token), uint64(end.code))
-		root.statusMessage = ""
+		root.callouts.statusMessage = ""
 	}
 	g.remoteClosed = true
 	if !g.stream || g.localClosed {
-		delete(root.grpc, g.token)
+		delete(root.callouts.grpc, g.token)
 	}
 }
 
@@ -218,7 +137,7 @@ func grpcSend(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	g := v.inEffect().root.grpc[uint32(a[0])]
+	g := v.inEffect().root.callouts.grpc[uint32(a[0])]
 	switch {
 	case uint32(a[0])&tokenKind != streamToken:
 		return abi.BadArgument
@@ -234,7 +153,7 @@ func grpcSend(v *vm, a []uint64) abi.Status {
 
 func grpcClose(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
-	g := root.grpc[uint32(a[0])]
+	g := root.callouts.grpc[uint32(a[0])]
 	if g == nil {
 		return abi.NotFound
 	}
@@ -243,73 +162,18 @@ func grpcClose(v *vm, a []uint64) abi.Status {
 	}
 	g.send.close()
 	if g.localClosed = true; g.remoteClosed {
-		delete(root.grpc, g.token)
+		delete(root.callouts.grpc, g.token)
 	}
 	return abi.OK
 }
 
 func grpcCancel(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
-	g := root.grpc[uint32(a[0])]
+	g := root.callouts.grpc[uint32(a[0])]
 	if g == nil {
 		return abi.NotFound
 	}
-	delete(root.grpc, g.token)
-	g.send.close()
-	g.cancel(context.Canceled)
+	delete(root.callouts.grpc, g.token)
+	g.end()
 	return abi.OK
-}
-
-// readMessage reads one length-prefixed message (gRPC over HTTP/2, "Requests").
-func readMessage(r io.Reader, limit int) (string, error) {
-	var head [5]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return "", err
-	}
-	size := binary.BigEndian.Uint32(head[1:])
-	if head[0] != 0 || int64(size) > int64(limit) {
-		return "", errMessages
-	}
-	b := make([]byte, size)
-	if _, err := io.ReadFull(r, b); err != nil {
-		return "", io.ErrUnexpectedEOF
-	}
-	return string(b), nil
-}
-
-// grpcStatusIn reads grpc-status and grpc-message; without the first the status is
-// unknown.
-func grpcStatusIn(h http.Header) (end grpcEnd, found bool) {
-	text := h.Get("grpc-status")
-	code, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
-		return grpcEnd{code: grpcUnknown}, false
-	}
-	return grpcEnd{uint32(code), detailed(h.Get("grpc-message"), viaUpstream)}, true
-}
-
-// viaUpstream is Envoy's word for an answer that came from the upstream.
-const viaUpstream = "via_upstream"
-
-// detailed is the message as Envoy gives it: not decoded, with what else is known.
-func detailed(message, details string) string {
-	if message == "" {
-		return details
-	}
-	return message + "{" + details + "}"
-}
-
-// grpcFailure is the end of a callout that got no answer, or not all of one.
-func grpcFailure(err error) grpcEnd {
-	status, text, reason := upstreamFailure(err)
-	details := "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_")
-	var number syscall.Errno
-	if errors.As(err, &number) {
-		said := number.Error()
-		details += "|delayed_connect_error:_" + strings.ReplaceAll(strings.ToUpper(said[:1])+said[1:], " ", "_")
-	}
-	if details += "}"; status == http.StatusGatewayTimeout {
-		details = "response_timeout"
-	}
-	return grpcEnd{grpcUnavailable, detailed(text, details)}
 }

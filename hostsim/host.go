@@ -110,7 +110,7 @@ func (h *Host) logged() string {
 
 func (h *Host) start(ctx context.Context) error {
 	for name, c := range h.cfg.Clusters {
-		opened, err := c.open(name, h.cfg.Clock)
+		opened, err := openCluster(name, c.base, c.handler, h.cfg.Clock)
 		if err != nil {
 			return err
 		}

@@ -33,9 +33,9 @@ func (v *vm) liveMap(kind uint32) *header.Map {
 func (v *vm) readableMap(kind uint32) *header.Map {
 	c := v.inEffect()
 	if kind == abi.CalloutHeaders || kind == abi.CalloutTrailers {
-		return c.root.response.headerMap(kind)
+		return c.root.callouts.response.headerMap(kind)
 	}
-	if g := c.root.telling; g != nil && kind == abi.GRPCInitialMetadata {
+	if g := c.root.callouts.event; g != nil && kind == abi.GRPCInitialMetadata {
 		return g.initial
 	} else if g != nil && kind == abi.GRPCTrailingMetadata {
 		return g.trailing

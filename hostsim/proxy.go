@@ -88,7 +88,7 @@ func refusal(r *http.Request) int {
 			count, size = count+1, size+len(name)+len(v)
 		}
 	}
-	if size > maxHeaderBytes || count > maxHeaders {
+	if size > header.MaxBytes || count > header.MaxCount {
 		return http.StatusRequestHeaderFieldsTooLarge
 	}
 	return 0

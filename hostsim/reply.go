@@ -1,21 +1,11 @@
 package hostsim
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/header"
-)
-
-// Numbers of google.rpc.Code that the host itself needs.
-const (
-	noGRPCStatus    = -1
-	grpcMaximum     = 16
-	grpcUnknown     = 2
-	grpcInternal    = 13
-	grpcUnavailable = 14
 )
 
 // localReply is an answer that does not come from the upstream.
@@ -99,37 +89,6 @@ func (s *stream) grpcReply(m *header.Map, r *localReply) {
 	}
 	m.Remove("content-length")
 	r.body = ""
-}
-
-// grpcStatusOf is the mapping of gRPC's "HTTP to gRPC Status Code Mapping".
-func grpcStatusOf(httpStatus int) int {
-	switch httpStatus {
-	case http.StatusBadRequest:
-		return 13
-	case http.StatusUnauthorized:
-		return 16
-	case http.StatusForbidden:
-		return 7
-	case http.StatusNotFound:
-		return 12
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return grpcUnavailable
-	}
-	return 2
-}
-
-// percentEncode writes a gRPC status message: printable ASCII but "%" as it is.
-func percentEncode(s string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c >= ' ' && c <= '~' && c != '%' {
-			b.WriteByte(c)
-		} else {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		}
-	}
-	return b.String()
 }
 
 // sendLocalResponse answers the stream once the guest has returned. A second answer

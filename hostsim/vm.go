@@ -59,14 +59,9 @@ type guestContext struct {
 	filter *filter // of a stream's
 
 	// Of a root context only:
-	calls         map[uint32]context.CancelCauseFunc // callouts under way, by token
-	grpc          map[uint32]*grpcCallout            // likewise
-	telling       *grpcCallout                       // of which a callback tells
-	response      *calloutResponse                   // while its callback runs
-	statusCode    uint32
-	statusMessage string
-	configuring   bool
-	tick          ticker
+	callouts    *calloutState
+	configuring bool
+	tick        ticker
 }
 
 // exports are the callbacks of the guest; nil where it has none.
@@ -112,7 +107,7 @@ func (v *vm) newContext(root *guestContext, f *filter) *guestContext {
 	c := &guestContext{id: v.lastID, root: root, filter: f}
 	if root == nil {
 		c.root = c
-		c.calls, c.grpc = map[uint32]context.CancelCauseFunc{}, map[uint32]*grpcCallout{}
+		c.callouts = newCalloutState()
 	}
 	v.contexts[c.id] = c
 	return c
@@ -126,10 +121,11 @@ func (v *vm) inEffect() *guestContext {
 	return v.current
 }
 
-// streamInEffect is the stream of that context, or nil.
-func (v *vm) streamInEffect() *stream {
+// streamOver returns the channel that is closed when the stream of that context ends, or
+// nil for a root context.
+func (v *vm) streamOver() <-chan struct{} {
 	if f := v.inEffect().filter; f != nil {
-		return f.s
+		return f.s.over
 	}
 	return nil
 }
@@ -216,7 +212,7 @@ func (v *vm) fail(err error) {
 
 // initialize runs what the module runs first, in a context of its own.
 func (v *vm) initialize() error {
-	before := &guestContext{}
+	before := &guestContext{callouts: newCalloutState()}
 	before.root = before
 	e := v.exports
 	v.restricted = true
@@ -301,15 +297,7 @@ func (v *vm) silence() {
 	v.watchdog.end()
 	for _, root := range v.roots() {
 		root.tick.stop()
-		for token, cancel := range root.calls {
-			cancel(context.Canceled)
-			delete(root.calls, token)
-		}
-		for token, g := range root.grpc {
-			g.send.close()
-			g.cancel(context.Canceled)
-			delete(root.grpc, token)
-		}
+		root.callouts.cancelAll()
 	}
 }
 

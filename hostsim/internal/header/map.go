@@ -9,6 +9,12 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
+// Envoy's limits of the headers of one message.
+const (
+	MaxBytes = 60 << 10 // max_request_headers_kb; for responses too
+	MaxCount = 100      // max_headers_count
+)
+
 // Map is a header map as the guest sees it: names in lower case, pseudo
 // headers first, several values of a name as several entries, except for the names
 // that Envoy keeps once only.

@@ -2,6 +2,7 @@ package hostsim
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"sync"
 )
@@ -51,4 +52,24 @@ func (q *messageQueue) Read(p []byte) (int, error) {
 	n := copy(p, q.bytes)
 	q.bytes = q.bytes[n:]
 	return n, nil
+}
+
+// errMessages is an answer that is no gRPC.
+var errMessages = errors.New("hostsim: the answer is no gRPC")
+
+// readMessage reads one length-prefixed message (gRPC over HTTP/2, "Requests").
+func readMessage(r io.Reader, limit int) (string, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return "", err
+	}
+	size := binary.BigEndian.Uint32(head[1:])
+	if head[0] != 0 || int64(size) > int64(limit) {
+		return "", errMessages
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return "", io.ErrUnexpectedEOF
+	}
+	return string(b), nil
 }
