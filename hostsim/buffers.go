@@ -20,19 +20,19 @@ func (v *vm) buffer(kind uint32) (b []byte, change *[]byte, found bool) {
 		}
 		return *half.body, half.body, true
 	case abi.CalloutBody:
-		if c.root.callouts.response == nil {
+		if c.root.callouts.Response == nil {
 			return nil, nil, false
 		}
-		return c.root.callouts.response.body, nil, true
+		return c.root.callouts.Response.Body, nil, true
 	case abi.VMConfiguration:
 		return c.root.plugin.VMConfiguration, nil, true
 	case abi.PluginConfiguration:
 		return c.root.plugin.Configuration, nil, c.root.configuring
 	case abi.GRPCMessage:
-		if c.root.callouts.event == nil {
+		if c.root.callouts.Event == nil {
 			return nil, nil, true
 		}
-		return []byte(c.root.callouts.event.message), nil, true
+		return []byte(c.root.callouts.Event.Message), nil, true
 	case abi.CallData, abi.DownstreamData, abi.UpstreamData:
 		return nil, nil, true
 	}

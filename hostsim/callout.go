@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/callout"
 	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/header"
+	"cloakroom/hostsim/internal/upstream"
 )
 
 // httpCall starts a callout for the root of the context in effect.
@@ -34,10 +36,10 @@ func httpCall(v *vm, a []uint64) abi.Status {
 }
 
 // dispatch sends the callout; its answer comes in an entry into the VM of its own.
-func (v *vm) dispatch(c *cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
+func (v *vm) dispatch(c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
 	root := v.inEffect().root
 	ctx, cancel := context.WithCancelCause(context.Background())
-	req, err := calloutRequest(ctx, c, m, body, trailers, timeout)
+	req, err := callout.NewRequest(ctx, c, m, body, trailers, timeout)
 	if err != nil {
 		cancel(err)
 		return abi.InternalFailure
@@ -48,11 +50,11 @@ func (v *vm) dispatch(c *cluster, m *header.Map, body string, trailers []abi.Pai
 	}
 	v.lastCall++
 	token := v.lastCall
-	root.callouts.http[token] = cancel
-	f := v.host.faults.Load().NextCallout(c.name, m.Value(":path"))
+	root.callouts.HTTP[token] = cancel
+	f := v.host.faults.Load().NextCallout(c.Name, m.Value(":path"))
 	over := v.streamOver()
 	v.host.running.Go(func() {
-		response := exchangeWithFault(req, c, v.host.cfg.CalloutLimit, f, v.host.cfg.Clock, over)
+		response := callout.Exchange(req, c, v.host.cfg.CalloutLimit, f, v.host.cfg.Clock, over)
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
@@ -63,22 +65,22 @@ func (v *vm) dispatch(c *cluster, m *header.Map, body string, trailers []abi.Pai
 }
 
 // finishCall hands the answer to the guest, unless the root context has ended.
-func (v *vm) finishCall(root *guestContext, token uint32, r *calloutResponse) {
-	if root.callouts.http[token] == nil {
+func (v *vm) finishCall(root *guestContext, token uint32, r *callout.Response) {
+	if root.callouts.HTTP[token] == nil {
 		return
 	}
-	delete(root.callouts.http, token)
+	delete(root.callouts.HTTP, token)
 	var headers, body, trailers int
 	if r != nil {
-		headers, body = len(r.headers.Pairs), len(r.body)
-		if r.trailers != nil {
-			trailers = len(r.trailers.Pairs)
+		headers, body = len(r.Headers.Pairs), len(r.Body)
+		if r.Trailers != nil {
+			trailers = len(r.Trailers.Pairs)
 		}
 	} else {
 		const brokenConnection = 11
-		root.callouts.statusCode, root.callouts.statusMessage = brokenConnection, "reset"
+		root.callouts.StatusCode, root.callouts.StatusMessage = brokenConnection, "reset"
 	}
-	root.callouts.response = r
+	root.callouts.Response = r
 	v.enter(root, v.exports.calloutResponse, uint64(root.id), uint64(token), uint64(headers), uint64(body), uint64(trailers))
-	root.callouts.response, root.callouts.statusMessage = nil, ""
+	root.callouts.Response, root.callouts.StatusMessage = nil, ""
 }

@@ -98,10 +98,10 @@ func wrote(done bool) abi.Status {
 
 func getStatus(v *vm, a []uint64) abi.Status {
 	callouts := v.inEffect().root.callouts
-	if !v.mem.put32(a[0], callouts.statusCode) {
+	if !v.mem.put32(a[0], callouts.StatusCode) {
 		return abi.InvalidMemoryAccess
 	}
-	return v.give(callouts.statusMessage, a[1], a[2])
+	return v.give(callouts.StatusMessage, a[1], a[2])
 }
 
 func getCurrentTime(v *vm, a []uint64) abi.Status {

@@ -4,6 +4,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/grpc"
 )
 
 // filter is one plugin on one stream. Its handle's VM may be replaced meanwhile;
@@ -39,11 +40,11 @@ func (h *handle) newFilter(s *stream) *filter {
 	}
 	f.dec = half{f: f, d: &s.dec, onHeaders: e.requestHeaders, onBody: e.requestBody, onTrailers: e.requestTrailers,
 		tooLarge: func() {
-			s.localReply(localReply{status: 413, body: "Payload Too Large", details: "request_payload_too_large", grpc: noGRPCStatus})
+			s.localReply(localReply{status: 413, body: "Payload Too Large", details: "request_payload_too_large", grpc: grpc.NoCode})
 		}}
 	f.enc = half{f: f, d: &s.enc, onHeaders: e.responseHeaders, onBody: e.responseBody, onTrailers: e.responseTrailers,
 		tooLarge: func() {
-			s.localReply(localReply{status: 500, body: "Internal Server Error", details: "response_payload_too_large", grpc: noGRPCStatus})
+			s.localReply(localReply{status: 500, body: "Internal Server Error", details: "response_payload_too_large", grpc: grpc.NoCode})
 		}}
 	return f
 }
@@ -86,7 +87,7 @@ func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proce
 		}
 	}
 	f.failed = true
-	f.s.localReply(localReply{status: 503, grpc: grpcUnavailable, details: "wasm_fail_stream"})
+	f.s.localReply(localReply{status: 503, grpc: grpc.Unavailable, details: "wasm_fail_stream"})
 	return abi.Continue, false
 }
 

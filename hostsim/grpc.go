@@ -7,13 +7,16 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/callout"
 	"cloakroom/hostsim/internal/clock"
+	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/header"
+	"cloakroom/hostsim/internal/upstream"
 )
 
 // grpcService finds the cluster: by name, or in envoy.config.core.v3.GrpcService, whose
 // field 1 is EnvoyGrpc with the name in field 1.
-func (v *vm) grpcService(text string) *cluster {
+func (v *vm) grpcService(text string) *upstream.Cluster {
 	if fields, valid := messageFields(text); valid {
 		if envoy, valid := messageFields(string(fields[1])); valid && len(envoy[1]) > 0 {
 			text = string(envoy[1])
@@ -50,85 +53,85 @@ func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
 	root := v.inEffect().root
 	v.lastCall++
 	ctx, cancel := context.WithCancelCause(context.Background())
-	g := &grpcCallout{token: v.lastCall<<2 | callToken, stream: stream, cancel: cancel, send: newMessageQueue()}
+	g := &callout.GRPC{Token: v.lastCall<<2 | callout.CallToken, Stream: stream, Cancel: cancel, Send: grpc.NewQueue()}
 	if stream {
-		g.token = v.lastCall<<2 | streamToken
+		g.Token = v.lastCall<<2 | callout.StreamToken
 	} else {
-		g.send.put(message)
-		g.send.close()
+		g.Send.Put(message)
+		g.Send.Close()
 	}
-	root.callouts.grpc[g.token] = g
-	req := grpcRequest(ctx, c, "/"+name+"/"+method, g.send, abi.UnmarshalPairs([]byte(metadata)), timeout)
+	root.callouts.GRPC[g.Token] = g
+	req := callout.NewGRPCRequest(ctx, c, "/"+name+"/"+method, g.Send, abi.UnmarshalPairs([]byte(metadata)), timeout)
 	var timer clock.Timer
 	if timeout > 0 {
 		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}
 	v.host.running.Go(func() {
-		end := exchangeGRPC(c, req, stream, v.host.cfg.CalloutLimit, &grpcEvents{v, root, g})
+		end := callout.ExchangeGRPC(c, req, stream, v.host.cfg.CalloutLimit, &grpcEvents{v, root, g})
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
 		}
 		v.worker.do(func() { v.endGRPC(root, g, end) })
 	})
-	return wrote(v.mem.put32(tokenAt, g.token))
+	return wrote(v.mem.put32(tokenAt, g.Token))
 }
 
 // grpcEvents runs the callbacks of one gRPC callout.
 type grpcEvents struct {
 	v    *vm
 	root *guestContext
-	g    *grpcCallout
+	g    *callout.GRPC
 }
 
-func (e *grpcEvents) initialMetadata(m *header.Map) {
+func (e *grpcEvents) InitialMetadata(m *header.Map) {
 	e.v.worker.do(func() {
-		e.g.initial = m
+		e.g.Initial = m
 		e.enter(e.v.exports.grpcInitial, len(m.Pairs))
-		e.g.initial = nil
+		e.g.Initial = nil
 	})
 }
 
-func (e *grpcEvents) message(text string) {
+func (e *grpcEvents) Message(text string) {
 	e.v.worker.do(func() {
-		e.g.message = text
+		e.g.Message = text
 		e.enter(e.v.exports.grpcReceive, len(text))
-		e.g.message = ""
+		e.g.Message = ""
 	})
 }
 
-func (e *grpcEvents) trailingMetadata(m *header.Map) {
+func (e *grpcEvents) TrailingMetadata(m *header.Map) {
 	e.v.worker.do(func() {
-		e.g.trailing = m
+		e.g.Trailing = m
 		e.enter(e.v.exports.grpcTrailing, len(m.Pairs))
-		e.g.trailing = nil
+		e.g.Trailing = nil
 	})
 }
 
 // enter runs a callback, unless the guest has cancelled the callout.
 func (e *grpcEvents) enter(fn api.Function, n int) {
 	state := e.root.callouts
-	if state.grpc[e.g.token] != e.g {
+	if state.GRPC[e.g.Token] != e.g {
 		return
 	}
-	state.event = e.g
-	e.v.enter(e.root, fn, uint64(e.root.id), uint64(e.g.token), uint64(n))
-	state.event = nil
+	state.Event = e.g
+	e.v.enter(e.root, fn, uint64(e.root.id), uint64(e.g.Token), uint64(n))
+	state.Event = nil
 }
 
 // endGRPC tells the guest that a stream has ended, or a call has failed.
-func (v *vm) endGRPC(root *guestContext, g *grpcCallout, end grpcEnd) {
-	if root.callouts.grpc[g.token] != g {
+func (v *vm) endGRPC(root *guestContext, g *callout.GRPC, end grpc.Status) {
+	if root.callouts.GRPC[g.Token] != g {
 		return
 	}
-	if g.stream || end.code != 0 {
-		root.callouts.statusCode, root.callouts.statusMessage = end.code, end.message
-		v.enter(root, v.exports.grpcClose, uint64(root.id), uint64(g.token), uint64(end.code))
-		root.callouts.statusMessage = ""
+	if g.Stream || end.Code != 0 {
+		root.callouts.StatusCode, root.callouts.StatusMessage = end.Code, end.Message
+		v.enter(root, v.exports.grpcClose, uint64(root.id), uint64(g.Token), uint64(end.Code))
+		root.callouts.StatusMessage = ""
 	}
-	g.remoteClosed = true
-	if !g.stream || g.localClosed {
-		delete(root.callouts.grpc, g.token)
+	g.RemoteClosed = true
+	if !g.Stream || g.LocalClosed {
+		delete(root.callouts.GRPC, g.Token)
 	}
 }
 
@@ -137,43 +140,43 @@ func grpcSend(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	g := v.inEffect().root.callouts.grpc[uint32(a[0])]
+	g := v.inEffect().root.callouts.GRPC[uint32(a[0])]
 	switch {
-	case uint32(a[0])&tokenKind != streamToken:
+	case uint32(a[0])&callout.TokenKind != callout.StreamToken:
 		return abi.BadArgument
 	case g == nil:
 		return abi.NotFound
 	}
-	g.send.put(message)
+	g.Send.Put(message)
 	if a[3] != 0 {
-		g.send.close()
+		g.Send.Close()
 	}
 	return abi.OK
 }
 
 func grpcClose(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
-	g := root.callouts.grpc[uint32(a[0])]
+	g := root.callouts.GRPC[uint32(a[0])]
 	if g == nil {
 		return abi.NotFound
 	}
-	if !g.stream {
+	if !g.Stream {
 		return grpcCancel(v, a)
 	}
-	g.send.close()
-	if g.localClosed = true; g.remoteClosed {
-		delete(root.callouts.grpc, g.token)
+	g.Send.Close()
+	if g.LocalClosed = true; g.RemoteClosed {
+		delete(root.callouts.GRPC, g.Token)
 	}
 	return abi.OK
 }
 
 func grpcCancel(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
-	g := root.callouts.grpc[uint32(a[0])]
+	g := root.callouts.GRPC[uint32(a[0])]
 	if g == nil {
 		return abi.NotFound
 	}
-	delete(root.callouts.grpc, g.token)
-	g.end()
+	delete(root.callouts.GRPC, g.Token)
+	g.End()
 	return abi.OK
 }

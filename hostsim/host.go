@@ -16,6 +16,7 @@ import (
 	"cloakroom/hostsim/internal/logbook"
 	"cloakroom/hostsim/internal/metrics"
 	"cloakroom/hostsim/internal/shared"
+	"cloakroom/hostsim/internal/upstream"
 )
 
 // Host runs a chain of plugins on its workers and proxies requests through it.
@@ -25,7 +26,7 @@ type Host struct {
 	runtime  wazero.Runtime
 	plugins  []*plugin
 	workers  []*worker
-	clusters map[string]*cluster
+	clusters map[string]*upstream.Cluster
 	shared   *shared.Data
 	queues   *shared.Queues
 	metrics  *metrics.Store
@@ -80,7 +81,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, clusters: map[string]*cluster{}, metrics: metrics.NewStore()}
+	h := &Host{cfg: cfg, clusters: map[string]*upstream.Cluster{}, metrics: metrics.NewStore()}
 	h.log = logbook.New(abi.Level(cfg.LogLevel), cfg.logSink())
 	h.shared, h.queues = shared.NewData(), shared.NewQueues()
 	if err := h.SetFaults(cfg.Faults); err != nil {
@@ -110,7 +111,7 @@ func (h *Host) logged() string {
 
 func (h *Host) start(ctx context.Context) error {
 	for name, c := range h.cfg.Clusters {
-		opened, err := openCluster(name, c.base, c.handler, h.cfg.Clock)
+		opened, err := upstream.Open(name, c.base, c.handler, h.cfg.Clock)
 		if err != nil {
 			return err
 		}
@@ -274,7 +275,7 @@ func (h *Host) Close(ctx context.Context) error {
 		w.do(w.stop)
 	}
 	for _, c := range h.clusters {
-		c.close()
+		c.Close()
 	}
 	h.running.Wait()
 	if h.runtime == nil {

@@ -33,12 +33,12 @@ func (v *vm) liveMap(kind uint32) *header.Map {
 func (v *vm) readableMap(kind uint32) *header.Map {
 	c := v.inEffect()
 	if kind == abi.CalloutHeaders || kind == abi.CalloutTrailers {
-		return c.root.callouts.response.headerMap(kind)
+		return c.root.callouts.Response.Map(kind)
 	}
-	if g := c.root.callouts.event; g != nil && kind == abi.GRPCInitialMetadata {
-		return g.initial
+	if g := c.root.callouts.Event; g != nil && kind == abi.GRPCInitialMetadata {
+		return g.Initial
 	} else if g != nil && kind == abi.GRPCTrailingMetadata {
-		return g.trailing
+		return g.Trailing
 	}
 	f := c.filter
 	if f == nil {

@@ -51,11 +51,11 @@ var streamAttributes = map[string]map[string]attribute{
 		"listener_direction":    func(*filter) (any, bool) { return int64(0), true },
 	},
 	"upstream": {
-		"address":                  upstream(func(a, _ net.Addr) any { return a.String() }),
-		"local_address":            upstream(func(_, b net.Addr) any { return b.String() }),
+		"address":                  ofConnection(func(a, _ net.Addr) any { return a.String() }),
+		"local_address":            ofConnection(func(_, b net.Addr) any { return b.String() }),
 		"port":                     upstreamPort,
-		"transport_failure_reason": upstream(func(net.Addr, net.Addr) any { return "" }),
-		"request_attempt_count":    upstream(func(net.Addr, net.Addr) any { return uint64(1) }),
+		"transport_failure_reason": ofConnection(func(net.Addr, net.Addr) any { return "" }),
+		"request_attempt_count":    ofConnection(func(net.Addr, net.Addr) any { return uint64(1) }),
 	},
 	"request": {
 		"path":      ofRequest(":path"),
@@ -260,8 +260,8 @@ func (v *vm) property(path []string) (any, bool) {
 // statePrefix stands before the names of what guests set as properties.
 const statePrefix = "wasm."
 
-// upstream reads the connection to the upstream, once there is an answer from it.
-func upstream(get func(remote, local net.Addr) any) attribute {
+// ofConnection reads the connection to the upstream, once there is an answer from it.
+func ofConnection(get func(remote, local net.Addr) any) attribute {
 	return func(f *filter) (any, bool) {
 		conn := f.s.upstreamConn
 		if conn == nil {

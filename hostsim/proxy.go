@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -31,7 +32,7 @@ type downstreamHead struct {
 func (s *stream) forwardResponse() {
 	status, err := strconv.Atoi(s.response.Value(":status"))
 	if err != nil || status < 200 && s.tunnel == nil || status > 999 {
-		s.localReply(localReply{status: 502, body: "missing required header: :status", grpc: noGRPCStatus,
+		s.localReply(localReply{status: 502, body: "missing required header: :status", grpc: grpc.NoCode,
 			details: "filter_removed_required_response_headers"})
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -79,13 +80,13 @@ func (s *stream) grpcReply(m *header.Map, r *localReply) {
 	m.Set("content-type", "application/grpc")
 	if m.Value("grpc-status") == "" {
 		code := r.grpc
-		if code < 0 || code > grpcMaximum {
-			code = grpcStatusOf(r.status)
+		if code < 0 || code > grpc.MaxCode {
+			code = grpc.CodeOf(r.status)
 		}
 		m.Set("grpc-status", strconv.Itoa(code))
 	}
 	if r.body != "" && !s.isHead {
-		m.Set("grpc-message", percentEncode(r.body))
+		m.Set("grpc-message", grpc.EncodeMessage(r.body))
 	}
 	m.Remove("content-length")
 	r.body = ""

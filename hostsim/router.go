@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/header"
+	"cloakroom/hostsim/internal/upstream"
 )
 
 // highWatermark is how many bytes may wait for the next hop before the source is
@@ -36,17 +38,17 @@ func (s *stream) forwardRequest() {
 		s.findRoute()
 	}
 	if s.route == nil {
-		s.localReply(localReply{status: 404, grpc: noGRPCStatus, details: "route_not_found"})
+		s.localReply(localReply{status: 404, grpc: grpc.NoCode, details: "route_not_found"})
 		return
 	}
 	c := s.host.clusters[s.route.Cluster]
 	if c == nil {
-		s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "cluster_not_found"})
+		s.localReply(localReply{status: 503, grpc: grpc.NoCode, details: "cluster_not_found"})
 		return
 	}
 	for _, needed := range []string{":method", ":path", ":authority"} {
 		if _, found := s.request.Get(needed); !found {
-			s.localReply(localReply{status: 503, grpc: noGRPCStatus, details: "filter_removed_required_request_headers",
+			s.localReply(localReply{status: 503, grpc: grpc.NoCode, details: "filter_removed_required_request_headers",
 				body: "missing required header: " + needed})
 			return
 		}
@@ -71,7 +73,7 @@ func (s *stream) startTimeout() {
 			switch {
 			case s.ended || s.reset || s.enc.ended || s.upstream.Err() != nil:
 			case s.response == nil:
-				s.localReply(localReply{status: 504, body: "upstream request timeout", grpc: noGRPCStatus, details: "response_timeout"})
+				s.localReply(localReply{status: 504, body: "upstream request timeout", grpc: grpc.NoCode, details: "response_timeout"})
 			default:
 				s.details = "response_timeout"
 				s.resetStream()
@@ -82,8 +84,8 @@ func (s *stream) startTimeout() {
 
 // upstreamRequest makes the request for the upstream; its body is what passes the
 // filter.
-func (s *stream) upstreamRequest(c *cluster) *http.Request {
-	req := c.request(s.upstream, s.request, s.upgrade)
+func (s *stream) upstreamRequest(c *upstream.Cluster) *http.Request {
+	req := c.Request(s.upstream, s.request, s.upgrade)
 	if !s.dec.endAtHead && !s.upgrade {
 		req.Body, req.ContentLength = &upstreamBody{s, req}, -1
 		if n, err := strconv.ParseInt(s.request.Value("content-length"), 10, 64); err == nil {
@@ -112,11 +114,11 @@ func (s *stream) announcedTrailers() http.Header {
 func (s *stream) passTrailers(major int) bool { return major >= 2 || s.host.cfg.Trailers }
 
 // runUpstream sends the request and feeds the answer to the filter.
-func (s *stream) runUpstream(c *cluster, req *http.Request) {
+func (s *stream) runUpstream(c *upstream.Cluster, req *http.Request) {
 	sent := s.host.now()
 	var conn net.Conn
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { conn = info.Conn }}
-	resp, err := c.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	resp, err := c.HTTP.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err == nil {
 		defer resp.Body.Close()
 	}
@@ -127,8 +129,8 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 			return
 		}
 		if err != nil {
-			status, text, reason := upstreamFailure(err)
-			s.localReply(localReply{status: status, body: text, grpc: noGRPCStatus,
+			status, text, reason := upstream.Failure(err)
+			s.localReply(localReply{status: status, body: text, grpc: grpc.NoCode,
 				details: "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_") + "}"})
 			return
 		}
@@ -153,7 +155,7 @@ func (s *stream) runUpstream(c *cluster, req *http.Request) {
 
 // receive takes the head of the upstream's answer. It answers whether a body follows.
 func (s *stream) receive(resp *http.Response, took time.Duration) bool {
-	s.response, s.details = responseMap(resp), "via_upstream"
+	s.response, s.details = upstream.Response(resp), "via_upstream"
 	s.response.Set("x-envoy-upstream-service-time", strconv.FormatInt(took.Milliseconds(), 10))
 	end := resp.Body == http.NoBody || resp.ContentLength == 0 || s.isHead
 	if resp.StatusCode == http.StatusSwitchingProtocols {

@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/callout"
 	"cloakroom/hostsim/internal/fault"
 	"cloakroom/hostsim/internal/metrics"
 )
@@ -59,7 +60,7 @@ type guestContext struct {
 	filter *filter // of a stream's
 
 	// Of a root context only:
-	callouts    *calloutState
+	callouts    *callout.State
 	configuring bool
 	tick        ticker
 }
@@ -107,7 +108,7 @@ func (v *vm) newContext(root *guestContext, f *filter) *guestContext {
 	c := &guestContext{id: v.lastID, root: root, filter: f}
 	if root == nil {
 		c.root = c
-		c.callouts = newCalloutState()
+		c.callouts = callout.NewState()
 	}
 	v.contexts[c.id] = c
 	return c
@@ -212,7 +213,7 @@ func (v *vm) fail(err error) {
 
 // initialize runs what the module runs first, in a context of its own.
 func (v *vm) initialize() error {
-	before := &guestContext{callouts: newCalloutState()}
+	before := &guestContext{callouts: callout.NewState()}
 	before.root = before
 	e := v.exports
 	v.restricted = true
@@ -297,7 +298,7 @@ func (v *vm) silence() {
 	v.watchdog.end()
 	for _, root := range v.roots() {
 		root.tick.stop()
-		root.callouts.cancelAll()
+		root.callouts.CancelAll()
 	}
 }
 

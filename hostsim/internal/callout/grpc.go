@@ -1,4 +1,4 @@
-package hostsim
+package callout
 
 import (
 	"context"
@@ -12,41 +12,43 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/header"
+	"cloakroom/hostsim/internal/upstream"
 )
 
-// grpcCallout is a gRPC callout of a root context: a call, which has one message each
+// GRPC is a gRPC callout of a root context: a call, which has one message each
 // way, or a stream.
-type grpcCallout struct {
-	token  uint32
-	stream bool
-	cancel context.CancelCauseFunc
-	send   *messageQueue
+type GRPC struct {
+	Token  uint32
+	Stream bool
+	Cancel context.CancelCauseFunc
+	Send   *grpc.Queue
 	// A stream ends when both the guest and the upstream have closed it.
-	localClosed, remoteClosed bool
+	LocalClosed, RemoteClosed bool
 
 	// What host calls read during a callback about it:
-	message           string
-	initial, trailing *header.Map
+	Message           string
+	Initial, Trailing *header.Map
 }
 
-// end closes what the guest sends and cancels the request.
-func (g *grpcCallout) end() {
-	g.send.close()
-	g.cancel(context.Canceled)
+// End closes what the guest sends and cancels the request.
+func (g *GRPC) End() {
+	g.Send.Close()
+	g.Cancel(context.Canceled)
 }
 
 // The low bits of a token say what it is of.
 const (
-	tokenKind   = 3
-	callToken   = 1
-	streamToken = 2
+	TokenKind   = 3
+	CallToken   = 1
+	StreamToken = 2
 )
 
-// grpcRequest is the request as Envoy's gRPC client sends it.
-func grpcRequest(ctx context.Context, c *cluster, path string, body io.Reader, metadata []abi.Pair, timeout time.Duration) *http.Request {
+// NewGRPCRequest is the request as Envoy's gRPC client sends it.
+func NewGRPCRequest(ctx context.Context, c *upstream.Cluster, path string, body io.Reader, metadata []abi.Pair, timeout time.Duration) *http.Request {
 	req := &http.Request{
-		Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: c.address, Path: path}, Host: c.name,
+		Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: c.Address, Path: path}, Host: c.Name,
 		Header: http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": nil},
 		Body:   io.NopCloser(body), ContentLength: -1,
 	}
@@ -60,34 +62,34 @@ func grpcRequest(ctx context.Context, c *cluster, path string, body io.Reader, m
 	return req.WithContext(ctx)
 }
 
-// grpcHandler receives what the upstream sends to a gRPC callout, one call at a time.
-type grpcHandler interface {
-	initialMetadata(m *header.Map)
-	message(text string)
-	trailingMetadata(m *header.Map)
+// GRPCHandler receives what the upstream sends to a gRPC callout, one call at a time.
+type GRPCHandler interface {
+	InitialMetadata(m *header.Map)
+	Message(text string)
+	TrailingMetadata(m *header.Map)
 }
 
-// exchangeGRPC sends the request and passes the response to h as it arrives: metadata
+// ExchangeGRPC sends the request and passes the response to h as it arrives: metadata
 // and each message of a stream, or the single message of a call that succeeded. It
 // returns how the callout ended; limit is the size of a message, in bytes.
-func exchangeGRPC(c *cluster, req *http.Request, stream bool, limit int, h grpcHandler) grpcEnd {
-	resp, err := c.grpc.RoundTrip(req)
+func ExchangeGRPC(c *upstream.Cluster, req *http.Request, stream bool, limit int, h GRPCHandler) grpc.Status {
+	resp, err := c.GRPC.RoundTrip(req)
 	if err != nil {
 		return grpcFailure(errors.Join(err, context.Cause(req.Context())))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return grpcEnd{uint32(grpcStatusOf(resp.StatusCode)), detailed("", viaUpstream)}
+		return grpc.Status{Code: uint32(grpc.CodeOf(resp.StatusCode)), Message: grpc.WithDetails("", grpc.ViaUpstream)}
 	}
-	if end, only := grpcStatusIn(resp.Header); only {
+	if end, only := grpc.StatusIn(resp.Header); only {
 		return end
 	}
 	if stream {
-		h.initialMetadata(responseMap(resp))
+		h.InitialMetadata(upstream.Response(resp))
 	}
 	last, received := "", false
 	for {
-		message, err := readMessage(resp.Body, limit)
+		message, err := grpc.ReadMessage(resp.Body, limit)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -96,26 +98,26 @@ func exchangeGRPC(c *cluster, req *http.Request, stream bool, limit int, h grpcH
 		}
 		last, received = message, true
 		if stream {
-			h.message(message)
+			h.Message(message)
 		}
 	}
-	end, _ := grpcStatusIn(resp.Trailer)
+	end, _ := grpc.StatusIn(resp.Trailer)
 	switch {
 	case stream:
 		trailing := &header.Map{}
 		trailing.AddHTTP(resp.Trailer)
-		h.trailingMetadata(trailing)
-	case end.code == 0 && !received:
-		return grpcEnd{grpcInternal, ""}
-	case end.code == 0:
-		h.message(last)
+		h.TrailingMetadata(trailing)
+	case end.Code == 0 && !received:
+		return grpc.Status{Code: grpc.Internal}
+	case end.Code == 0:
+		h.Message(last)
 	}
 	return end
 }
 
 // grpcFailure is the end of a callout that got no answer, or not all of one.
-func grpcFailure(err error) grpcEnd {
-	status, text, reason := upstreamFailure(err)
+func grpcFailure(err error) grpc.Status {
+	status, text, reason := upstream.Failure(err)
 	details := "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_")
 	var number syscall.Errno
 	if errors.As(err, &number) {
@@ -125,5 +127,5 @@ func grpcFailure(err error) grpcEnd {
 	if details += "}"; status == http.StatusGatewayTimeout {
 		details = "response_timeout"
 	}
-	return grpcEnd{grpcUnavailable, detailed(text, details)}
+	return grpc.Status{Code: grpc.Unavailable, Message: grpc.WithDetails(text, details)}
 }

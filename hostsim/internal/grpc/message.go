@@ -1,4 +1,4 @@
-package hostsim
+package grpc
 
 import (
 	"encoding/binary"
@@ -7,23 +7,23 @@ import (
 	"sync"
 )
 
-// messageQueue is what a guest sends by a gRPC callout, as the body of its request:
+// Queue is what a guest sends by a gRPC callout, as the body of its request:
 // an io.Reader that waits for more until it is closed.
-type messageQueue struct {
+type Queue struct {
 	mu     sync.Mutex
 	more   *sync.Cond
 	bytes  []byte
 	closed bool
 }
 
-func newMessageQueue() *messageQueue {
-	q := &messageQueue{}
+func NewQueue() *Queue {
+	q := &Queue{}
 	q.more = sync.NewCond(&q.mu)
 	return q
 }
 
-// put adds a message with its length before it.
-func (q *messageQueue) put(message string) {
+// Put adds a message with its length before it.
+func (q *Queue) Put(message string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes = append(q.bytes, 0) // not compressed
@@ -32,7 +32,7 @@ func (q *messageQueue) put(message string) {
 	q.more.Broadcast()
 }
 
-func (q *messageQueue) close() {
+func (q *Queue) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
@@ -40,7 +40,7 @@ func (q *messageQueue) close() {
 }
 
 // Read implements io.Reader.
-func (q *messageQueue) Read(p []byte) (int, error) {
+func (q *Queue) Read(p []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.bytes) == 0 && !q.closed {
@@ -54,18 +54,18 @@ func (q *messageQueue) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// errMessages is an answer that is no gRPC.
-var errMessages = errors.New("hostsim: the answer is no gRPC")
+// errNotGRPC is an answer that is no gRPC.
+var errNotGRPC = errors.New("hostsim: the answer is no gRPC")
 
-// readMessage reads one length-prefixed message (gRPC over HTTP/2, "Requests").
-func readMessage(r io.Reader, limit int) (string, error) {
+// ReadMessage reads one length-prefixed message (gRPC over HTTP/2, "Requests").
+func ReadMessage(r io.Reader, limit int) (string, error) {
 	var head [5]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return "", err
 	}
 	size := binary.BigEndian.Uint32(head[1:])
 	if head[0] != 0 || int64(size) > int64(limit) {
-		return "", errMessages
+		return "", errNotGRPC
 	}
 	b := make([]byte, size)
 	if _, err := io.ReadFull(r, b); err != nil {

@@ -1,4 +1,4 @@
-package hostsim
+package upstream
 
 import (
 	"context"
@@ -15,25 +15,25 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// cluster is a Cluster in use.
-type cluster struct {
-	name      string
-	address   string
-	transport *http.Transport
-	grpc      *http.Transport // for gRPC callouts: HTTP/2
-	server    *http.Server    // of a handler
+// Cluster is a Cluster in use.
+type Cluster struct {
+	Name    string
+	Address string
+	HTTP    *http.Transport
+	GRPC    *http.Transport // for gRPC callouts: HTTP/2
+	server  *http.Server    // of a handler
 }
 
-// openCluster opens a cluster that handler serves or, without a handler, that listens at
+// Open opens a cluster that handler serves or, without a handler, that listens at
 // base.
-func openCluster(name, base string, handler http.Handler, clk clock.Clock) (*cluster, error) {
-	out := &cluster{name: name, transport: newTransport(), grpc: newTransport()}
-	out.grpc.Protocols = &http.Protocols{}
-	out.grpc.Protocols.SetUnencryptedHTTP2(true)
+func Open(name, base string, handler http.Handler, clk clock.Clock) (*Cluster, error) {
+	out := &Cluster{Name: name, HTTP: newTransport(), GRPC: newTransport()}
+	out.GRPC.Protocols = &http.Protocols{}
+	out.GRPC.Protocols.SetUnencryptedHTTP2(true)
 	if handler != nil {
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-		out.address = name
-		out.transport.DialContext, out.grpc.DialContext = l.dial, l.dial
+		out.Address = name
+		out.HTTP.DialContext, out.GRPC.DialContext = l.dial, l.dial
 		out.server = &http.Server{Handler: dated(handler, clk), ReadHeaderTimeout: time.Minute, Protocols: &http.Protocols{}}
 		out.server.Protocols.SetHTTP1(true)
 		out.server.Protocols.SetUnencryptedHTTP2(true)
@@ -44,7 +44,7 @@ func openCluster(name, base string, handler http.Handler, clk clock.Clock) (*clu
 	if err != nil || u.Scheme != "http" || u.Host == "" {
 		return nil, fmt.Errorf("hostsim: cluster %q: want http://host:port, got %q", name, base)
 	}
-	out.address = u.Host
+	out.Address = u.Host
 	return out, nil
 }
 
@@ -60,19 +60,19 @@ func newTransport() *http.Transport {
 	return &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: header.MaxBytes}
 }
 
-func (c *cluster) close() {
-	c.grpc.CloseIdleConnections()
-	c.transport.CloseIdleConnections()
+func (c *Cluster) Close() {
+	c.GRPC.CloseIdleConnections()
+	c.HTTP.CloseIdleConnections()
 	if c.server != nil {
 		_ = c.server.Close() // the pipes have nothing to flush
 	}
 }
 
-// request makes a request to the cluster from a header map.
-func (c *cluster) request(ctx context.Context, m *header.Map, upgrade bool) *http.Request {
+// Request makes a request to the cluster from a header map.
+func (c *Cluster) Request(ctx context.Context, m *header.Map, upgrade bool) *http.Request {
 	req := &http.Request{
 		Method: m.Value(":method"),
-		URL:    &url.URL{Scheme: "http", Host: c.address, Opaque: m.Value(":path")},
+		URL:    &url.URL{Scheme: "http", Host: c.Address, Opaque: m.Value(":path")},
 		Host:   m.Value(":authority"),
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"User-Agent": nil}, // nil keeps net/http from adding its own
@@ -81,8 +81,8 @@ func (c *cluster) request(ctx context.Context, m *header.Map, upgrade bool) *htt
 	return req.WithContext(ctx)
 }
 
-// responseMap is an upstream's answer as a header map.
-func responseMap(resp *http.Response) *header.Map {
+// Response is an upstream's answer as a header map.
+func Response(resp *http.Response) *header.Map {
 	m := header.NewResponse()
 	m.Add(":status", strconv.Itoa(resp.StatusCode))
 	m.AddHTTP(resp.Header)
@@ -92,9 +92,9 @@ func responseMap(resp *http.Response) *header.Map {
 	return m
 }
 
-// upstreamFailure is what Envoy answers for a request that got no answer, and its word
+// Failure is what Envoy answers for a request that got no answer, and its word
 // for the reason; a time-out has none.
-func upstreamFailure(err error) (status int, text, reason string) {
+func Failure(err error) (status int, text, reason string) {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
