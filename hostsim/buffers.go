@@ -4,21 +4,18 @@ import "cloakroom/hostsim/internal/abi"
 
 // buffer gives the bytes behind a buffer type, and the place to change them: nil
 // where they cannot be changed. found is false where there is no such buffer.
-func (v *vm) buffer(kind uint32) (b []byte, change *[]byte, found bool) {
+func bufferOf(v *vm, kind uint32) (b []byte, change *[]byte, found bool) {
 	c := v.inEffect()
 	switch kind {
 	case abi.RequestBody, abi.ResponseBody:
 		if c.filter == nil {
 			return nil, nil, true
 		}
-		half := &c.filter.dec
-		if kind == abi.ResponseBody {
-			half = &c.filter.enc
-		}
-		if half.body == nil {
+		body := c.filter.body(kind)
+		if body == nil {
 			return nil, nil, true
 		}
-		return *half.body, half.body, true
+		return *body, body, true
 	case abi.CalloutBody:
 		if c.root.callouts.Response == nil {
 			return nil, nil, false
@@ -44,7 +41,7 @@ func getBufferBytes(v *vm, a []uint64) abi.Status {
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
 	}
-	b, _, found := v.buffer(kind)
+	b, _, found := bufferOf(v, kind)
 	if !found {
 		return abi.NotFound
 	}
@@ -58,7 +55,7 @@ func getBufferStatus(v *vm, a []uint64) abi.Status {
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
 	}
-	b, _, found := v.buffer(kind)
+	b, _, found := bufferOf(v, kind)
 	if !found {
 		return abi.NotFound
 	}
@@ -73,7 +70,7 @@ func setBufferBytes(v *vm, a []uint64) abi.Status {
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
 	}
-	b, change, found := v.buffer(kind)
+	b, change, found := bufferOf(v, kind)
 	if !found {
 		return abi.NotFound
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // httpCall starts a callout for the root of the context in effect.
-func httpCall(v *vm, a []uint64) abi.Status {
+func (h *callHost) httpCall(v *vm, a []uint64) abi.Status {
 	name, foundName := v.mem.text(a[0], a[1])
 	headers, foundHeaders := v.mem.text(a[2], a[3])
 	body, foundBody := v.mem.text(a[4], a[5])
@@ -21,7 +21,7 @@ func httpCall(v *vm, a []uint64) abi.Status {
 		return abi.InvalidMemoryAccess
 	}
 	timeout := time.Duration(int32(a[8])) * time.Millisecond
-	cluster := v.host.clusters[name]
+	cluster := h.Clusters[name]
 	if timeout < 0 || cluster == nil {
 		return abi.BadArgument
 	}
@@ -32,11 +32,11 @@ func httpCall(v *vm, a []uint64) abi.Status {
 			return abi.BadArgument
 		}
 	}
-	return v.dispatch(cluster, m, body, abi.UnmarshalPairs([]byte(trailers)), timeout, a[9])
+	return h.dispatch(v, cluster, m, body, abi.UnmarshalPairs([]byte(trailers)), timeout, a[9])
 }
 
 // dispatch sends the callout; its answer comes in an entry into the VM of its own.
-func (v *vm) dispatch(c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
+func (h *callHost) dispatch(v *vm, c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
 	root := v.inEffect().root
 	ctx, cancel := context.WithCancelCause(context.Background())
 	req, err := callout.NewRequest(ctx, c, m, body, trailers, timeout)
@@ -46,26 +46,28 @@ func (v *vm) dispatch(c *upstream.Cluster, m *header.Map, body string, trailers 
 	}
 	var timer clock.Timer
 	if timeout > 0 {
-		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+		timer = h.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}
-	v.lastCall++
-	token := v.lastCall
+	token := v.nextCall()
 	root.callouts.HTTP[token] = cancel
-	f := v.host.faults.Load().NextCallout(c.Name, m.Value(":path"))
-	over := v.streamOver()
-	v.host.running.Go(func() {
-		response := callout.Exchange(req, c, v.host.cfg.CalloutLimit, f, v.host.cfg.Clock, over)
+	f := h.Faults.Load().NextCallout(c.Name, m.Value(":path"))
+	var over <-chan struct{}
+	if f := v.inEffect().filter; f != nil {
+		over = f.ended()
+	}
+	h.Running.Go(func() {
+		response := callout.Exchange(req, c, h.CalloutLimit, f, h.Clock, over)
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
 		}
-		v.worker.do(func() { v.finishCall(root, token, response) })
+		v.worker.do(func() { finishCall(v, root, token, response) })
 	})
 	return wrote(v.mem.put32(tokenAt, token))
 }
 
 // finishCall hands the answer to the guest, unless the root context has ended.
-func (v *vm) finishCall(root *guestContext, token uint32, r *callout.Response) {
+func finishCall(v *vm, root *guestContext, token uint32, r *callout.Response) {
 	if root.callouts.HTTP[token] == nil {
 		return
 	}

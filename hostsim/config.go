@@ -1,7 +1,7 @@
 package hostsim
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,18 +12,16 @@ import (
 	"cloakroom/hostsim/internal/property"
 )
 
-// Why New refuses to start a host, or a host stops serving.
+// The reasons for which New refuses to start a host, or a host fails afterwards.
 var (
-	// ErrLoad: the module is no proxy-wasm module that Envoy would load.
-	ErrLoad = errors.New("hostsim: the module cannot be loaded")
-	// ErrStart: proxy_on_vm_start answered false.
-	ErrStart = errors.New("hostsim: the plugin did not start")
-	// ErrConfigure: proxy_on_configure answered false.
-	ErrConfigure = errors.New("hostsim: the plugin refused its configuration")
-	// ErrTrap: the guest trapped; its VM is gone.
-	ErrTrap = errors.New("hostsim: the guest trapped")
-
-	errClosed = errors.New("hostsim: the host is closed")
+	// ErrLoad reports a module that Envoy would not load.
+	ErrLoad = errLoad
+	// ErrStart reports that proxy_on_vm_start returned false.
+	ErrStart = errStart
+	// ErrConfigure reports that proxy_on_configure returned false.
+	ErrConfigure = errConfigure
+	// ErrTrap reports that the guest trapped, which ended its VM.
+	ErrTrap = errTrap
 )
 
 // Limits of Envoy's where the configuration says nothing.
@@ -31,8 +29,6 @@ const (
 	defaultBufferLimit  = 1 << 20          // bytes, per_connection_buffer_limit_bytes
 	defaultCalloutLimit = 32 << 20         // bytes, http.async_response_buffer_limit
 	defaultTimeout      = 15 * time.Second // of a route
-	defaultBackoff      = time.Second      // of a reload
-	memoryLimitPages    = 16384            // 1 GiB, PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES
 )
 
 // Config says what a host runs. Only Plugins is needed.
@@ -119,8 +115,6 @@ type Route struct {
 	Timeout time.Duration
 	// Metadata is the route's filter_metadata: by namespace, values as of JSON.
 	Metadata map[string]map[string]any
-
-	metadata property.Message // Metadata as a property
 }
 
 // Cluster is where requests go: see Handler and URL.
@@ -137,38 +131,51 @@ func Handler(h http.Handler) Cluster { return Cluster{handler: h} }
 // requests get the 503 that Envoy answers.
 func URL(base string) Cluster { return Cluster{base: base} }
 
-// withDefaults checks the configuration and fills in what was left open.
-func (c Config) withDefaults() (Config, error) {
+// completeConfig is a Config that was checked, with the defaults in it.
+type completeConfig struct {
+	Config
+	routes []route
+}
+
+// withDefaults returns the configuration with the defaults where a field is zero.
+func (c Config) withDefaults() (completeConfig, error) {
+	out := completeConfig{Config: c}
 	if len(c.Plugins) == 0 {
-		return c, fmt.Errorf("%w: Config.Plugins is empty", ErrLoad)
+		return out, fmt.Errorf("%w: Config.Plugins is empty", ErrLoad)
 	}
 	for i, p := range c.Plugins {
 		if len(p.Wasm) == 0 {
-			return c, fmt.Errorf("%w: Config.Plugins[%d].Wasm is empty", ErrLoad, i)
+			return out, fmt.Errorf("%w: Config.Plugins[%d].Wasm is empty", ErrLoad, i)
 		}
 	}
-	set := func(field *int, fallback int) {
-		if *field == 0 {
-			*field = fallback
-		}
-	}
-	set(&c.Workers, 1)
-	set(&c.BufferLimit, defaultBufferLimit)
-	set(&c.CalloutLimit, defaultCalloutLimit)
+	out.Workers = cmp.Or(c.Workers, 1)
+	out.BufferLimit = cmp.Or(c.BufferLimit, defaultBufferLimit)
+	out.CalloutLimit = cmp.Or(c.CalloutLimit, defaultCalloutLimit)
 	if c.Clock == nil {
-		c.Clock = clock.System{}
+		out.Clock = clock.System{}
 	}
-	routes := make([]Route, len(c.Routes))
-	for i, r := range c.Routes {
-		var err error
-		if r.metadata, err = property.Metadata(r.Metadata); err != nil {
-			return c, fmt.Errorf("hostsim: metadata of route %q: %w", r.Name, err)
+	for _, r := range c.Routes {
+		metadata, err := property.Metadata(r.Metadata)
+		if err != nil {
+			return out, fmt.Errorf("hostsim: metadata of route %q: %w", r.Name, err)
 		}
-		if r.Timeout == 0 {
-			r.Timeout = defaultTimeout
-		}
-		routes[i] = r
+		out.routes = append(out.routes, route{
+			Name: r.Name, Path: r.Path, Prefix: r.Prefix, Cluster: r.Cluster,
+			Timeout: cmp.Or(r.Timeout, defaultTimeout), Metadata: metadata,
+		})
 	}
-	c.Routes = routes
-	return c, nil
+	return out, nil
+}
+
+// plugins returns the plugins for the runtime.
+func (c *Config) plugins() []*plugin {
+	out := make([]*plugin, len(c.Plugins))
+	for i, p := range c.Plugins {
+		out[i] = &plugin{
+			Wasm: p.Wasm, Configuration: p.Configuration, VMConfiguration: p.VMConfiguration,
+			Name: p.Name, RootID: p.RootID, VMID: p.VMID, Env: p.Env,
+			FailurePolicy: failurePolicy(p.FailurePolicy), ReloadBackoff: p.ReloadBackoff,
+		}
+	}
+	return out
 }

@@ -25,13 +25,13 @@ type filter struct {
 // failed and its policy lets streams pass without it.
 func (h *handle) newFilter(s *stream) *filter {
 	f := &filter{s: s, plugin: h.plugin}
-	if h.vm.failed != nil && h.plugin.FailurePolicy == FailReload {
+	if h.vm.failed != nil && h.plugin.FailurePolicy == failReload {
 		h.reload()
 	}
 	switch {
 	case h.vm.failed == nil:
 		f.vm, f.root = h.vm, h.root
-	case h.plugin.FailurePolicy == FailOpen:
+	case h.plugin.FailurePolicy == failOpen:
 		return nil
 	}
 	var e exports
@@ -66,7 +66,7 @@ func (f *filter) begun() bool {
 }
 
 // callback runs one of the filter's callbacks. proceed is false where the VM has
-// failed; the stream has its answer then, whatever the policy: FailOpen is for streams
+// failed; the stream has its answer then, whatever the policy: failOpen is for streams
 // that begin later. A callback that the guest does not have lets everything go on.
 func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
 	if f.failed {

@@ -50,7 +50,7 @@ func callForeignFunction(v *vm, a []uint64) abi.Status {
 
 func clearRouteCache(v *vm, _ string) (string, abi.Status) {
 	if f := v.current.filter; f != nil {
-		f.s.routed = false
+		f.clearRoute()
 	}
 	return "", abi.OK
 }
@@ -95,7 +95,7 @@ func setFilterState(v *vm, argument string) (string, abi.Status) {
 	case f == nil || !slices.Contains(factories, string(fields[1])):
 		return "", abi.NotFound
 	}
-	f.s.filterState[string(fields[1])] = string(fields[2])
+	f.setState(string(fields[1]), string(fields[2]))
 	return "", abi.OK
 }
 

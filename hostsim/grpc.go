@@ -16,24 +16,24 @@ import (
 
 // grpcService finds the cluster: by name, or in envoy.config.core.v3.GrpcService, whose
 // field 1 is EnvoyGrpc with the name in field 1.
-func (v *vm) grpcService(text string) *upstream.Cluster {
+func (h *callHost) grpcService(text string) *upstream.Cluster {
 	if fields, valid := messageFields(text); valid {
 		if envoy, valid := messageFields(string(fields[1])); valid && len(envoy[1]) > 0 {
 			text = string(envoy[1])
 		}
 	}
-	return v.host.clusters[text]
+	return h.Clusters[text]
 }
 
-func grpcCall(v *vm, a []uint64) abi.Status {
-	return v.startGRPC(a, false)
+func (h *callHost) grpcCall(v *vm, a []uint64) abi.Status {
+	return h.startGRPC(v, a, false)
 }
 
-func grpcStream(v *vm, a []uint64) abi.Status {
-	return v.startGRPC(a, true)
+func (h *callHost) grpcStream(v *vm, a []uint64) abi.Status {
+	return h.startGRPC(v, a, true)
 }
 
-func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
+func (h *callHost) startGRPC(v *vm, a []uint64, stream bool) abi.Status {
 	service, found1 := v.mem.text(a[0], a[1])
 	name, found2 := v.mem.text(a[2], a[3])
 	method, found3 := v.mem.text(a[4], a[5])
@@ -46,16 +46,16 @@ func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
 	if !found1 || !found2 || !found3 || !found4 || !found5 || !v.mem.put32(tokenAt, 0) {
 		return abi.InvalidMemoryAccess
 	}
-	c := v.grpcService(service)
+	c := h.grpcService(service)
 	if c == nil {
 		return abi.ParseFailure
 	}
 	root := v.inEffect().root
-	v.lastCall++
+	number := v.nextCall()
 	ctx, cancel := context.WithCancelCause(context.Background())
-	g := &callout.GRPC{Token: v.lastCall<<2 | callout.CallToken, Stream: stream, Cancel: cancel, Send: grpc.NewQueue()}
+	g := &callout.GRPC{Token: number<<2 | callout.CallToken, Stream: stream, Cancel: cancel, Send: grpc.NewQueue()}
 	if stream {
-		g.Token = v.lastCall<<2 | callout.StreamToken
+		g.Token = number<<2 | callout.StreamToken
 	} else {
 		g.Send.Put(message)
 		g.Send.Close()
@@ -64,15 +64,15 @@ func (v *vm) startGRPC(a []uint64, stream bool) abi.Status {
 	req := callout.NewGRPCRequest(ctx, c, "/"+name+"/"+method, g.Send, abi.UnmarshalPairs([]byte(metadata)), timeout)
 	var timer clock.Timer
 	if timeout > 0 {
-		timer = v.host.cfg.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+		timer = h.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}
-	v.host.running.Go(func() {
-		end := callout.ExchangeGRPC(c, req, stream, v.host.cfg.CalloutLimit, &grpcEvents{v, root, g})
+	h.Running.Go(func() {
+		end := callout.ExchangeGRPC(c, req, stream, h.CalloutLimit, &grpcEvents{v, root, g})
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
 		}
-		v.worker.do(func() { v.endGRPC(root, g, end) })
+		v.worker.do(func() { endGRPC(v, root, g, end) })
 	})
 	return wrote(v.mem.put32(tokenAt, g.Token))
 }
@@ -120,7 +120,7 @@ func (e *grpcEvents) enter(fn api.Function, n int) {
 }
 
 // endGRPC tells the guest that a stream has ended, or a call has failed.
-func (v *vm) endGRPC(root *guestContext, g *callout.GRPC, end grpc.Status) {
+func endGRPC(v *vm, root *guestContext, g *callout.GRPC, end grpc.Status) {
 	if root.callouts.GRPC[g.Token] != g {
 		return
 	}

@@ -55,7 +55,7 @@ func (v *vm) allocate(size uint32) (address uint32, found bool) {
 	before := v.restricted
 	v.restricted = true
 	defer func() { v.restricted = before }()
-	if f := v.host.faults.Load().Next(fault.OnAllocate); f != nil {
+	if f := v.rt.Faults.Load().Next(fault.OnAllocate); f != nil {
 		if f.Do == fault.Trap {
 			panic(fault.ErrTrap)
 		}

@@ -179,7 +179,7 @@ func (h *half) data(chunk []byte, end bool) {
 // hold keeps a chunk back. It answers false when that was too much.
 func (h *half) hold(chunk []byte) bool {
 	h.held = append(h.held, chunk...)
-	if len(h.held) > h.f.s.host.cfg.BufferLimit {
+	if len(h.held) > h.f.s.proxy.BufferLimit {
 		h.tooLarge()
 		return false
 	}

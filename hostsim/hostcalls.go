@@ -37,13 +37,6 @@ func proxyCall(shape string, fn func(v *vm, a []uint64) abi.Status) hostCall {
 	return hostCall{shape: shape, fn: func(v *vm, a []uint64) uint32 { return uint32(fn(v, a)) }}
 }
 
-// hostModules are all functions that a guest may import, by module and name.
-var hostModules = map[string]map[string]hostCall{
-	"env":                    envCalls,
-	"wasi_snapshot_preview1": wasiCalls,
-	"wasi_unstable":          wasiCalls,
-}
-
 type vmKey struct{}
 
 // goFunction is the call as wazero wants it: it finds its VM in the context and
@@ -55,7 +48,7 @@ func (h hostCall) goFunction(name string) api.GoModuleFunc {
 			panic(fmt.Errorf("%s called in a restricted callback (the start, or an allocation)", name))
 		}
 		var result uint32
-		if v.host.faults.Load() == nil && v.host.cfg.Trace == nil {
+		if v.rt.Faults.Load() == nil && v.rt.Trace == nil {
 			result = h.fn(v, stack)
 		} else {
 			result = h.observed(v, name, stack)
@@ -71,7 +64,7 @@ func (h hostCall) goFunction(name string) api.GoModuleFunc {
 func (h hostCall) observed(v *vm, name string, stack []uint64) (result uint32) {
 	args := slices.Clone(stack)
 	said := v.sayArguments(h, args)
-	if f := v.host.faults.Load().Next(name); f == nil {
+	if f := v.rt.Faults.Load().Next(name); f == nil {
 		result = h.fn(v, stack)
 	} else if f.Do == fault.Trap {
 		panic(fault.ErrTrap)
@@ -99,30 +92,26 @@ func (h hostCall) signature() (params, results []api.ValueType) {
 }
 
 // instantiateHost offers all host modules in the runtime.
-func instantiateHost(ctx context.Context, r wazero.Runtime) error {
-	for module, calls := range hostModules {
+func instantiateHost(ctx context.Context, r wazero.Runtime, modules map[string]map[string]hostCall) error {
+	for module, calls := range modules {
 		b := r.NewHostModuleBuilder(module)
 		for name, call := range calls {
 			params, results := call.signature()
 			b.NewFunctionBuilder().WithGoModuleFunction(call.goFunction(name), params, results).Export(name)
 		}
 		if _, err := b.Instantiate(ctx); err != nil {
-			return fmt.Errorf("%w: host module %s: %w", ErrLoad, module, err)
+			return fmt.Errorf("%w: host module %s: %w", errLoad, module, err)
 		}
 	}
 	return nil
 }
 
-// checkImports refuses a module that imports what the host does not have, or,
-// in an old one, did not have yet.
-func checkImports(m wazero.CompiledModule, old bool) error {
+// checkImports returns an error for a module that imports what the host does not offer.
+func checkImports(m wazero.CompiledModule, modules map[string]map[string]hostCall) error {
 	var unknown []string
 	for _, f := range m.ImportedFunctions() {
 		module, name, _ := f.Import()
-		call, found := hostModules[module][name]
-		if _, later := wasiLater[name]; later && old {
-			found = false
-		}
+		call, found := modules[module][name]
 		if !found {
 			unknown = append(unknown, module+"."+name)
 			continue
@@ -134,7 +123,7 @@ func checkImports(m wazero.CompiledModule, old bool) error {
 	}
 	if len(unknown) > 0 {
 		sort.Strings(unknown)
-		return fmt.Errorf("%w: the module imports what the host does not offer: %s", ErrLoad, strings.Join(unknown, ", "))
+		return fmt.Errorf("%w: the module imports what the host does not offer: %s", errLoad, strings.Join(unknown, ", "))
 	}
 	return nil
 }
@@ -150,9 +139,9 @@ func checkABI(m wazero.CompiledModule) error {
 	sort.Strings(found)
 	switch {
 	case len(found) == 0:
-		return fmt.Errorf("%w: no proxy_abi_version_… export: this is not a proxy-wasm module", ErrLoad)
+		return fmt.Errorf("%w: no proxy_abi_version_… export: this is not a proxy-wasm module", errLoad)
 	case len(found) == 1 && (found[0] == "0.2.0" || found[0] == "0.2.1"):
 		return nil
 	}
-	return fmt.Errorf("%w: proxy-wasm ABI %s is not supported; 0.2.0 and 0.2.1 are", ErrLoad, strings.Join(found, " and "))
+	return fmt.Errorf("%w: proxy-wasm ABI %s is not supported; 0.2.0 and 0.2.1 are", errLoad, strings.Join(found, " and "))
 }

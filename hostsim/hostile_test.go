@@ -52,7 +52,7 @@ type own struct {
 // under the same name, with the functions given.
 func guest(functions ...own) []byte {
 	var types, imports, exports, declared, bodies [][]byte
-	for module, calls := range hostModules {
+	for module, calls := range new(callHost).modules(false) {
 		if module == "wasi_unstable" {
 			continue // the same functions
 		}
@@ -128,7 +128,7 @@ func number(r *rand.Rand) uint64 {
 func abuse(t testing.TB, h *Host, r *rand.Rand, calls int, taken map[string]int) {
 	names := make([]string, 0, 100)
 	for _, module := range []string{"env", "wasi_snapshot_preview1"} {
-		for name := range hostModules[module] {
+		for name := range new(callHost).modules(false)[module] {
 			names = append(names, name)
 		}
 	}

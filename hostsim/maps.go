@@ -7,68 +7,37 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// liveMap is the header map that a host call may change: nil while it is not live.
-// A map is live in its own callback and after it while the stream stays paused
-// there; continuing either direction ends the request's.
-func (v *vm) liveMap(kind uint32) *header.Map {
-	f := v.inEffect().filter
-	if f == nil {
-		return nil
-	}
-	switch kind {
-	case abi.RequestHeaders:
-		return f.dec.live
-	case abi.RequestTrailers:
-		return f.dec.liveTrailers()
-	case abi.ResponseHeaders:
-		return f.enc.live
-	case abi.ResponseTrailers:
-		return f.enc.liveTrailers()
+// liveMap returns the header map that a host call may change, or nil.
+func liveMap(v *vm, kind uint32) *header.Map {
+	if f := v.inEffect().filter; f != nil {
+		return f.liveMap(kind)
 	}
 	return nil
 }
 
-// readableMap is the map that a host call may read: the live one, all of the
-// stream's during proxy_on_log, and a callout's answer during its callback.
-func (v *vm) readableMap(kind uint32) *header.Map {
+// readableMap returns the header map that a host call may read, or nil: of a callout
+// during its callback, or of the stream.
+func readableMap(v *vm, kind uint32) *header.Map {
 	c := v.inEffect()
+	callouts := c.root.callouts
 	if kind == abi.CalloutHeaders || kind == abi.CalloutTrailers {
-		return c.root.callouts.Response.Map(kind)
+		return callouts.Response.Map(kind)
 	}
-	if g := c.root.callouts.Event; g != nil && kind == abi.GRPCInitialMetadata {
+	if g := callouts.Event; g != nil && kind == abi.GRPCInitialMetadata {
 		return g.Initial
 	} else if g != nil && kind == abi.GRPCTrailingMetadata {
 		return g.Trailing
 	}
-	f := c.filter
-	if f == nil {
+	if c.filter == nil {
 		return nil
 	}
-	if s := f.s; s.logging {
-		switch kind {
-		case abi.RequestHeaders:
-			return s.request
-		case abi.ResponseHeaders:
-			return s.response
-		case abi.ResponseTrailers:
-			return s.enc.out.trailers
-		}
-		return nil
-	}
-	switch kind {
-	case abi.RequestTrailers:
-		return f.dec.shownTrailers
-	case abi.ResponseTrailers:
-		return f.enc.shownTrailers
-	}
-	return v.liveMap(kind)
+	return c.filter.readableMap(kind)
 }
 
-// changedMap is called after a host call changed a map: a changed request is
-// routed anew.
-func (v *vm) changedMap(kind uint32) {
+// changedMap makes a stream whose request was changed choose its route again.
+func changedMap(v *vm, kind uint32) {
 	if kind == abi.RequestHeaders {
-		v.inEffect().filter.s.routed = false
+		v.inEffect().filter.clearRoute()
 	}
 }
 
@@ -81,9 +50,9 @@ func getHeaderValue(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	m := v.readableMap(kind)
+	m := readableMap(v, kind)
 	if m == nil {
-		if f := v.inEffect().filter; f != nil && f.s.logging {
+		if f := v.inEffect().filter; f != nil && f.logging() {
 			return abi.NotFound
 		}
 		return abi.BadArgument
@@ -107,12 +76,12 @@ func changeHeader(change func(m *header.Map, name, value string)) func(*vm, []ui
 		if !foundName || !foundValue {
 			return abi.InvalidMemoryAccess
 		}
-		m := v.liveMap(kind)
+		m := liveMap(v, kind)
 		if m == nil {
 			return abi.BadArgument
 		}
 		change(m, strings.ToLower(name), value)
-		v.changedMap(kind)
+		changedMap(v, kind)
 		return abi.OK
 	}
 }
@@ -126,12 +95,12 @@ func removeHeader(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	m := v.liveMap(kind)
+	m := liveMap(v, kind)
 	if m == nil {
 		return abi.BadArgument
 	}
 	m.Remove(strings.ToLower(name))
-	v.changedMap(kind)
+	changedMap(v, kind)
 	return abi.OK
 }
 
@@ -142,7 +111,7 @@ func getHeaderPairs(v *vm, a []uint64) abi.Status {
 		return abi.BadArgument
 	}
 	var b []byte
-	if m := v.readableMap(kind); m != nil {
+	if m := readableMap(v, kind); m != nil {
 		b = abi.MarshalPairs(m.Pairs)
 	}
 	return v.give(string(b), a[1], a[2])
@@ -157,12 +126,12 @@ func setHeaderPairs(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	m := v.liveMap(kind)
+	m := liveMap(v, kind)
 	if m == nil {
 		return abi.BadArgument
 	}
 	m.ReplaceAll(abi.UnmarshalPairs([]byte(b)))
-	v.changedMap(kind)
+	changedMap(v, kind)
 	return abi.OK
 }
 
@@ -171,7 +140,7 @@ func getHeaderSize(v *vm, a []uint64) abi.Status {
 	if kind > abi.LastMap {
 		return abi.BadArgument
 	}
-	m := v.liveMap(kind)
+	m := liveMap(v, kind)
 	if m == nil {
 		return abi.BadArgument
 	}

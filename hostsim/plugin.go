@@ -12,16 +12,37 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// plugin is a Plugin with its module.
+// defaultBackoff is the least age of a VM that is replaced, unless the plugin sets one.
+const defaultBackoff = time.Second
+
+// failurePolicy is what happens to streams that begin after the VM has failed.
+type failurePolicy int
+
+const (
+	failClosed failurePolicy = iota // 503
+	failOpen                        // they pass without the filter
+	failReload                      // they get a new VM; 503 while the old one is too young
+)
+
+// plugin is one plugin, as hostsim.Plugin documents it, with its module.
 type plugin struct {
-	Plugin
+	Wasm            []byte
+	Configuration   []byte
+	VMConfiguration []byte
+	Name            string
+	RootID          string
+	VMID            string
+	Env             map[string]string
+	FailurePolicy   failurePolicy
+	ReloadBackoff   time.Duration
+
 	module wazero.CompiledModule
 	vmKey  string // plugins of one key share a VM
 }
 
 // handle is a plugin on one worker.
 type handle struct {
-	worker *worker
+	worker *guestWorker
 	plugin *plugin
 	vm     *vm
 	root   *guestContext
@@ -29,7 +50,7 @@ type handle struct {
 }
 
 // vmKeyOf is as Envoy's: what a VM is made of.
-func vmKeyOf(p Plugin) string {
+func vmKeyOf(p *plugin) string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
 		env = append(env, name+"="+p.Env[name])
@@ -40,11 +61,11 @@ func vmKeyOf(p Plugin) string {
 // load gives the plugin a VM, the worker's where there is one already, and starts
 // and configures it there.
 func (h *handle) load(ctx context.Context) error {
-	h.loaded = h.worker.host.now()
+	h.loaded = h.worker.rt.Clock.Now()
 	v := h.worker.vms[h.plugin.vmKey]
 	if v == nil || v.failed != nil {
 		var err error
-		if v, err = h.worker.newVM(ctx, h.plugin); err != nil {
+		if v, err = newVM(ctx, h.worker, h.plugin); err != nil {
 			return err
 		}
 		h.worker.vms[h.plugin.vmKey] = v
@@ -60,19 +81,19 @@ func (h *handle) load(ctx context.Context) error {
 // reload replaces a VM that has failed, unless it is too young for that. Streams
 // that began in the old one have their answer from its failure.
 func (h *handle) reload() {
-	host := h.worker.host
+	rt := h.worker.rt
 	backoff := h.plugin.ReloadBackoff
 	if backoff == 0 {
 		backoff = defaultBackoff
 	}
-	if host.now().Sub(h.loaded) < backoff {
+	if rt.Clock.Now().Sub(h.loaded) < backoff {
 		return
 	}
 	old := h.vm
 	if err := h.load(context.Background()); err != nil {
-		host.log.Add(abi.Critical, "the VM could not be replaced: "+err.Error())
+		rt.Log.Add(abi.Critical, "the VM could not be replaced: "+err.Error())
 		return
 	}
-	host.log.Add(abi.Info, "the VM was replaced")
+	rt.Log.Add(abi.Info, "the VM was replaced")
 	old.discard(context.Background())
 }

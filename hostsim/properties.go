@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/header"
 	"cloakroom/hostsim/internal/property"
 )
@@ -40,13 +39,13 @@ func (a attributes) Names() []string {
 // destination and xds.
 var streamAttributes = map[string]map[string]attribute{
 	"xds": {
-		"route_name":     ofRoute(func(r *Route) any { return r.Name }),
-		"route_metadata": ofRoute(func(r *Route) any { return r.metadata }),
-		"cluster_name":   ofRoute(func(r *Route) any { return r.Cluster }),
+		"route_name":     ofRoute(func(r *route) any { return r.Name }),
+		"route_metadata": ofRoute(func(r *route) any { return r.Metadata }),
+		"cluster_name":   ofRoute(func(r *route) any { return r.Cluster }),
 		// There is one virtual host, and nothing but routes has metadata.
-		"virtual_host_name":     func(f *filter) (any, bool) { return f.s.host.cfg.VirtualHost, true },
-		"virtual_host_metadata": ofRoute(func(*Route) any { return property.Message{} }),
-		"cluster_metadata":      ofRoute(func(*Route) any { return property.Message{} }),
+		"virtual_host_name":     func(f *filter) (any, bool) { return f.s.proxy.VirtualHost, true },
+		"virtual_host_metadata": ofRoute(func(*route) any { return property.Message{} }),
+		"cluster_metadata":      ofRoute(func(*route) any { return property.Message{} }),
 		"listener_metadata":     func(*filter) (any, bool) { return property.Message{}, true },
 		"listener_direction":    func(*filter) (any, bool) { return int64(0), true },
 	},
@@ -98,7 +97,7 @@ var streamAttributes = map[string]map[string]attribute{
 }
 
 // ofRoute reads the route that the request had when it was last routed.
-func ofRoute(get func(*Route) any) attribute {
+func ofRoute(get func(*route) any) attribute {
 	return func(f *filter) (any, bool) {
 		if f.s.route == nil {
 			return nil, false
@@ -221,45 +220,6 @@ func (h headerAttributes) Names() []string {
 	return f.Names()
 }
 
-// property finds the value at a path for the context in effect.
-func (v *vm) property(path []string) (any, bool) {
-	if len(path) == 0 {
-		return nil, false
-	}
-	c := v.inEffect()
-	switch path[0] {
-	case "plugin_name":
-		return property.At(c.root.plugin.Name, path[1:])
-	case "plugin_root_id":
-		return property.At(c.root.plugin.RootID, path[1:])
-	case "plugin_vm_id":
-		return property.At(c.root.plugin.VMID, path[1:])
-	}
-	if c.filter == nil {
-		return nil, false
-	}
-	if table := streamAttributes[path[0]]; table != nil {
-		return property.At(attributes{c.filter, table}, path[1:])
-	}
-	switch path[0] {
-	case "connection_id":
-		return property.At(c.filter.s.id, path[1:])
-	case "metadata": // dynamic metadata, which no host call writes
-		return property.At(property.Message{Fields: property.Fields{"filter_metadata": property.Fields{}}}, path[1:])
-	}
-	if path[0] == "filter_state" {
-		return property.At(property.State(c.filter.s.filterState), path[1:])
-	}
-	state, found := c.filter.s.filterState[statePrefix+path[0]]
-	if !found {
-		return nil, false
-	}
-	return property.At(state, path[1:])
-}
-
-// statePrefix stands before the names of what guests set as properties.
-const statePrefix = "wasm."
-
 // ofConnection reads the connection to the upstream, once there is an answer from it.
 func ofConnection(get func(remote, local net.Addr) any) attribute {
 	return func(f *filter) (any, bool) {
@@ -278,34 +238,22 @@ func upstreamPort(f *filter) (any, bool) {
 	return port(f.s.upstreamConn.RemoteAddr().String())
 }
 
-func getProperty(v *vm, a []uint64) abi.Status {
-	path, inside := v.mem.text(a[0], a[1])
-	if !inside {
-		return abi.InvalidMemoryAccess
+// property returns the value at a path of the stream's attributes or filter state.
+func (f *filter) property(path []string) (any, bool) {
+	if table := streamAttributes[path[0]]; table != nil {
+		return property.At(attributes{f, table}, path[1:])
 	}
-	value, found := v.property(abi.SplitPath(path))
+	switch path[0] {
+	case "connection_id":
+		return property.At(f.s.id, path[1:])
+	case "metadata": // dynamic metadata, which no host call writes
+		return property.At(property.Message{Fields: property.Fields{"filter_metadata": property.Fields{}}}, path[1:])
+	case "filter_state":
+		return property.At(property.State(f.s.filterState), path[1:])
+	}
+	state, found := f.s.filterState[property.StatePrefix+path[0]]
 	if !found {
-		return abi.NotFound
+		return nil, false
 	}
-	text, st := property.Serialize(value)
-	if st != abi.OK {
-		return st
-	}
-	return v.give(text, a[2], a[3])
-}
-
-// setProperty keeps a value with the stream. Its name is the path as it stands;
-// therefore one of several elements cannot be read back, as in Envoy.
-func setProperty(v *vm, a []uint64) abi.Status {
-	path, foundPath := v.mem.text(a[0], a[1])
-	value, foundValue := v.mem.text(a[2], a[3])
-	if !foundPath || !foundValue {
-		return abi.InvalidMemoryAccess
-	}
-	f := v.inEffect().filter
-	if f == nil || f.s.logging {
-		return abi.NotFound
-	}
-	f.s.filterState[statePrefix+path] = value
-	return abi.OK
+	return property.At(state, path[1:])
 }

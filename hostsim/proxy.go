@@ -38,14 +38,14 @@ func (s *stream) forwardResponse() {
 	}
 	d := &downstreamHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
 	s.response.Set("server", serverHeader)
-	s.response.SetDefault("date", s.host.now().UTC().Format(http.TimeFormat))
+	s.response.SetDefault("date", s.proxy.Clock.Now().UTC().Format(http.TimeFormat))
 	s.response.CopyTo(d.header, d.upgrade)
 	s.down = d
 	s.wake()
 }
 
 // requestMap is a client's request as Envoy's connection manager hands it on.
-func (h *Host) requestMap(r *http.Request) *header.Map {
+func requestMap(r *http.Request) *header.Map {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
@@ -77,7 +77,7 @@ func newRequestID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// refusal is the status of a request that Envoy does not take to the filters, or 0: a
+// refusal returns the status of a request that Envoy does not take to the filters, or 0: a
 // fragment in the path; more than 60 KiB, or 100, headers.
 func refusal(r *http.Request) int {
 	if strings.Contains(r.RequestURI, "#") {
@@ -106,14 +106,9 @@ func refuse(w http.ResponseWriter, status int) {
 	_, _ = io.WriteString(w, http.StatusText(status)) // the client may have gone
 }
 
-// ServeHTTP proxies one request through the filter. A stream that is reset ends
-// with http.ErrAbortHandler, which cuts the client's connection.
-func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if status := refusal(r); status != 0 {
-		refuse(w, status)
-		return
-	}
-	worker := h.pick(r)
+// serve proxies one request through the filters. A stream that is reset ends with
+// http.ErrAbortHandler, which cuts the client's connection.
+func (worker *worker) serve(w http.ResponseWriter, r *http.Request) {
 	var s *stream
 	worker.do(func() {
 		s = newStream(worker, r)

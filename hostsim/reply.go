@@ -4,19 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/header"
 )
-
-// localReply is an answer that does not come from the upstream.
-type localReply struct {
-	status  int
-	body    string
-	headers []abi.Pair
-	grpc    int // 0 to 16; otherwise it follows from the HTTP status
-	details string
-}
 
 // localReply answers the stream in Envoy's three ways: through the filter's own
 // response callbacks where no response has begun; past them where response headers
@@ -90,25 +80,4 @@ func (s *stream) grpcReply(m *header.Map, r *localReply) {
 	}
 	m.Remove("content-length")
 	r.body = ""
-}
-
-// sendLocalResponse answers the stream once the guest has returned. A second answer
-// of the guest's is ignored.
-func sendLocalResponse(v *vm, a []uint64) abi.Status {
-	details, foundDetails := v.mem.text(a[1], a[2])
-	body, foundBody := v.mem.text(a[3], a[4])
-	headers, foundHeaders := v.mem.text(a[5], a[6])
-	if !foundDetails || !foundBody || !foundHeaders {
-		return abi.InvalidMemoryAccess
-	}
-	r := localReply{
-		status: int(uint32(a[0])), body: body, headers: abi.UnmarshalPairs([]byte(headers)),
-		grpc: int(int32(a[7])), details: strings.Join(strings.Fields(details), "_"),
-	}
-	if f := v.inEffect().filter; f != nil && !f.replied {
-		f.replied = true
-		v.afterCall = append(v.afterCall, func() { f.s.localReply(r) })
-	}
-	v.stopNext = true
-	return abi.OK
 }

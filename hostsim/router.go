@@ -23,8 +23,8 @@ const highWatermark = 64 << 10
 func (s *stream) findRoute() {
 	s.routed, s.route = true, nil
 	path, _, _ := strings.Cut(s.request.Value(":path"), "?")
-	for i := range s.host.cfg.Routes {
-		r := &s.host.cfg.Routes[i]
+	for i := range s.proxy.Routes {
+		r := &s.proxy.Routes[i]
 		if r.Path != "" && path == r.Path || r.Path == "" && r.Prefix != "" && strings.HasPrefix(path, r.Prefix) {
 			s.route = r
 			return
@@ -41,7 +41,7 @@ func (s *stream) forwardRequest() {
 		s.localReply(localReply{status: 404, grpc: grpc.NoCode, details: "route_not_found"})
 		return
 	}
-	c := s.host.clusters[s.route.Cluster]
+	c := s.proxy.Clusters[s.route.Cluster]
 	if c == nil {
 		s.localReply(localReply{status: 503, grpc: grpc.NoCode, details: "cluster_not_found"})
 		return
@@ -60,7 +60,7 @@ func (s *stream) forwardRequest() {
 	if req.Body == nil {
 		s.startTimeout()
 	}
-	s.host.running.Go(func() { s.runUpstream(c, req) })
+	s.proxy.Running.Go(func() { s.runUpstream(c, req) })
 }
 
 // startTimeout bounds the rest of the exchange, once the request has gone out whole.
@@ -68,7 +68,7 @@ func (s *stream) startTimeout() {
 	if s.route.Timeout <= 0 || s.upgrade || s.ended {
 		return
 	}
-	s.timeout = s.host.cfg.Clock.AfterFunc(s.route.Timeout, func() {
+	s.timeout = s.proxy.Clock.AfterFunc(s.route.Timeout, func() {
 		s.worker.do(func() {
 			switch {
 			case s.ended || s.reset || s.enc.ended || s.upstream.Err() != nil:
@@ -111,11 +111,11 @@ func (s *stream) announcedTrailers() http.Header {
 }
 
 // passTrailers reports whether trailers of this protocol version pass at all.
-func (s *stream) passTrailers(major int) bool { return major >= 2 || s.host.cfg.Trailers }
+func (s *stream) passTrailers(major int) bool { return major >= 2 || s.proxy.Trailers }
 
 // runUpstream sends the request and feeds the answer to the filter.
 func (s *stream) runUpstream(c *upstream.Cluster, req *http.Request) {
-	sent := s.host.now()
+	sent := s.proxy.Clock.Now()
 	var conn net.Conn
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { conn = info.Conn }}
 	resp, err := c.HTTP.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
@@ -135,7 +135,7 @@ func (s *stream) runUpstream(c *upstream.Cluster, req *http.Request) {
 			return
 		}
 		s.upstreamConn = conn
-		open = s.receive(resp, s.host.now().Sub(sent))
+		open = s.receive(resp, s.proxy.Clock.Now().Sub(sent))
 	})
 	if !open {
 		return

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/header"
 )
@@ -17,7 +16,7 @@ import (
 // stream is one HTTP request with its answer. The worker's lock guards everything
 // that is not set once at the start.
 type stream struct {
-	host    *Host
+	proxy   *proxy
 	worker  *worker
 	changed *sync.Cond // on the worker's lock: something may go on
 	filters []*filter  // in the order in which requests pass them
@@ -32,7 +31,7 @@ type stream struct {
 	isHead   bool
 	upgrade  bool
 
-	route  *Route
+	route  *route
 	routed bool
 
 	response *header.Map // as soon as there is one, sent or not
@@ -55,9 +54,9 @@ type stream struct {
 
 // newStream makes the stream with its filters. The worker's lock is held.
 func newStream(w *worker, r *http.Request) *stream {
-	s := &stream{host: w.host, worker: w, client: r, changed: sync.NewCond(&w.mu), filterState: map[string]string{}, over: make(chan struct{})}
-	s.started = s.host.now()
-	s.id = s.host.lastStream.Add(1)
+	s := &stream{proxy: w.proxy, worker: w, client: r, changed: sync.NewCond(&w.mu), filterState: map[string]string{}, over: make(chan struct{})}
+	s.started = s.proxy.Clock.Now()
+	s.id = s.proxy.lastStream.Add(1)
 	s.upstream, s.cancelUpstream = context.WithCancel(context.Background())
 	for _, h := range w.handles {
 		if f := h.newFilter(s); f != nil {
@@ -85,7 +84,7 @@ func (s *stream) wake() { s.changed.Broadcast() }
 
 // begin runs the request's headers through the filters.
 func (s *stream) begin() {
-	s.request = s.host.requestMap(s.client)
+	s.request = requestMap(s.client)
 	s.findRoute()
 	s.isGRPC = s.request.IsGRPC()
 	s.isHead = s.client.Method == http.MethodHead
@@ -127,42 +126,4 @@ func (s *stream) end() {
 	for _, f := range s.filters {
 		f.forget()
 	}
-}
-
-// continueStream lets a paused direction go on once the guest has returned. It ends
-// the life of the request's maps, whichever direction it is for.
-func continueStream(v *vm, a []uint64) abi.Status {
-	kind, f := uint32(a[0]), v.inEffect().filter
-	switch {
-	case kind > abi.LastStream:
-		return abi.BadArgument
-	case kind == abi.UpstreamStream:
-		return abi.Unimplemented
-	case kind == abi.DownstreamStream || f == nil:
-		return abi.OK
-	}
-	h := &f.dec
-	if kind == abi.ResponseStream {
-		h = &f.enc
-	}
-	v.afterCall = append(v.afterCall, h.resume)
-	f.dec.live, f.dec.shownTrailers = nil, nil
-	return abi.OK
-}
-
-// closeStream cuts the stream once the guest has returned. On an HTTP stream the
-// types of a connection answer OK and do nothing.
-func closeStream(v *vm, a []uint64) abi.Status {
-	kind, f := uint32(a[0]), v.inEffect().filter
-	if kind > abi.LastStream {
-		return abi.BadArgument
-	}
-	if f != nil && (kind == abi.RequestStream || kind == abi.ResponseStream) {
-		s := f.s
-		if s.details == "" {
-			s.details = "wasm_close_stream"
-		}
-		v.afterCall = append(v.afterCall, s.resetStream)
-	}
-	return abi.OK
 }

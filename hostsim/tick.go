@@ -3,7 +3,6 @@ package hostsim
 import (
 	"time"
 
-	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/clock"
 )
 
@@ -20,11 +19,6 @@ func (t *ticker) stop() {
 	}
 }
 
-func setTickPeriod(v *vm, a []uint64) abi.Status {
-	v.setTick(v.inEffect().root, time.Duration(uint32(a[0]))*time.Millisecond)
-	return abi.OK
-}
-
 func (v *vm) setTick(root *guestContext, period time.Duration) {
 	root.tick.stop()
 	root.tick.period = period
@@ -36,7 +30,7 @@ func (v *vm) setTick(root *guestContext, period time.Duration) {
 func (v *vm) armTick(root *guestContext) {
 	t := &root.tick
 	var timer clock.Timer
-	timer = v.host.cfg.Clock.AfterFunc(t.period, func() {
+	timer = v.rt.Clock.AfterFunc(t.period, func() {
 		v.worker.do(func() {
 			if t.timer != timer || t.period == 0 {
 				return // set anew while this one waited for the lock

@@ -22,10 +22,10 @@ func (v *vm) trace(line string) {
 	switch {
 	case v.worker.index < 0:
 		prefix = "trial "
-	case v.host.cfg.Workers > 1:
+	case v.rt.NameWorkers:
 		prefix = fmt.Sprintf("worker %d ", v.worker.index)
 	}
-	v.host.cfg.Trace(prefix + strings.Repeat("  ", v.depth) + line)
+	v.rt.Trace(prefix + strings.Repeat("  ", v.depth) + line)
 }
 
 // traceEnter says that a callback begins.
@@ -59,7 +59,7 @@ func exportName(fn api.Function) string {
 // traceCall says what a host call was asked, and what it answered. WASI's calls,
 // which a language's runtime makes when it likes, are left out.
 func (v *vm) traceCall(h hostCall, name, said string, args []uint64, result uint32) {
-	if v.host.cfg.Trace == nil || !strings.HasPrefix(name, "proxy_") {
+	if v.rt.Trace == nil || !strings.HasPrefix(name, "proxy_") {
 		return
 	}
 	line := name + "(" + said + ") = " + abi.Status(result).String()
@@ -71,7 +71,7 @@ func (v *vm) traceCall(h hostCall, name, said string, args []uint64, result uint
 
 // sayArguments renders what the guest passed, before the call can change it.
 func (v *vm) sayArguments(h hostCall, args []uint64) string {
-	if v.host.cfg.Trace == nil {
+	if v.rt.Trace == nil {
 		return ""
 	}
 	var said []string

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 
@@ -20,8 +21,8 @@ import (
 // vm is one instance of the module with its contexts. It runs on one thread at a
 // time: whoever calls in holds the worker's lock.
 type vm struct {
-	host    *Host
-	worker  *worker
+	rt      *guestRuntime
+	worker  *guestWorker
 	id      string // the vm_id
 	env     map[string]string
 	ctx     context.Context
@@ -52,66 +53,39 @@ type vm struct {
 	failed     error // the trap that ended this VM
 }
 
-// guestContext is one context of the guest: a plugin's root context, or a stream's.
-type guestContext struct {
-	id     uint32
-	root   *guestContext
-	plugin *plugin // of a root context
-	filter *filter // of a stream's
-
-	// Of a root context only:
-	callouts    *callout.State
-	configuring bool
-	tick        ticker
+// newVM makes a VM for the worker and initializes it. The worker's lock is held.
+func newVM(ctx context.Context, w *guestWorker, p *plugin) (*vm, error) {
+	v := &vm{rt: w.rt, worker: w, id: p.VMID, env: p.Env, contexts: map[uint32]*guestContext{},
+		metrics: metrics.NewTable(w.rt.Metrics)}
+	v.ctx = context.WithValue(context.WithoutCancel(ctx), vmKey{}, v)
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	module, err := w.rt.wazero.InstantiateModule(v.ctx, p.module, config)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errLoad, err)
+	}
+	v.module, v.mem = module, memory{module.Memory()}
+	if limit := w.rt.CallLimit; limit > 0 {
+		v.watchdog.watch(limit, func() { _ = module.CloseWithExitCode(v.ctx, exitOverdue) })
+	}
+	if v.exports, err = findExports(module); err != nil {
+		return nil, err
+	}
+	return v, v.initialize()
 }
 
-// exports are the callbacks of the guest; nil where it has none.
-type exports struct {
-	initialize, main, mainVoid, start                 api.Function
-	allocate                                          api.Function
-	contextCreate, vmStart, configure                 api.Function
-	tick, queueReady, calloutResponse                 api.Function
-	grpcInitial, grpcReceive, grpcTrailing, grpcClose api.Function
-	requestHeaders, requestBody, requestTrailers      api.Function
-	responseHeaders, responseBody, responseTrailers   api.Function
-	done, log, delete                                 api.Function
+// nextCall returns the number of the next callout.
+func (v *vm) nextCall() uint32 {
+	v.lastCall++
+	return v.lastCall
 }
 
-func findExports(m api.Module) (exports, error) {
-	f := m.ExportedFunction
-	e := exports{
-		initialize: f("_initialize"), main: f("main"), mainVoid: f("__main_void"), start: f("_start"),
-		allocate:      f("proxy_on_memory_allocate"),
-		contextCreate: f("proxy_on_context_create"), vmStart: f("proxy_on_vm_start"), configure: f("proxy_on_configure"),
-		tick: f("proxy_on_tick"), queueReady: f("proxy_on_queue_ready"), calloutResponse: f("proxy_on_http_call_response"),
-		grpcInitial: f("proxy_on_grpc_receive_initial_metadata"), grpcReceive: f("proxy_on_grpc_receive"),
-		grpcTrailing: f("proxy_on_grpc_receive_trailing_metadata"), grpcClose: f("proxy_on_grpc_close"),
-		requestHeaders: f("proxy_on_request_headers"), requestBody: f("proxy_on_request_body"),
-		requestTrailers: f("proxy_on_request_trailers"), responseHeaders: f("proxy_on_response_headers"),
-		responseBody: f("proxy_on_response_body"), responseTrailers: f("proxy_on_response_trailers"),
-		done: f("proxy_on_done"), log: f("proxy_on_log"), delete: f("proxy_on_delete"),
+// setEffective makes host calls work on another context until the callback returns.
+func (v *vm) setEffective(id uint32) abi.Status {
+	if v.contexts[id] == nil {
+		return abi.BadArgument
 	}
-	if malloc := f("malloc"); malloc != nil {
-		e.allocate = malloc
-	}
-	if e.allocate == nil {
-		return e, fmt.Errorf("%w: the module exports neither proxy_on_memory_allocate nor malloc", ErrLoad)
-	}
-	return e, nil
-}
-
-// newContext registers a context under the next free id.
-func (v *vm) newContext(root *guestContext, f *filter) *guestContext {
-	for v.lastID++; v.lastID == 0 || v.contexts[v.lastID] != nil; {
-		v.lastID++
-	}
-	c := &guestContext{id: v.lastID, root: root, filter: f}
-	if root == nil {
-		c.root = c
-		c.callouts = callout.NewState()
-	}
-	v.contexts[c.id] = c
-	return c
+	v.effective = id
+	return abi.OK
 }
 
 // inEffect is the context that host calls work on.
@@ -120,15 +94,6 @@ func (v *vm) inEffect() *guestContext {
 		return c
 	}
 	return v.current
-}
-
-// streamOver returns the channel that is closed when the stream of that context ends, or
-// nil for a root context.
-func (v *vm) streamOver() <-chan struct{} {
-	if f := v.inEffect().filter; f != nil {
-		return f.s.over
-	}
-	return nil
 }
 
 // call runs an exported function with its context as the current one. After a
@@ -140,7 +105,7 @@ func (v *vm) call(c *guestContext, fn api.Function, args ...uint64) uint64 {
 	if v.watchdog.watches() && v.watchdog.enter() {
 		defer v.watchdog.leave()
 	}
-	if v.host.faults.Load() != nil || v.host.cfg.Trace != nil {
+	if v.rt.Faults.Load() != nil || v.rt.Trace != nil {
 		return v.observedCall(fn, args)
 	}
 	return v.run(fn, args)
@@ -159,12 +124,12 @@ func (v *vm) run(fn api.Function, args []uint64) uint64 {
 // observedCall is run with what tests want besides: a trap in its place, and lines
 // about it.
 func (v *vm) observedCall(fn api.Function, args []uint64) (result uint64) {
-	traced := v.host.cfg.Trace != nil
+	traced := v.rt.Trace != nil
 	if traced {
 		v.traceEnter(fn, args)
 	}
 	v.depth++
-	if v.host.faults.Load().Next(exportName(fn)) != nil {
+	if v.rt.Faults.Load().Next(exportName(fn)) != nil {
 		v.fail(fault.ErrTrap)
 	} else {
 		result = v.run(fn, args)
@@ -205,10 +170,10 @@ func (v *vm) fail(err error) {
 	reason, _, _ := strings.Cut(err.Error(), "\nwasm stack trace")
 	var exit *sys.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == exitOverdue {
-		reason = fmt.Sprintf("a call into the guest took longer than %s (Config.CallLimit)", v.host.cfg.CallLimit)
+		reason = fmt.Sprintf("a call into the guest took longer than %s (Config.CallLimit)", v.rt.CallLimit)
 	}
-	v.failed = fmt.Errorf("%w: %s", ErrTrap, reason)
-	v.host.log.Add(abi.Critical, "the VM failed: "+reason)
+	v.failed = fmt.Errorf("%w: %s", errTrap, reason)
+	v.rt.Log.Add(abi.Critical, "the VM failed: "+reason)
 }
 
 // initialize runs what the module runs first, in a context of its own.
@@ -244,14 +209,14 @@ func (v *vm) startPlugin(p *plugin) (*guestContext, error) {
 		size int
 		err  error
 	}{
-		{"proxy_on_vm_start", v.exports.vmStart, len(p.VMConfiguration), ErrStart},
-		{"proxy_on_configure", v.exports.configure, len(p.Configuration), ErrConfigure},
+		{"proxy_on_vm_start", v.exports.vmStart, len(p.VMConfiguration), errStart},
+		{"proxy_on_configure", v.exports.configure, len(p.Configuration), errConfigure},
 	}
 	for _, step := range steps {
 		if step.fn == nil {
 			continue
 		}
-		root.configuring = errors.Is(step.err, ErrConfigure)
+		root.configuring = errors.Is(step.err, errConfigure)
 		answer, _ := v.enter(root, step.fn, uint64(root.id), uint64(step.size))
 		root.configuring = false
 		if v.failed != nil {
@@ -262,11 +227,6 @@ func (v *vm) startPlugin(p *plugin) (*guestContext, error) {
 		}
 	}
 	return root, v.failed
-}
-
-// queueReady tells a plugin that its queue has an entry.
-func (v *vm) queueReady(root *guestContext, token uint32) {
-	v.worker.do(func() { v.enter(root, v.exports.queueReady, uint64(root.id), uint64(token)) })
 }
 
 // roots are the root contexts, oldest first.

@@ -2,6 +2,7 @@ package hostsim
 
 import (
 	"crypto/rand"
+	"maps"
 	"sort"
 	"strings"
 
@@ -21,11 +22,11 @@ const (
 
 const maxRandom = 64 << 10 // bytes that one random_get gives
 
-// wasiCalls are the 18 functions that every proxy-wasm host of Envoy's has had
+// wasiFunctions are the 18 functions that every proxy-wasm host of Envoy's has had
 // since 2024, and what they answer, together with wasiLater. poll_oneoff answers as
 // the hosts since April 2026 do, that is "no events": the answer before it, ENOSYS,
 // kills a Go guest.
-var wasiCalls = map[string]hostCall{
+var wasiFunctions = map[string]hostCall{
 	"fd_write":            {shape: "nnnn", atStart: true, fn: fdWrite},
 	"fd_read":             {shape: "nnnn", fn: wasiAnswer(wasiNoSys)},
 	"fd_seek":             {shape: "nNnn", fn: wasiAnswer(wasiOK)},
@@ -59,10 +60,16 @@ var wasiLater = map[string]string{
 	"sock_shutdown": "nn",
 }
 
-func init() {
-	for name, shape := range wasiLater {
-		wasiCalls[name] = hostCall{shape: shape, atStart: true, fn: wasiAnswer(wasiNoSys)}
+// wasiCalls returns the functions of WASI; old leaves out those of wasiLater.
+func wasiCalls(old bool) map[string]hostCall {
+	calls := maps.Clone(wasiFunctions)
+	if old {
+		return calls
 	}
+	for name, shape := range wasiLater {
+		calls[name] = hostCall{shape: shape, atStart: true, fn: wasiAnswer(wasiNoSys)}
+	}
+	return calls
 }
 
 func wasiAnswer(errno uint32) func(*vm, []uint64) uint32 {
@@ -81,7 +88,7 @@ func fdWrite(v *vm, a []uint64) uint32 {
 		return wasiFault
 	}
 	if len(text) > 0 {
-		v.host.log.Write(level, string(text))
+		v.rt.Log.Write(level, string(text))
 	}
 	return wasiOK
 }
@@ -139,7 +146,7 @@ func clockTimeGet(v *vm, a []uint64) uint32 {
 	if clock := uint32(a[0]); clock > 1 {
 		return wasiNotSup
 	}
-	if !v.mem.put64(a[2], uint64(v.host.now().UnixNano())) {
+	if !v.mem.put64(a[2], uint64(v.rt.Clock.Now().UnixNano())) {
 		return wasiFault
 	}
 	return wasiOK
@@ -166,6 +173,6 @@ func pollOneoff(v *vm, a []uint64) uint32 {
 
 // procExit does not end anything in Envoy either: it is logged, and returns.
 func procExit(v *vm, a []uint64) uint32 {
-	v.host.log.Add(abi.Trace, "wasi proc_exit")
+	v.rt.Log.Add(abi.Trace, "wasi proc_exit")
 	return 0
 }

@@ -44,6 +44,9 @@ func (f Fields) Names() []string {
 	return names
 }
 
+// StatePrefix precedes the names of filter state that guests set as properties.
+const StatePrefix = "wasm."
+
 // State gives one value, and cannot be given as a whole.
 type State map[string]string
 

@@ -1,0 +1,105 @@
+package hostsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"cloakroom/hostsim/internal/clock"
+	"cloakroom/hostsim/internal/fault"
+	"cloakroom/hostsim/internal/logbook"
+	"cloakroom/hostsim/internal/metrics"
+)
+
+var (
+	errLoad      = errors.New("hostsim: the module cannot be loaded")
+	errStart     = errors.New("hostsim: the plugin did not start")
+	errConfigure = errors.New("hostsim: the plugin refused its configuration")
+	errTrap      = errors.New("hostsim: the guest trapped")
+	errClosed    = errors.New("hostsim: the host is closed")
+)
+
+// memoryLimitPages is the size of a guest's memory at most: 1 GiB, Envoy's
+// PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES.
+const memoryLimitPages = 16384
+
+// runtimeOptions configure a runtime.
+type runtimeOptions struct {
+	Clock   clock.Clock
+	Log     *logbook.Book
+	Metrics *metrics.Store
+	Faults  *atomic.Pointer[fault.Plan]
+	Modules map[string]map[string]hostCall // what guests may import, by module and name
+
+	CallLimit   time.Duration     // of one call into a guest; 0: none
+	Trace       func(line string) // nil: none
+	NameWorkers bool              // lines of the trace begin with the worker's number
+	CacheDir    string            // of compiled modules; "": in memory
+}
+
+// guestRuntime runs the VMs of one host.
+type guestRuntime struct {
+	runtimeOptions
+	wazero wazero.Runtime
+}
+
+// newRuntime returns a runtime without plugins.
+func newRuntime(ctx context.Context, o runtimeOptions) (*guestRuntime, error) {
+	cache, err := compilationCache(o.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	return &guestRuntime{o, wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+		WithCompilationCache(cache).WithMemoryLimitPages(memoryLimitPages).
+		WithCloseOnContextDone(o.CallLimit > 0))}, nil
+}
+
+// compile checks and compiles the plugins' modules and offers the host modules to them.
+func (r *guestRuntime) compile(ctx context.Context, plugins []*plugin) error {
+	for _, p := range plugins {
+		module, err := r.wazero.CompileModule(ctx, p.Wasm)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errLoad, err)
+		}
+		if err := errors.Join(checkABI(module), checkImports(module, r.Modules)); err != nil {
+			return err
+		}
+		p.module, p.vmKey = module, vmKeyOf(p)
+	}
+	return instantiateHost(ctx, r.wazero, r.Modules)
+}
+
+// close frees the memory of all VMs.
+func (r *guestRuntime) close(ctx context.Context) error { return r.wazero.Close(ctx) }
+
+var caches struct {
+	sync.Mutex
+	byDir map[string]wazero.CompilationCache
+}
+
+// compilationCache returns the cache for a directory, which all runtimes of this process
+// share. It is never closed.
+func compilationCache(dir string) (wazero.CompilationCache, error) {
+	caches.Lock()
+	defer caches.Unlock()
+	if c := caches.byDir[dir]; c != nil {
+		return c, nil
+	}
+	c := wazero.NewCompilationCache()
+	if dir != "" {
+		var err error
+		if c, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+			return nil, fmt.Errorf("hostsim: Config.CacheDir: %w", err)
+		}
+	}
+	if caches.byDir == nil {
+		caches.byDir = map[string]wazero.CompilationCache{}
+	}
+	caches.byDir[dir] = c
+	return c, nil
+}
