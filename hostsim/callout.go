@@ -61,7 +61,7 @@ func (h *callHost) dispatch(v *vm, c *upstream.Cluster, m *header.Map, body stri
 		if timer != nil {
 			timer.Stop()
 		}
-		v.worker.do(func() { finishCall(v, root, token, response) })
+		v.thread.do(func() { finishCall(v, root, token, response) })
 	})
 	return wrote(v.mem.put32(tokenAt, token))
 }

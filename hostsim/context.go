@@ -1,9 +1,10 @@
 package hostsim
 
 import (
-	"cloakroom/hostsim/internal/abi"
+	"time"
+
 	"cloakroom/hostsim/internal/callout"
-	"cloakroom/hostsim/internal/header"
+	"cloakroom/hostsim/internal/clock"
 )
 
 // guestContext is one context of the guest: a plugin's root context, or a stream's.
@@ -19,54 +20,15 @@ type guestContext struct {
 	tick        ticker
 }
 
-// streamFilter is what host calls reach of an HTTP stream: one plugin on it. All methods
-// need the worker's lock. kind is a map or buffer type of the ABI.
-type streamFilter interface {
-	// liveMap returns the header map that the guest may change now, or nil.
-	liveMap(kind uint32) *header.Map
-	// readableMap returns the header map that the guest may read now, or nil.
-	readableMap(kind uint32) *header.Map
-	// body returns the buffered bytes of a body, or nil if the guest may not use them now.
-	body(kind uint32) *[]byte
-	// logging reports whether proxy_on_log runs.
-	logging() bool
-	// property returns the value at a path of the stream's attributes.
-	property(path []string) (value any, found bool)
-	// setState stores a value of filter state for the rest of the stream.
-	setState(name, value string)
-	// clearRoute makes the stream choose its route again.
-	clearRoute()
-	// resume continues the request or the response once the guest has returned, and
-	// ends the use of the request's header maps.
-	resume(kind uint32)
-	// reset cuts the stream once the guest has returned.
-	reset()
-	// reply answers the stream once the guest has returned, unless the guest has
-	// answered it already.
-	reply(localReply)
-	// ended returns a channel that is closed at the end of the stream.
-	ended() <-chan struct{}
+// ticker calls proxy_on_tick of a root context; it is armed again after each call.
+type ticker struct {
+	period time.Duration
+	timer  clock.Timer
 }
 
-// localReply is a response that does not come from the upstream.
-type localReply struct {
-	status  int
-	body    string
-	headers []abi.Pair
-	grpc    int // 0 to 16; otherwise it follows from the HTTP status
-	details string
-}
-
-// newContext registers a context under the next free id.
-func (v *vm) newContext(root *guestContext, f streamFilter) *guestContext {
-	for v.lastID++; v.lastID == 0 || v.contexts[v.lastID] != nil; {
-		v.lastID++
+func (t *ticker) stop() {
+	t.period = 0
+	if t.timer != nil {
+		t.timer.Stop()
 	}
-	c := &guestContext{id: v.lastID, root: root, filter: f}
-	if root == nil {
-		c.root = c
-		c.callouts = callout.NewState()
-	}
-	v.contexts[c.id] = c
-	return c
 }

@@ -1,34 +1,19 @@
 package hostsim
 
 import (
-	"bytes"
-	"compress/zlib"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/rsa"
-	_ "crypto/sha1" // what signatures name
-	_ "crypto/sha256"
-	_ "crypto/sha512"
-	"crypto/x509"
-	"encoding/pem"
-	"io"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/foreign"
+	"cloakroom/hostsim/internal/protobuf"
 )
 
-// foreignFunctions are those of Envoy's that are here too, by name (Envoy,
-// source/extensions/common/wasm/foreign.cc). They do not heed the effective context.
-var foreignFunctions = map[string]func(v *vm, argument string) (result string, st abi.Status){
+// streamFunctions are the foreign functions that work on the stream of the callback, by
+// Envoy's name (source/extensions/common/wasm/foreign.cc). They ignore the effective
+// context.
+var streamFunctions = map[string]func(f streamFilter, argument string) abi.Status{
 	"clear_route_cache":      clearRouteCache,
-	"compress":               compress,
-	"uncompress":             uncompress,
 	"set_envoy_filter_state": setFilterState,
-	"sign":                   sign,
-	"verify_signature":       verifySignature,
 }
 
 func callForeignFunction(v *vm, a []uint64) abi.Status {
@@ -37,178 +22,46 @@ func callForeignFunction(v *vm, a []uint64) abi.Status {
 	if !foundName || !foundArgument {
 		return abi.InvalidMemoryAccess
 	}
-	function := foreignFunctions[name]
+	if function := streamFunctions[name]; function != nil {
+		if st := function(v.current.filter, argument); st != abi.OK {
+			return st
+		}
+		return v.give("", a[4], a[5])
+	}
+	function := foreign.Functions[name]
 	if function == nil {
 		return abi.NotFound
 	}
-	result, st := function(v, argument)
+	result, st := function(argument)
 	if st != abi.OK {
 		return st
 	}
 	return v.give(result, a[4], a[5])
 }
 
-func clearRouteCache(v *vm, _ string) (string, abi.Status) {
-	if f := v.current.filter; f != nil {
+func clearRouteCache(f streamFilter, _ string) abi.Status {
+	if f != nil {
 		f.clearRoute()
 	}
-	return "", abi.OK
+	return abi.OK
 }
 
-func compress(_ *vm, argument string) (string, abi.Status) {
-	var out bytes.Buffer
-	w := zlib.NewWriter(&out)
-	_, _ = io.WriteString(w, argument) // into memory: never fails
-	_ = w.Close()
-	return out.String(), abi.OK
-}
-
-// maxUncompressed bounds what a few bytes can become.
-const maxUncompressed = 64 << 20
-
-func uncompress(_ *vm, argument string) (string, abi.Status) {
-	r, err := zlib.NewReader(bytes.NewReader([]byte(argument)))
-	if err != nil {
-		return "", abi.SerializationFailure
-	}
-	out, err := io.ReadAll(io.LimitReader(r, maxUncompressed+1))
-	if err != nil || len(out) > maxUncompressed {
-		return "", abi.SerializationFailure
-	}
-	return string(out), abi.OK
-}
-
-// factories are the names of filter state that Envoy makes from text; others it
-// knows nothing of.
-var factories = []string{
+// settable are the names of filter state that Envoy makes from text; it does not find
+// others.
+var settable = []string{
 	"envoy.tcp_proxy.cluster", "envoy.network.upstream_server_name", "envoy.network.upstream_subject_alt_names",
 	"envoy.network.application_protocols", "envoy.string",
 }
 
 // setFilterState takes SetEnvoyFilterStateArguments {path = 1, value = 2, span = 3}.
-func setFilterState(v *vm, argument string) (string, abi.Status) {
-	fields, valid := messageFields(argument)
-	f := v.current.filter
+func setFilterState(f streamFilter, argument string) abi.Status {
+	fields, valid := protobuf.LengthDelimited(argument)
 	switch {
 	case !valid:
-		return "", abi.BadArgument
-	case f == nil || !slices.Contains(factories, string(fields[1])):
-		return "", abi.NotFound
+		return abi.BadArgument
+	case f == nil || !slices.Contains(settable, string(fields[1])):
+		return abi.NotFound
 	}
 	f.setState(string(fields[1]), string(fields[2]))
-	return "", abi.OK
-}
-
-// messageFields gives the last value of each length-delimited field of a message.
-func messageFields(text string) (map[protowire.Number][]byte, bool) {
-	fields := map[protowire.Number][]byte{}
-	for b := []byte(text); len(b) > 0; {
-		number, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return nil, false
-		}
-		b = b[n:]
-		if kind == protowire.BytesType {
-			value, n := protowire.ConsumeBytes(b)
-			if n < 0 {
-				return nil, false
-			}
-			fields[number], b = value, b[n:]
-			continue
-		}
-		if n = protowire.ConsumeFieldValue(number, kind, b); n < 0 {
-			return nil, false
-		}
-		b = b[n:]
-	}
-	return fields, true
-}
-
-var hashes = map[string]crypto.Hash{
-	"sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
-}
-
-// keyOf gives a key's DER, which stands in one of two forms.
-func keyOf(der, text []byte) ([]byte, bool) {
-	switch {
-	case len(der) > 0 && len(text) == 0:
-		return der, true
-	case len(text) > 0 && len(der) == 0:
-		if block, _ := pem.Decode(text); block != nil {
-			return block.Bytes, true
-		}
-	}
-	return nil, false
-}
-
-// digest hashes text; the error is Envoy's.
-func digest(name, text []byte) (crypto.Hash, []byte, string) {
-	hash, known := hashes[string(name)]
-	if !known {
-		return 0, nil, string(name) + " is not supported."
-	}
-	h := hash.New()
-	h.Write(text)
-	return hash, h.Sum(nil), ""
-}
-
-// sign takes SignArguments {hash_function = 1, private_key = 2, text = 3,
-// private_key_pem = 4} and gives SignResult {result = 1, signature = 2, error = 3}.
-func sign(_ *vm, argument string) (string, abi.Status) {
-	fields, valid := messageFields(argument)
-	der, given := keyOf(fields[2], fields[4])
-	if !valid || !given {
-		return "", abi.BadArgument
-	}
-	key, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return "", abi.BadArgument
-	}
-	hash, sum, problem := digest(fields[1], fields[3])
-	var signature []byte
-	if signer, can := key.(crypto.Signer); problem == "" && can {
-		if signature, err = signer.Sign(rand.Reader, sum, hash); err != nil {
-			problem = "Failed to create signature"
-		}
-	}
-	var out []byte
-	if problem == "" {
-		out = protowire.AppendVarint(protowire.AppendTag(out, 1, protowire.VarintType), 1)
-		out = protowire.AppendBytes(protowire.AppendTag(out, 2, protowire.BytesType), signature)
-		return string(out), abi.OK
-	}
-	return string(protowire.AppendString(protowire.AppendTag(out, 3, protowire.BytesType), problem)), abi.OK
-}
-
-// verifySignature takes VerifySignatureArguments {hash_function = 1, public_key = 2,
-// signature = 3, text = 4, public_key_pem = 5} and gives VerifySignatureResult
-// {result = 1, error = 2}.
-func verifySignature(_ *vm, argument string) (string, abi.Status) {
-	fields, valid := messageFields(argument)
-	der, given := keyOf(fields[2], fields[5])
-	if !valid || !given {
-		return "", abi.BadArgument
-	}
-	key, err := x509.ParsePKIXPublicKey(der)
-	if err != nil {
-		return "", abi.BadArgument
-	}
-	hash, sum, problem := digest(fields[1], fields[4])
-	if problem == "" && !verifies(key, hash, sum, fields[3]) {
-		problem = "Failed to verify digest. Error code: 0"
-	}
-	if problem == "" {
-		return string(protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1)), abi.OK
-	}
-	return string(protowire.AppendString(protowire.AppendTag(nil, 2, protowire.BytesType), problem)), abi.OK
-}
-
-func verifies(key any, hash crypto.Hash, sum, signature []byte) bool {
-	switch key := key.(type) {
-	case *rsa.PublicKey:
-		return rsa.VerifyPKCS1v15(key, hash, sum, signature) == nil
-	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(key, sum, signature)
-	}
-	return false
+	return abi.OK
 }

@@ -11,14 +11,15 @@ import (
 	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/header"
+	"cloakroom/hostsim/internal/protobuf"
 	"cloakroom/hostsim/internal/upstream"
 )
 
 // grpcService finds the cluster: by name, or in envoy.config.core.v3.GrpcService, whose
 // field 1 is EnvoyGrpc with the name in field 1.
 func (h *callHost) grpcService(text string) *upstream.Cluster {
-	if fields, valid := messageFields(text); valid {
-		if envoy, valid := messageFields(string(fields[1])); valid && len(envoy[1]) > 0 {
+	if fields, valid := protobuf.LengthDelimited(text); valid {
+		if envoy, valid := protobuf.LengthDelimited(string(fields[1])); valid && len(envoy[1]) > 0 {
 			text = string(envoy[1])
 		}
 	}
@@ -72,7 +73,7 @@ func (h *callHost) startGRPC(v *vm, a []uint64, stream bool) abi.Status {
 		if timer != nil {
 			timer.Stop()
 		}
-		v.worker.do(func() { endGRPC(v, root, g, end) })
+		v.thread.do(func() { endGRPC(v, root, g, end) })
 	})
 	return wrote(v.mem.put32(tokenAt, g.Token))
 }
@@ -85,7 +86,7 @@ type grpcEvents struct {
 }
 
 func (e *grpcEvents) InitialMetadata(m *header.Map) {
-	e.v.worker.do(func() {
+	e.v.thread.do(func() {
 		e.g.Initial = m
 		e.enter(e.v.exports.grpcInitial, len(m.Pairs))
 		e.g.Initial = nil
@@ -93,7 +94,7 @@ func (e *grpcEvents) InitialMetadata(m *header.Map) {
 }
 
 func (e *grpcEvents) Message(text string) {
-	e.v.worker.do(func() {
+	e.v.thread.do(func() {
 		e.g.Message = text
 		e.enter(e.v.exports.grpcReceive, len(text))
 		e.g.Message = ""
@@ -101,7 +102,7 @@ func (e *grpcEvents) Message(text string) {
 }
 
 func (e *grpcEvents) TrailingMetadata(m *header.Map) {
-	e.v.worker.do(func() {
+	e.v.thread.do(func() {
 		e.g.Trailing = m
 		e.enter(e.v.exports.grpcTrailing, len(m.Pairs))
 		e.g.Trailing = nil

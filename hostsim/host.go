@@ -80,7 +80,7 @@ func (h *Host) start(ctx context.Context) error {
 		return err
 	}
 	plugins := h.cfg.plugins()
-	if err := h.runtime.compile(ctx, plugins); err != nil {
+	if err := h.runtime.compile(ctx, plugins, h.hostModules()); err != nil {
 		return err
 	}
 	if err := h.runtime.try(ctx, plugins); err != nil {
@@ -101,15 +101,20 @@ func (h *Host) start(ctx context.Context) error {
 }
 
 func (h *Host) runtimeOptions() runtimeOptions {
+	return runtimeOptions{
+		Clock: h.cfg.Clock, Log: h.log, Metrics: h.metrics, Faults: &h.faults,
+		CallLimit: h.cfg.CallLimit, Trace: h.cfg.Trace, NameWorkers: h.cfg.Workers > 1, CacheDir: h.cfg.CacheDir,
+	}
+}
+
+// hostModules returns what guests may import, by module and name.
+func (h *Host) hostModules() map[string]map[string]hostCall {
 	calls := &callHost{
 		Clock: h.cfg.Clock, Log: h.log, LogLevel: abi.Level(h.cfg.LogLevel), Faults: &h.faults,
 		Data: shared.NewData(), Queues: shared.NewQueues(), Clusters: h.clusters,
 		CalloutLimit: h.cfg.CalloutLimit, Running: &h.running,
 	}
-	return runtimeOptions{
-		Clock: h.cfg.Clock, Log: h.log, Metrics: h.metrics, Faults: &h.faults, Modules: calls.modules(h.cfg.OldWASI),
-		CallLimit: h.cfg.CallLimit, Trace: h.cfg.Trace, NameWorkers: h.cfg.Workers > 1, CacheDir: h.cfg.CacheDir,
-	}
+	return calls.modules(h.cfg.OldWASI)
 }
 
 // ServeHTTP proxies one request through the filters. A stream that is reset ends with

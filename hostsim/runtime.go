@@ -34,7 +34,6 @@ type runtimeOptions struct {
 	Log     *logbook.Book
 	Metrics *metrics.Store
 	Faults  *atomic.Pointer[fault.Plan]
-	Modules map[string]map[string]hostCall // what guests may import, by module and name
 
 	CallLimit   time.Duration     // of one call into a guest; 0: none
 	Trace       func(line string) // nil: none
@@ -57,21 +56,6 @@ func newRuntime(ctx context.Context, o runtimeOptions) (*guestRuntime, error) {
 	return &guestRuntime{o, wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
 		WithCompilationCache(cache).WithMemoryLimitPages(memoryLimitPages).
 		WithCloseOnContextDone(o.CallLimit > 0))}, nil
-}
-
-// compile checks and compiles the plugins' modules and offers the host modules to them.
-func (r *guestRuntime) compile(ctx context.Context, plugins []*plugin) error {
-	for _, p := range plugins {
-		module, err := r.wazero.CompileModule(ctx, p.Wasm)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errLoad, err)
-		}
-		if err := errors.Join(checkABI(module), checkImports(module, r.Modules)); err != nil {
-			return err
-		}
-		p.module, p.vmKey = module, vmKeyOf(p)
-	}
-	return instantiateHost(ctx, r.wazero, r.Modules)
 }
 
 // close frees the memory of all VMs.

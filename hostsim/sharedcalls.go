@@ -34,7 +34,7 @@ func (h *callHost) registerSharedQueue(v *vm, a []uint64) abi.Status {
 	root := v.inEffect().root
 	token := h.Queues.Register(v.id, name, func(token uint32) {
 		h.Running.Go(func() {
-			v.worker.do(func() { v.enter(root, v.exports.queueReady, uint64(root.id), uint64(token)) })
+			v.thread.do(func() { v.enter(root, v.exports.queueReady, uint64(root.id), uint64(token)) })
 		})
 	})
 	return wrote(v.mem.put32(a[2], token))

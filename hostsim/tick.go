@@ -6,19 +6,7 @@ import (
 	"cloakroom/hostsim/internal/clock"
 )
 
-// ticker calls proxy_on_tick of a root context; it is armed again after each call.
-type ticker struct {
-	period time.Duration
-	timer  clock.Timer
-}
-
-func (t *ticker) stop() {
-	t.period = 0
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-}
-
+// setTick calls proxy_on_tick of root every period; 0 ends it.
 func (v *vm) setTick(root *guestContext, period time.Duration) {
 	root.tick.stop()
 	root.tick.period = period
@@ -27,11 +15,12 @@ func (v *vm) setTick(root *guestContext, period time.Duration) {
 	}
 }
 
+// armTick schedules the next call of proxy_on_tick.
 func (v *vm) armTick(root *guestContext) {
 	t := &root.tick
 	var timer clock.Timer
 	timer = v.rt.Clock.AfterFunc(t.period, func() {
-		v.worker.do(func() {
+		v.thread.do(func() {
 			if t.timer != timer || t.period == 0 {
 				return // set anew while this one waited for the lock
 			}

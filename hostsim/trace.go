@@ -14,39 +14,56 @@ import (
 // maxTraced is how many bytes of a string a trace shows.
 const maxTraced = 256
 
-// trace gives a line to Config.Trace, indented by how deep in calls it stands. It
-// begins with "trial" in a base VM or a canary, and with the worker where there are
-// several.
-func (v *vm) trace(line string) {
-	prefix := ""
-	switch {
-	case v.worker.index < 0:
-		prefix = "trial "
-	case v.rt.NameWorkers:
-		prefix = fmt.Sprintf("worker %d ", v.worker.index)
-	}
-	v.rt.Trace(prefix + strings.Repeat("  ", v.depth) + line)
+// tracer writes a line for each call into a guest and out of it, indented by the depth of
+// the calls. Without a sink it does nothing.
+type tracer struct {
+	sink   func(line string)
+	prefix string
+	depth  int
 }
 
-// traceEnter says that a callback begins.
-func (v *vm) traceEnter(fn api.Function, args []uint64) {
+// newTracer returns the tracer of a VM. Its lines begin with "trial" in a base VM or a
+// canary, and with the number of the worker where there are several.
+func newTracer(rt *guestRuntime, worker int) tracer {
+	t := tracer{sink: rt.Trace}
+	switch {
+	case worker < 0:
+		t.prefix = "trial "
+	case rt.NameWorkers:
+		t.prefix = fmt.Sprintf("worker %d ", worker)
+	}
+	return t
+}
+
+func (t *tracer) line(text string) {
+	t.sink(t.prefix + strings.Repeat("  ", t.depth) + text)
+}
+
+// enter writes that a callback begins.
+func (t *tracer) enter(fn api.Function, args []uint64) {
+	if t.sink == nil {
+		return
+	}
 	list := make([]string, len(args))
 	for i, a := range args {
 		list[i] = strconv.FormatUint(a, 10)
 	}
-	v.trace(exportName(fn) + "(" + strings.Join(list, ", ") + ")")
+	t.line(exportName(fn) + "(" + strings.Join(list, ", ") + ")")
+	t.depth++
 }
 
-// traceLeave says what a callback answered, if it can answer.
-func (v *vm) traceLeave(fn api.Function, result uint64) {
-	v.depth++
-	defer func() { v.depth-- }()
-	switch {
-	case v.failed != nil:
-		v.trace("trap")
-	case len(fn.Definition().ResultTypes()) > 0:
-		v.trace("= " + strconv.FormatUint(uint64(uint32(result)), 10))
+// leave writes what a callback returned, or that it trapped.
+func (t *tracer) leave(fn api.Function, result uint64, trapped bool) {
+	if t.sink == nil {
+		return
 	}
+	switch {
+	case trapped:
+		t.line("trap")
+	case len(fn.Definition().ResultTypes()) > 0:
+		t.line("= " + strconv.FormatUint(uint64(uint32(result)), 10))
+	}
+	t.depth--
 }
 
 func exportName(fn api.Function) string {
@@ -56,72 +73,74 @@ func exportName(fn api.Function) string {
 	return fn.Definition().DebugName()
 }
 
-// traceCall says what a host call was asked, and what it answered. WASI's calls,
-// which a language's runtime makes when it likes, are left out.
-func (v *vm) traceCall(h hostCall, name, said string, args []uint64, result uint32) {
-	if v.rt.Trace == nil || !strings.HasPrefix(name, "proxy_") {
+// hostCall writes a host call with its arguments, its status and its results. It leaves
+// out WASI, which a language's runtime calls when it likes.
+func (t *tracer) hostCall(m memory, s shape, name, arguments string, args []uint64, status abi.Status) {
+	if t.sink == nil || !strings.HasPrefix(name, "proxy_") {
 		return
 	}
-	line := name + "(" + said + ") = " + abi.Status(result).String()
-	if abi.Status(result) == abi.OK {
-		line += v.sayResults(h, args)
+	line := name + "(" + arguments + ") = " + status.String()
+	if status == abi.OK {
+		line += results(m, s, args)
 	}
-	v.trace(line)
+	t.line(line)
 }
 
-// sayArguments renders what the guest passed, before the call can change it.
-func (v *vm) sayArguments(h hostCall, args []uint64) string {
-	if v.rt.Trace == nil {
+// arguments renders what the guest passed. It must be called before the host call, which
+// may change the memory.
+func (t *tracer) arguments(m memory, s shape, args []uint64) string {
+	if t.sink == nil {
 		return ""
 	}
-	var said []string
-	for _, letter := range h.shape {
+	var list []string
+	for _, letter := range s {
 		a := args[0]
 		switch letter {
 		case 'n':
-			said = append(said, strconv.FormatInt(int64(int32(a)), 10))
+			list = append(list, strconv.FormatInt(int64(int32(a)), 10))
 		case 'N':
-			said = append(said, strconv.FormatInt(int64(a), 10))
+			list = append(list, strconv.FormatInt(int64(a), 10))
 		case 'l':
-			said = append(said, abi.Level(uint32(a)).String())
+			list = append(list, abi.Level(uint32(a)).String())
 		case 'm':
-			said = append(said, abi.NameOf(abi.MapNames[:], a))
+			list = append(list, abi.NameOf(abi.MapNames[:], a))
 		case 'b':
-			said = append(said, abi.NameOf(abi.BufferNames[:], a))
+			list = append(list, abi.NameOf(abi.BufferNames[:], a))
 		case 't':
-			said = append(said, abi.NameOf(abi.StreamNames[:], a))
+			list = append(list, abi.NameOf(abi.StreamNames[:], a))
 		case 's', 'p', 'h':
-			said = append(said, v.sayBytes(letter, a, args[1]))
+			list = append(list, bytesAt(m, letter, a, args[1]))
 		}
 		args = args[len(shapes[letter]):]
 	}
-	return strings.Join(said, ", ")
+	return strings.Join(list, ", ")
 }
 
-// sayResults renders what the host wrote into the places given.
-func (v *vm) sayResults(h hostCall, args []uint64) string {
-	var said strings.Builder
-	for _, letter := range h.shape {
+// results renders what the host wrote at the addresses that the guest passed.
+func results(m memory, s shape, args []uint64) string {
+	var out strings.Builder
+	for _, letter := range s {
 		at := uint32(args[0])
 		switch letter {
 		case 'S', 'P':
-			address, _ := v.mem.ReadUint32Le(at)
-			size, _ := v.mem.ReadUint32Le(uint32(args[1]))
-			said.WriteString(", " + v.sayBytes(letter, uint64(address), uint64(size)))
+			address, _ := m.ReadUint32Le(at)
+			size, _ := m.ReadUint32Le(uint32(args[1]))
+			out.WriteString(", " + bytesAt(m, letter, uint64(address), uint64(size)))
 		case '4':
-			n, _ := v.mem.ReadUint32Le(at)
-			fmt.Fprintf(&said, ", %d", n)
+			n, _ := m.ReadUint32Le(at)
+			fmt.Fprintf(&out, ", %d", n)
 		case '8':
-			n, _ := v.mem.ReadUint64Le(at)
-			fmt.Fprintf(&said, ", %d", n)
+			n, _ := m.ReadUint64Le(at)
+			fmt.Fprintf(&out, ", %d", n)
 		}
 		args = args[len(shapes[letter]):]
 	}
-	return said.String()
+	return out.String()
 }
 
-func (v *vm) sayBytes(letter rune, address, size uint64) string {
-	text, found := v.mem.text(address, size)
+// bytesAt renders a string, pairs or a path in the guest's memory.
+func bytesAt(m memory, letter rune, address, size uint64) string {
+	text, found := m.text(address, size)
 	switch {
 	case !found:
 		return fmt.Sprintf("<%d bytes outside the memory>", uint32(size))
@@ -140,6 +159,7 @@ func (v *vm) sayBytes(letter rune, address, size uint64) string {
 	return "{" + strings.Join(list, ", ") + "}"
 }
 
+// quote returns text in quotes, cut off after maxTraced bytes.
 func quote(text string) string {
 	if len(text) > maxTraced {
 		return fmt.Sprintf("%q… (%d bytes)", text[:maxTraced], len(text))

@@ -1,14 +1,11 @@
 package hostsim
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 
@@ -22,7 +19,7 @@ import (
 // time: whoever calls in holds the worker's lock.
 type vm struct {
 	rt      *guestRuntime
-	worker  *guestWorker
+	thread  *thread
 	id      string // the vm_id
 	env     map[string]string
 	ctx     context.Context
@@ -47,30 +44,24 @@ type vm struct {
 
 	watchdog watchdog
 
-	depth int // of calls into the guest, for a trace
+	trace tracer
 
 	restricted bool  // only the calls allowed at start may be made
 	failed     error // the trap that ended this VM
 }
 
-// newVM makes a VM for the worker and initializes it. The worker's lock is held.
-func newVM(ctx context.Context, w *guestWorker, p *plugin) (*vm, error) {
-	v := &vm{rt: w.rt, worker: w, id: p.VMID, env: p.Env, contexts: map[uint32]*guestContext{},
-		metrics: metrics.NewTable(w.rt.Metrics)}
-	v.ctx = context.WithValue(context.WithoutCancel(ctx), vmKey{}, v)
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	module, err := w.rt.wazero.InstantiateModule(v.ctx, p.module, config)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errLoad, err)
+// newContext registers a context under the next free id.
+func (v *vm) newContext(root *guestContext, f streamFilter) *guestContext {
+	for v.lastID++; v.lastID == 0 || v.contexts[v.lastID] != nil; {
+		v.lastID++
 	}
-	v.module, v.mem = module, memory{module.Memory()}
-	if limit := w.rt.CallLimit; limit > 0 {
-		v.watchdog.watch(limit, func() { _ = module.CloseWithExitCode(v.ctx, exitOverdue) })
+	c := &guestContext{id: v.lastID, root: root, filter: f}
+	if root == nil {
+		c.root = c
+		c.callouts = callout.NewState()
 	}
-	if v.exports, err = findExports(module); err != nil {
-		return nil, err
-	}
-	return v, v.initialize()
+	v.contexts[c.id] = c
+	return c
 }
 
 // nextCall returns the number of the next callout.
@@ -124,20 +115,13 @@ func (v *vm) run(fn api.Function, args []uint64) uint64 {
 // observedCall is run with what tests want besides: a trap in its place, and lines
 // about it.
 func (v *vm) observedCall(fn api.Function, args []uint64) (result uint64) {
-	traced := v.rt.Trace != nil
-	if traced {
-		v.traceEnter(fn, args)
-	}
-	v.depth++
+	v.trace.enter(fn, args)
 	if v.rt.Faults.Load().Next(exportName(fn)) != nil {
 		v.fail(fault.ErrTrap)
 	} else {
 		result = v.run(fn, args)
 	}
-	v.depth--
-	if traced {
-		v.traceLeave(fn, result)
-	}
+	v.trace.leave(fn, result, v.failed != nil)
 	return result
 }
 
@@ -174,99 +158,4 @@ func (v *vm) fail(err error) {
 	}
 	v.failed = fmt.Errorf("%w: %s", errTrap, reason)
 	v.rt.Log.Add(abi.Critical, "the VM failed: "+reason)
-}
-
-// initialize runs what the module runs first, in a context of its own.
-func (v *vm) initialize() error {
-	before := &guestContext{callouts: callout.NewState()}
-	before.root = before
-	e := v.exports
-	v.restricted = true
-	switch {
-	case e.initialize != nil:
-		v.call(before, e.initialize)
-		if v.failed == nil && e.main != nil {
-			v.call(before, e.main, 0, 0)
-		} else if v.failed == nil && e.mainVoid != nil {
-			v.call(before, e.mainVoid)
-		}
-	case e.start != nil:
-		v.call(before, e.start)
-	}
-	v.restricted = false
-	return v.failed
-}
-
-// startPlugin makes the plugin's root context and runs proxy_on_vm_start and
-// proxy_on_configure in it.
-func (v *vm) startPlugin(p *plugin) (*guestContext, error) {
-	root := v.newContext(nil, nil)
-	root.plugin = p
-	v.enter(root, v.exports.contextCreate, uint64(root.id), 0)
-	steps := []struct {
-		name string
-		fn   api.Function
-		size int
-		err  error
-	}{
-		{"proxy_on_vm_start", v.exports.vmStart, len(p.VMConfiguration), errStart},
-		{"proxy_on_configure", v.exports.configure, len(p.Configuration), errConfigure},
-	}
-	for _, step := range steps {
-		if step.fn == nil {
-			continue
-		}
-		root.configuring = errors.Is(step.err, errConfigure)
-		answer, _ := v.enter(root, step.fn, uint64(root.id), uint64(step.size))
-		root.configuring = false
-		if v.failed != nil {
-			return nil, v.failed
-		}
-		if answer == 0 {
-			return nil, fmt.Errorf("%w: %s answered false", step.err, step.name)
-		}
-	}
-	return root, v.failed
-}
-
-// roots are the root contexts, oldest first.
-func (v *vm) roots() []*guestContext {
-	var roots []*guestContext
-	for _, c := range v.contexts {
-		if c.plugin != nil {
-			roots = append(roots, c)
-		}
-	}
-	slices.SortFunc(roots, func(a, b *guestContext) int { return cmp.Compare(a.id, b.id) })
-	return roots
-}
-
-// stop ends the root contexts and everything that belongs to them.
-func (v *vm) stop() {
-	v.silence()
-	for _, root := range v.roots() {
-		v.enter(root, v.exports.done, uint64(root.id))
-		v.enter(root, v.exports.delete, uint64(root.id))
-	}
-	if v.failed == nil {
-		v.failed = errClosed
-	}
-}
-
-// silence ends the root contexts' ticks and callouts, without a word to the guest.
-func (v *vm) silence() {
-	v.watchdog.end()
-	for _, root := range v.roots() {
-		root.tick.stop()
-		root.callouts.CancelAll()
-	}
-}
-
-// discard drops the VM and its memory: the guest hears nothing of it.
-func (v *vm) discard(ctx context.Context) {
-	v.silence()
-	if v.failed == nil {
-		v.failed = errClosed
-	}
-	_ = v.module.Close(ctx) // nothing but memory is given back
 }

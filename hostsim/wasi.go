@@ -50,7 +50,7 @@ var wasiFunctions = map[string]hostCall{
 // wasiLater are the functions that Envoy's host offers besides since April 2026;
 // all answer that they are not implemented. By their shapes, from
 // wasi_snapshot_preview1.witx.
-var wasiLater = map[string]string{
+var wasiLater = map[string]shape{
 	"clock_res_get": "nn", "fd_advise": "nNNn", "fd_allocate": "nNN", "fd_datasync": "n", "fd_fdstat_set_rights": "nNN",
 	"fd_filestat_get": "nn", "fd_filestat_set_size": "nN", "fd_filestat_set_times": "nNNn", "fd_pread": "nnnNn",
 	"fd_pwrite": "nnnNn", "fd_readdir": "nnnNn", "fd_renumber": "nn", "fd_sync": "n", "fd_tell": "nn",
@@ -66,8 +66,8 @@ func wasiCalls(old bool) map[string]hostCall {
 	if old {
 		return calls
 	}
-	for name, shape := range wasiLater {
-		calls[name] = hostCall{shape: shape, atStart: true, fn: wasiAnswer(wasiNoSys)}
+	for name, s := range wasiLater {
+		calls[name] = hostCall{shape: s, atStart: true, fn: wasiAnswer(wasiNoSys)}
 	}
 	return calls
 }

@@ -3,28 +3,19 @@ package hostsim
 import (
 	"context"
 	"errors"
-	"sync"
 )
 
-// guestWorker is one thread of Envoy's: its lock is held whenever one of its VMs runs.
+// guestWorker is a thread with its VMs.
 type guestWorker struct {
+	thread
 	rt      *guestRuntime
-	index   int // -1: on trial
-	mu      sync.Mutex
 	vms     map[string]*vm // by plugin.vmKey
 	handles []*handle      // in the order of Config.Plugins
 }
 
 // newWorker returns a worker without VMs.
 func (r *guestRuntime) newWorker(index int) *guestWorker {
-	return &guestWorker{rt: r, index: index, vms: map[string]*vm{}}
-}
-
-// do runs f with the worker's lock.
-func (w *guestWorker) do(f func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f()
+	return &guestWorker{thread: thread{index: index}, rt: r, vms: map[string]*vm{}}
 }
 
 // load starts and configures the plugins.
@@ -59,7 +50,7 @@ func (r *guestRuntime) tryOne(ctx context.Context, p *plugin, withBase bool) err
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if withBase {
-		base, err := newVM(ctx, w, p)
+		base, err := newVM(ctx, r, &w.thread, p)
 		if err != nil {
 			return err
 		}
