@@ -1,42 +1,45 @@
 package hostsim
 
-import "cloakroom/hostsim/internal/abi"
+import (
+	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/guest"
+)
 
 // buffer gives the bytes behind a buffer type, and the place to change them: nil
 // where they cannot be changed. found is false where there is no such buffer.
-func bufferOf(v *vm, kind uint32) (b []byte, change *[]byte, found bool) {
-	c := v.inEffect()
+func bufferOf(v *guest.VM, kind uint32) (b []byte, change *[]byte, found bool) {
+	c := v.Effective()
 	switch kind {
 	case abi.RequestBody, abi.ResponseBody:
-		if c.filter == nil {
+		if c.Filter == nil {
 			return nil, nil, true
 		}
-		body := c.filter.body(kind)
+		body := c.Filter.Body(kind)
 		if body == nil {
 			return nil, nil, true
 		}
 		return *body, body, true
 	case abi.CalloutBody:
-		if c.root.callouts.Response == nil {
+		if c.Root.Callouts.Response == nil {
 			return nil, nil, false
 		}
-		return c.root.callouts.Response.Body, nil, true
+		return c.Root.Callouts.Response.Body, nil, true
 	case abi.VMConfiguration:
-		return c.root.plugin.VMConfiguration, nil, true
+		return c.Root.Plugin.VMConfiguration, nil, true
 	case abi.PluginConfiguration:
-		return c.root.plugin.Configuration, nil, c.root.configuring
+		return c.Root.Plugin.Configuration, nil, c.Root.Configuring
 	case abi.GRPCMessage:
-		if c.root.callouts.Event == nil {
+		if c.Root.Callouts.Event == nil {
 			return nil, nil, true
 		}
-		return []byte(c.root.callouts.Event.Message), nil, true
+		return []byte(c.Root.Callouts.Event.Message), nil, true
 	case abi.CallData, abi.DownstreamData, abi.UpstreamData:
 		return nil, nil, true
 	}
 	return nil, nil, false
 }
 
-func getBufferBytes(v *vm, a []uint64) abi.Status {
+func getBufferBytes(v *guest.VM, a []uint64) abi.Status {
 	kind, start, length := uint32(a[0]), uint32(a[1]), uint32(a[2])
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
@@ -47,10 +50,10 @@ func getBufferBytes(v *vm, a []uint64) abi.Status {
 	}
 	from := min(uint64(start), uint64(len(b)))
 	to := min(from+uint64(length), uint64(len(b)))
-	return v.give(string(b[from:to]), a[3], a[4])
+	return v.Return(string(b[from:to]), a[3], a[4])
 }
 
-func getBufferStatus(v *vm, a []uint64) abi.Status {
+func getBufferStatus(v *guest.VM, a []uint64) abi.Status {
 	kind := uint32(a[0])
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
@@ -59,13 +62,13 @@ func getBufferStatus(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.NotFound
 	}
-	return wrote(v.mem.put32(a[1], uint32(len(b))) && v.mem.put32(a[2], 0))
+	return wrote(v.Memory.PutUint32(a[1], uint32(len(b))) && v.Memory.PutUint32(a[2], 0))
 }
 
 // setBufferBytes replaces the whole buffer (start 0, length at least its size),
 // puts bytes before it (start 0, length 0) or after it (start at least its size).
 // Envoy can do no other change.
-func setBufferBytes(v *vm, a []uint64) abi.Status {
+func setBufferBytes(v *guest.VM, a []uint64) abi.Status {
 	kind, start, length := uint32(a[0]), int64(uint32(a[1])), int64(uint32(a[2]))
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
@@ -74,7 +77,7 @@ func setBufferBytes(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.NotFound
 	}
-	data, inside := v.mem.text(a[3], a[4])
+	data, inside := v.Memory.Text(a[3], a[4])
 	if !inside {
 		return abi.InvalidMemoryAccess
 	}

@@ -7,17 +7,18 @@ import (
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/callout"
 	"cloakroom/hostsim/internal/clock"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 	"cloakroom/hostsim/internal/upstream"
 )
 
 // httpCall starts a callout for the root of the context in effect.
-func (h *callHost) httpCall(v *vm, a []uint64) abi.Status {
-	name, foundName := v.mem.text(a[0], a[1])
-	headers, foundHeaders := v.mem.text(a[2], a[3])
-	body, foundBody := v.mem.text(a[4], a[5])
-	trailers, foundTrailers := v.mem.text(a[6], a[7])
-	if !foundName || !foundHeaders || !foundBody || !foundTrailers || !v.mem.put32(a[9], 0) {
+func (h *callHost) httpCall(v *guest.VM, a []uint64) abi.Status {
+	name, foundName := v.Memory.Text(a[0], a[1])
+	headers, foundHeaders := v.Memory.Text(a[2], a[3])
+	body, foundBody := v.Memory.Text(a[4], a[5])
+	trailers, foundTrailers := v.Memory.Text(a[6], a[7])
+	if !foundName || !foundHeaders || !foundBody || !foundTrailers || !v.Memory.PutUint32(a[9], 0) {
 		return abi.InvalidMemoryAccess
 	}
 	timeout := time.Duration(int32(a[8])) * time.Millisecond
@@ -36,8 +37,8 @@ func (h *callHost) httpCall(v *vm, a []uint64) abi.Status {
 }
 
 // dispatch sends the callout; its answer comes in an entry into the VM of its own.
-func (h *callHost) dispatch(v *vm, c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
-	root := v.inEffect().root
+func (h *callHost) dispatch(v *guest.VM, c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
+	root := v.Effective().Root
 	ctx, cancel := context.WithCancelCause(context.Background())
 	req, err := callout.NewRequest(ctx, c, m, body, trailers, timeout)
 	if err != nil {
@@ -48,12 +49,12 @@ func (h *callHost) dispatch(v *vm, c *upstream.Cluster, m *header.Map, body stri
 	if timeout > 0 {
 		timer = h.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	}
-	token := v.nextCall()
-	root.callouts.HTTP[token] = cancel
+	token := v.NextCallout()
+	root.Callouts.HTTP[token] = cancel
 	f := h.Faults.Load().NextCallout(c.Name, m.Value(":path"))
 	var over <-chan struct{}
-	if f := v.inEffect().filter; f != nil {
-		over = f.ended()
+	if f := v.Effective().Filter; f != nil {
+		over = f.Ended()
 	}
 	h.Running.Go(func() {
 		response := callout.Exchange(req, c, h.CalloutLimit, f, h.Clock, over)
@@ -61,17 +62,17 @@ func (h *callHost) dispatch(v *vm, c *upstream.Cluster, m *header.Map, body stri
 		if timer != nil {
 			timer.Stop()
 		}
-		v.thread.do(func() { finishCall(v, root, token, response) })
+		v.Thread.Do(func() { finishCall(v, root, token, response) })
 	})
-	return wrote(v.mem.put32(tokenAt, token))
+	return wrote(v.Memory.PutUint32(tokenAt, token))
 }
 
 // finishCall hands the answer to the guest, unless the root context has ended.
-func finishCall(v *vm, root *guestContext, token uint32, r *callout.Response) {
-	if root.callouts.HTTP[token] == nil {
+func finishCall(v *guest.VM, root *guest.Context, token uint32, r *callout.Response) {
+	if root.Callouts.HTTP[token] == nil {
 		return
 	}
-	delete(root.callouts.HTTP, token)
+	delete(root.Callouts.HTTP, token)
 	var headers, body, trailers int
 	if r != nil {
 		headers, body = len(r.Headers.Pairs), len(r.Body)
@@ -80,9 +81,9 @@ func finishCall(v *vm, root *guestContext, token uint32, r *callout.Response) {
 		}
 	} else {
 		const brokenConnection = 11
-		root.callouts.StatusCode, root.callouts.StatusMessage = brokenConnection, "reset"
+		root.Callouts.StatusCode, root.Callouts.StatusMessage = brokenConnection, "reset"
 	}
-	root.callouts.Response = r
-	v.enter(root, v.exports.calloutResponse, uint64(root.id), uint64(token), uint64(headers), uint64(body), uint64(trailers))
-	root.callouts.Response, root.callouts.StatusMessage = nil, ""
+	root.Callouts.Response = r
+	v.Callback(root, v.Exports.CalloutResponse, uint64(root.Id), uint64(token), uint64(headers), uint64(body), uint64(trailers))
+	root.Callouts.Response, root.Callouts.StatusMessage = nil, ""
 }

@@ -9,19 +9,20 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/clock"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/property"
 )
 
 // The reasons for which New refuses to start a host, or a host fails afterwards.
 var (
 	// ErrLoad reports a module that Envoy would not load.
-	ErrLoad = errLoad
+	ErrLoad = guest.ErrLoad
 	// ErrStart reports that proxy_on_vm_start returned false.
-	ErrStart = errStart
+	ErrStart = guest.ErrStart
 	// ErrConfigure reports that proxy_on_configure returned false.
-	ErrConfigure = errConfigure
+	ErrConfigure = guest.ErrConfigure
 	// ErrTrap reports that the guest trapped, which ended its VM.
-	ErrTrap = errTrap
+	ErrTrap = guest.ErrTrap
 )
 
 // Limits of Envoy's where the configuration says nothing.
@@ -168,13 +169,13 @@ func (c Config) withDefaults() (completeConfig, error) {
 }
 
 // plugins returns the plugins for the runtime.
-func (c *Config) plugins() []*plugin {
-	out := make([]*plugin, len(c.Plugins))
+func (c *Config) plugins() []*guest.Plugin {
+	out := make([]*guest.Plugin, len(c.Plugins))
 	for i, p := range c.Plugins {
-		out[i] = &plugin{
+		out[i] = &guest.Plugin{
 			Wasm: p.Wasm, Configuration: p.Configuration, VMConfiguration: p.VMConfiguration,
 			Name: p.Name, RootID: p.RootID, VMID: p.VMID, Env: p.Env,
-			FailurePolicy: failurePolicy(p.FailurePolicy), ReloadBackoff: p.ReloadBackoff,
+			FailurePolicy: guest.FailurePolicy(p.FailurePolicy), ReloadBackoff: p.ReloadBackoff,
 		}
 	}
 	return out

@@ -23,21 +23,21 @@ func BenchmarkCrossing(b *testing.B) {
 	}
 	h := start(b, Config{Plugins: []Plugin{{Wasm: text}}})
 	w := h.workers[0]
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	v, root := w.handles[0].vm, w.handles[0].root
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	v, root := w.Instances[0].VM, w.Instances[0].Root
 	request := httptest.NewRequest("GET", "/", nil)
 	for b.Loop() {
 		s := newStream(w, request)
 		f := s.filters[0]
-		f.guest = v.newContext(root, f)
-		id := uint64(f.guest.id)
-		v.enter(f.guest, v.exports.contextCreate, id, uint64(root.id))
-		v.enter(f.guest, v.exports.requestHeaders, id, 5, 1)
-		v.enter(f.guest, v.exports.responseHeaders, id, 5, 1)
+		f.guest = v.NewContext(root, f)
+		id := uint64(f.guest.Id)
+		v.Callback(f.guest, v.Exports.ContextCreate, id, uint64(root.Id))
+		v.Callback(f.guest, v.Exports.RequestHeaders, id, 5, 1)
+		v.Callback(f.guest, v.Exports.ResponseHeaders, id, 5, 1)
 		s.end() // log, done, delete
 	}
-	if v.failed != nil {
-		b.Fatal(v.failed)
+	if v.Failed != nil {
+		b.Fatal(v.Failed)
 	}
 }

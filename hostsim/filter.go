@@ -5,46 +5,41 @@ import (
 
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/grpc"
+	"cloakroom/hostsim/internal/guest"
 )
 
 // filter is one plugin on one stream. Its handle's VM may be replaced meanwhile;
 // the stream keeps to the one it began with.
 type filter struct {
 	s       *stream
-	plugin  *plugin
-	vm      *vm // nil: there is none, and the plugin fails closed
-	root    *guestContext
-	guest   *guestContext // nil until the request's headers reach the filter
+	vm      *guest.VM // nil: there is none, and the plugin fails closed
+	root    *guest.Context
+	guest   *guest.Context // nil until the request's headers reach the filter
 	dec     half
 	enc     half
 	replied bool // the guest has sent a local reply
 	failed  bool // the answer to a failed VM has been sent
 }
 
-// newFilter puts a plugin on a stream. It gives nil where the plugin's VM has
+// newFilter returns the filter of a plugin on a stream, or nil where the plugin's VM has
 // failed and its policy lets streams pass without it.
-func (h *handle) newFilter(s *stream) *filter {
-	f := &filter{s: s, plugin: h.plugin}
-	if h.vm.failed != nil && h.plugin.FailurePolicy == failReload {
-		h.reload()
-	}
-	switch {
-	case h.vm.failed == nil:
-		f.vm, f.root = h.vm, h.root
-	case h.plugin.FailurePolicy == failOpen:
+func newFilter(h *guest.Instance, s *stream) *filter {
+	vm, root, bypass := h.ForStream()
+	if bypass {
 		return nil
 	}
-	var e exports
+	f := &filter{s: s, vm: vm, root: root}
+	var e guest.Exports
 	if f.vm != nil {
-		e = f.vm.exports
+		e = f.vm.Exports
 	}
-	f.dec = half{f: f, d: &s.dec, onHeaders: e.requestHeaders, onBody: e.requestBody, onTrailers: e.requestTrailers,
+	f.dec = half{f: f, d: &s.dec, onHeaders: e.RequestHeaders, onBody: e.RequestBody, onTrailers: e.RequestTrailers,
 		tooLarge: func() {
-			s.localReply(localReply{status: 413, body: "Payload Too Large", details: "request_payload_too_large", grpc: grpc.NoCode})
+			s.localReply(guest.LocalReply{Status: 413, Body: "Payload Too Large", Details: "request_payload_too_large", GRPC: grpc.NoCode})
 		}}
-	f.enc = half{f: f, d: &s.enc, onHeaders: e.responseHeaders, onBody: e.responseBody, onTrailers: e.responseTrailers,
+	f.enc = half{f: f, d: &s.enc, onHeaders: e.ResponseHeaders, onBody: e.ResponseBody, onTrailers: e.ResponseTrailers,
 		tooLarge: func() {
-			s.localReply(localReply{status: 500, body: "Internal Server Error", details: "response_payload_too_large", grpc: grpc.NoCode})
+			s.localReply(guest.LocalReply{Status: 500, Body: "Internal Server Error", Details: "response_payload_too_large", GRPC: grpc.NoCode})
 		}}
 	return f
 }
@@ -58,43 +53,43 @@ func (f *filter) begun() bool {
 	if f.dec.m == nil {
 		return false
 	}
-	if f.vm != nil && f.vm.failed == nil {
-		f.guest = f.vm.newContext(f.root, f)
-		f.vm.enter(f.guest, f.vm.exports.contextCreate, uint64(f.guest.id), uint64(f.root.id))
+	if f.vm != nil && f.vm.Failed == nil {
+		f.guest = f.vm.NewContext(f.root, f)
+		f.vm.Callback(f.guest, f.vm.Exports.ContextCreate, uint64(f.guest.Id), uint64(f.root.Id))
 	}
 	return true
 }
 
 // callback runs one of the filter's callbacks. proceed is false where the VM has
-// failed; the stream has its answer then, whatever the policy: failOpen is for streams
+// failed; the stream has its answer then, whatever the policy: FailOpen is for streams
 // that begin later. A callback that the guest does not have lets everything go on.
 func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
 	if f.failed {
 		return abi.Continue, true
 	}
-	if f.vm != nil && f.vm.failed == nil {
-		var stopped bool
+	if f.vm != nil && f.vm.Failed == nil {
+		var replied bool
 		if fn != nil {
-			all := [4]uint64{uint64(f.guest.id)}
+			all := [4]uint64{uint64(f.guest.Id)}
 			n := copy(all[1:], args)
-			action, stopped = f.vm.enter(f.guest, fn, all[:1+n]...)
+			action, replied = f.vm.Callback(f.guest, fn, all[:1+n]...)
 		}
-		if f.vm.failed == nil {
-			if stopped {
+		if f.vm.Failed == nil {
+			if replied {
 				return abi.StopNoBuffer, true
 			}
 			return action, true
 		}
 	}
 	f.failed = true
-	f.s.localReply(localReply{status: 503, grpc: grpc.Unavailable, details: "wasm_fail_stream"})
+	f.s.localReply(guest.LocalReply{Status: 503, GRPC: grpc.Unavailable, Details: "wasm_fail_stream"})
 	return abi.Continue, false
 }
 
-// log runs proxy_on_log.
+// Log runs proxy_on_log.
 func (f *filter) log() {
 	if f.guest != nil {
-		f.vm.enter(f.guest, f.vm.exports.log, uint64(f.guest.id))
+		f.vm.Callback(f.guest, f.vm.Exports.Log, uint64(f.guest.Id))
 	}
 }
 
@@ -103,7 +98,7 @@ func (f *filter) forget() {
 	if f.guest == nil {
 		return
 	}
-	f.vm.enter(f.guest, f.vm.exports.done, uint64(f.guest.id))
-	f.vm.enter(f.guest, f.vm.exports.delete, uint64(f.guest.id))
-	delete(f.vm.contexts, f.guest.id)
+	f.vm.Callback(f.guest, f.vm.Exports.Done, uint64(f.guest.Id))
+	f.vm.Callback(f.guest, f.vm.Exports.Delete, uint64(f.guest.Id))
+	f.vm.DeleteContext(f.guest)
 }

@@ -2,14 +2,15 @@ package hostsim
 
 import (
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 )
 
 // The methods of a filter that host calls use: see streamFilter.
 
-// liveMap: a map is live in its own callback, and after it while the stream stays paused
+// LiveMap: a map is live in its own callback, and after it while the stream stays paused
 // there; continuing either direction ends that of the request's maps.
-func (f *filter) liveMap(kind uint32) *header.Map {
+func (f *filter) LiveMap(kind uint32) *header.Map {
 	switch kind {
 	case abi.RequestHeaders:
 		return f.dec.live
@@ -23,8 +24,8 @@ func (f *filter) liveMap(kind uint32) *header.Map {
 	return nil
 }
 
-// readableMap: the live map, and all of the stream's during proxy_on_log.
-func (f *filter) readableMap(kind uint32) *header.Map {
+// ReadableMap: the live map, and all of the stream's during proxy_on_log.
+func (f *filter) ReadableMap(kind uint32) *header.Map {
 	if s := f.s; s.logging {
 		switch kind {
 		case abi.RequestHeaders:
@@ -42,41 +43,41 @@ func (f *filter) readableMap(kind uint32) *header.Map {
 	case abi.ResponseTrailers:
 		return f.enc.shownTrailers
 	}
-	return f.liveMap(kind)
+	return f.LiveMap(kind)
 }
 
-func (f *filter) body(kind uint32) *[]byte {
+func (f *filter) Body(kind uint32) *[]byte {
 	if kind == abi.ResponseBody {
 		return f.enc.body
 	}
 	return f.dec.body
 }
 
-func (f *filter) logging() bool               { return f.s.logging }
-func (f *filter) setState(name, value string) { f.s.filterState[name] = value }
-func (f *filter) clearRoute()                 { f.s.routed = false }
-func (f *filter) ended() <-chan struct{}      { return f.s.over }
+func (f *filter) Logging() bool               { return f.s.logging }
+func (f *filter) SetState(name, value string) { f.s.filterState[name] = value }
+func (f *filter) ClearRoute()                 { f.s.routed = false }
+func (f *filter) Ended() <-chan struct{}      { return f.s.over }
 
-func (f *filter) resume(kind uint32) {
+func (f *filter) Resume(kind uint32) {
 	h := &f.dec
 	if kind == abi.ResponseStream {
 		h = &f.enc
 	}
-	f.vm.afterCall = append(f.vm.afterCall, h.resume)
+	f.vm.Defer(h.resume)
 	f.dec.live, f.dec.shownTrailers = nil, nil
 }
 
-func (f *filter) reset() {
+func (f *filter) Reset() {
 	if f.s.details == "" {
 		f.s.details = "wasm_close_stream"
 	}
-	f.vm.afterCall = append(f.vm.afterCall, f.s.resetStream)
+	f.vm.Defer(f.s.resetStream)
 }
 
-func (f *filter) reply(r localReply) {
+func (f *filter) Reply(r guest.LocalReply) {
 	if f.replied {
 		return
 	}
 	f.replied = true
-	f.vm.afterCall = append(f.vm.afterCall, func() { f.s.localReply(r) })
+	f.vm.Defer(func() { f.s.localReply(r) })
 }

@@ -5,28 +5,29 @@ import (
 
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/foreign"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/protobuf"
 )
 
 // streamFunctions are the foreign functions that work on the stream of the callback, by
 // Envoy's name (source/extensions/common/wasm/foreign.cc). They ignore the effective
 // context.
-var streamFunctions = map[string]func(f streamFilter, argument string) abi.Status{
+var streamFunctions = map[string]func(f guest.Filter, argument string) abi.Status{
 	"clear_route_cache":      clearRouteCache,
 	"set_envoy_filter_state": setFilterState,
 }
 
-func callForeignFunction(v *vm, a []uint64) abi.Status {
-	name, foundName := v.mem.text(a[0], a[1])
-	argument, foundArgument := v.mem.text(a[2], a[3])
+func callForeignFunction(v *guest.VM, a []uint64) abi.Status {
+	name, foundName := v.Memory.Text(a[0], a[1])
+	argument, foundArgument := v.Memory.Text(a[2], a[3])
 	if !foundName || !foundArgument {
 		return abi.InvalidMemoryAccess
 	}
 	if function := streamFunctions[name]; function != nil {
-		if st := function(v.current.filter, argument); st != abi.OK {
+		if st := function(v.Current.Filter, argument); st != abi.OK {
 			return st
 		}
-		return v.give("", a[4], a[5])
+		return v.Return("", a[4], a[5])
 	}
 	function := foreign.Functions[name]
 	if function == nil {
@@ -36,12 +37,12 @@ func callForeignFunction(v *vm, a []uint64) abi.Status {
 	if st != abi.OK {
 		return st
 	}
-	return v.give(result, a[4], a[5])
+	return v.Return(result, a[4], a[5])
 }
 
-func clearRouteCache(f streamFilter, _ string) abi.Status {
+func clearRouteCache(f guest.Filter, _ string) abi.Status {
 	if f != nil {
-		f.clearRoute()
+		f.ClearRoute()
 	}
 	return abi.OK
 }
@@ -54,7 +55,7 @@ var settable = []string{
 }
 
 // setFilterState takes SetEnvoyFilterStateArguments {path = 1, value = 2, span = 3}.
-func setFilterState(f streamFilter, argument string) abi.Status {
+func setFilterState(f guest.Filter, argument string) abi.Status {
 	fields, valid := protobuf.LengthDelimited(argument)
 	switch {
 	case !valid:
@@ -62,6 +63,6 @@ func setFilterState(f streamFilter, argument string) abi.Status {
 	case f == nil || !slices.Contains(settable, string(fields[1])):
 		return abi.NotFound
 	}
-	f.setState(string(fields[1]), string(fields[2]))
+	f.SetState(string(fields[1]), string(fields[2]))
 	return abi.OK
 }

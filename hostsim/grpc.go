@@ -10,6 +10,7 @@ import (
 	"cloakroom/hostsim/internal/callout"
 	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/grpc"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 	"cloakroom/hostsim/internal/protobuf"
 	"cloakroom/hostsim/internal/upstream"
@@ -26,33 +27,33 @@ func (h *callHost) grpcService(text string) *upstream.Cluster {
 	return h.Clusters[text]
 }
 
-func (h *callHost) grpcCall(v *vm, a []uint64) abi.Status {
+func (h *callHost) grpcCall(v *guest.VM, a []uint64) abi.Status {
 	return h.startGRPC(v, a, false)
 }
 
-func (h *callHost) grpcStream(v *vm, a []uint64) abi.Status {
+func (h *callHost) grpcStream(v *guest.VM, a []uint64) abi.Status {
 	return h.startGRPC(v, a, true)
 }
 
-func (h *callHost) startGRPC(v *vm, a []uint64, stream bool) abi.Status {
-	service, found1 := v.mem.text(a[0], a[1])
-	name, found2 := v.mem.text(a[2], a[3])
-	method, found3 := v.mem.text(a[4], a[5])
-	metadata, found4 := v.mem.text(a[6], a[7])
+func (h *callHost) startGRPC(v *guest.VM, a []uint64, stream bool) abi.Status {
+	service, found1 := v.Memory.Text(a[0], a[1])
+	name, found2 := v.Memory.Text(a[2], a[3])
+	method, found3 := v.Memory.Text(a[4], a[5])
+	metadata, found4 := v.Memory.Text(a[6], a[7])
 	tokenAt, message, timeout, found5 := a[8], "", time.Duration(0), true
 	if !stream {
-		message, found5 = v.mem.text(a[8], a[9])
+		message, found5 = v.Memory.Text(a[8], a[9])
 		timeout, tokenAt = time.Duration(uint32(a[10]))*time.Millisecond, a[11]
 	}
-	if !found1 || !found2 || !found3 || !found4 || !found5 || !v.mem.put32(tokenAt, 0) {
+	if !found1 || !found2 || !found3 || !found4 || !found5 || !v.Memory.PutUint32(tokenAt, 0) {
 		return abi.InvalidMemoryAccess
 	}
 	c := h.grpcService(service)
 	if c == nil {
 		return abi.ParseFailure
 	}
-	root := v.inEffect().root
-	number := v.nextCall()
+	root := v.Effective().Root
+	number := v.NextCallout()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	g := &callout.GRPC{Token: number<<2 | callout.CallToken, Stream: stream, Cancel: cancel, Send: grpc.NewQueue()}
 	if stream {
@@ -61,7 +62,7 @@ func (h *callHost) startGRPC(v *vm, a []uint64, stream bool) abi.Status {
 		g.Send.Put(message)
 		g.Send.Close()
 	}
-	root.callouts.GRPC[g.Token] = g
+	root.Callouts.GRPC[g.Token] = g
 	req := callout.NewGRPCRequest(ctx, c, "/"+name+"/"+method, g.Send, abi.UnmarshalPairs([]byte(metadata)), timeout)
 	var timer clock.Timer
 	if timeout > 0 {
@@ -73,75 +74,75 @@ func (h *callHost) startGRPC(v *vm, a []uint64, stream bool) abi.Status {
 		if timer != nil {
 			timer.Stop()
 		}
-		v.thread.do(func() { endGRPC(v, root, g, end) })
+		v.Thread.Do(func() { endGRPC(v, root, g, end) })
 	})
-	return wrote(v.mem.put32(tokenAt, g.Token))
+	return wrote(v.Memory.PutUint32(tokenAt, g.Token))
 }
 
 // grpcEvents runs the callbacks of one gRPC callout.
 type grpcEvents struct {
-	v    *vm
-	root *guestContext
+	v    *guest.VM
+	root *guest.Context
 	g    *callout.GRPC
 }
 
 func (e *grpcEvents) InitialMetadata(m *header.Map) {
-	e.v.thread.do(func() {
+	e.v.Thread.Do(func() {
 		e.g.Initial = m
-		e.enter(e.v.exports.grpcInitial, len(m.Pairs))
+		e.enter(e.v.Exports.GrpcInitial, len(m.Pairs))
 		e.g.Initial = nil
 	})
 }
 
 func (e *grpcEvents) Message(text string) {
-	e.v.thread.do(func() {
+	e.v.Thread.Do(func() {
 		e.g.Message = text
-		e.enter(e.v.exports.grpcReceive, len(text))
+		e.enter(e.v.Exports.GrpcReceive, len(text))
 		e.g.Message = ""
 	})
 }
 
 func (e *grpcEvents) TrailingMetadata(m *header.Map) {
-	e.v.thread.do(func() {
+	e.v.Thread.Do(func() {
 		e.g.Trailing = m
-		e.enter(e.v.exports.grpcTrailing, len(m.Pairs))
+		e.enter(e.v.Exports.GrpcTrailing, len(m.Pairs))
 		e.g.Trailing = nil
 	})
 }
 
-// enter runs a callback, unless the guest has cancelled the callout.
+// Callback runs a callback, unless the guest has cancelled the callout.
 func (e *grpcEvents) enter(fn api.Function, n int) {
-	state := e.root.callouts
+	state := e.root.Callouts
 	if state.GRPC[e.g.Token] != e.g {
 		return
 	}
 	state.Event = e.g
-	e.v.enter(e.root, fn, uint64(e.root.id), uint64(e.g.Token), uint64(n))
+	e.v.Callback(e.root, fn, uint64(e.root.Id), uint64(e.g.Token), uint64(n))
 	state.Event = nil
 }
 
 // endGRPC tells the guest that a stream has ended, or a call has failed.
-func endGRPC(v *vm, root *guestContext, g *callout.GRPC, end grpc.Status) {
-	if root.callouts.GRPC[g.Token] != g {
+func endGRPC(v *guest.VM, root *guest.Context, g *callout.GRPC, end grpc.Status) {
+	if root.Callouts.GRPC[g.Token] != g {
 		return
 	}
 	if g.Stream || end.Code != 0 {
-		root.callouts.StatusCode, root.callouts.StatusMessage = end.Code, end.Message
-		v.enter(root, v.exports.grpcClose, uint64(root.id), uint64(g.Token), uint64(end.Code))
-		root.callouts.StatusMessage = ""
+		root.Callouts.StatusCode, root.Callouts.StatusMessage = end.Code, end.Message
+		v.Callback(root, v.Exports.GrpcClose, uint64(root.Id), uint64(g.Token), uint64(end.Code))
+		root.Callouts.StatusMessage = ""
 	}
 	g.RemoteClosed = true
 	if !g.Stream || g.LocalClosed {
-		delete(root.callouts.GRPC, g.Token)
+		delete(root.Callouts.GRPC, g.Token)
 	}
 }
 
-func grpcSend(v *vm, a []uint64) abi.Status {
-	message, found := v.mem.text(a[1], a[2])
+func grpcSend(v *guest.VM, a []uint64) abi.Status {
+	message, found := v.Memory.Text(a[1], a[2])
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
-	g := v.inEffect().root.callouts.GRPC[uint32(a[0])]
+	g := v.Effective().Root.Callouts.GRPC[uint32(a[0])]
 	switch {
 	case uint32(a[0])&callout.TokenKind != callout.StreamToken:
 		return abi.BadArgument
@@ -155,9 +156,9 @@ func grpcSend(v *vm, a []uint64) abi.Status {
 	return abi.OK
 }
 
-func grpcClose(v *vm, a []uint64) abi.Status {
-	root := v.inEffect().root
-	g := root.callouts.GRPC[uint32(a[0])]
+func grpcClose(v *guest.VM, a []uint64) abi.Status {
+	root := v.Effective().Root
+	g := root.Callouts.GRPC[uint32(a[0])]
 	if g == nil {
 		return abi.NotFound
 	}
@@ -166,18 +167,18 @@ func grpcClose(v *vm, a []uint64) abi.Status {
 	}
 	g.Send.Close()
 	if g.LocalClosed = true; g.RemoteClosed {
-		delete(root.callouts.GRPC, g.Token)
+		delete(root.Callouts.GRPC, g.Token)
 	}
 	return abi.OK
 }
 
-func grpcCancel(v *vm, a []uint64) abi.Status {
-	root := v.inEffect().root
-	g := root.callouts.GRPC[uint32(a[0])]
+func grpcCancel(v *guest.VM, a []uint64) abi.Status {
+	root := v.Effective().Root
+	g := root.Callouts.GRPC[uint32(a[0])]
 	if g == nil {
 		return abi.NotFound
 	}
-	delete(root.callouts.GRPC, g.Token)
+	delete(root.Callouts.GRPC, g.Token)
 	g.End()
 	return abi.OK
 }

@@ -10,6 +10,7 @@ import (
 
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/fault"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/logbook"
 	"cloakroom/hostsim/internal/metrics"
 	"cloakroom/hostsim/internal/shared"
@@ -24,7 +25,7 @@ type Host struct {
 	metrics  *metrics.Store
 	faults   atomic.Pointer[fault.Plan]
 	clusters map[string]*upstream.Cluster
-	runtime  *guestRuntime
+	runtime  *guest.Runtime
 	workers  []*worker
 	next     atomic.Uint64  // counts requests, to choose the worker
 	running  sync.WaitGroup // callouts and requests to upstreams
@@ -76,14 +77,14 @@ func (h *Host) start(ctx context.Context) error {
 		h.clusters[name] = opened
 	}
 	var err error
-	if h.runtime, err = newRuntime(ctx, h.runtimeOptions()); err != nil {
+	if h.runtime, err = guest.New(ctx, h.runtimeOptions()); err != nil {
 		return err
 	}
 	plugins := h.cfg.plugins()
-	if err := h.runtime.compile(ctx, plugins, h.hostModules()); err != nil {
+	if err := h.runtime.Load(ctx, plugins, h.hostModules()); err != nil {
 		return err
 	}
-	if err := h.runtime.try(ctx, plugins); err != nil {
+	if err := h.runtime.Try(ctx, plugins); err != nil {
 		return err
 	}
 	proxy := &proxy{
@@ -91,8 +92,8 @@ func (h *Host) start(ctx context.Context) error {
 		BufferLimit: h.cfg.BufferLimit, Trailers: h.cfg.Trailers, Running: &h.running,
 	}
 	for i := range h.cfg.Workers {
-		w := newWorker(proxy, h.runtime.newWorker(i))
-		if err := w.load(ctx, plugins); err != nil {
+		w := newWorker(proxy, h.runtime.NewWorker(i))
+		if err := w.Load(ctx, plugins); err != nil {
 			return err
 		}
 		h.workers = append(h.workers, w)
@@ -100,15 +101,15 @@ func (h *Host) start(ctx context.Context) error {
 	return nil
 }
 
-func (h *Host) runtimeOptions() runtimeOptions {
-	return runtimeOptions{
+func (h *Host) runtimeOptions() guest.Options {
+	return guest.Options{
 		Clock: h.cfg.Clock, Log: h.log, Metrics: h.metrics, Faults: &h.faults,
 		CallLimit: h.cfg.CallLimit, Trace: h.cfg.Trace, NameWorkers: h.cfg.Workers > 1, CacheDir: h.cfg.CacheDir,
 	}
 }
 
 // hostModules returns what guests may import, by module and name.
-func (h *Host) hostModules() map[string]map[string]hostCall {
+func (h *Host) hostModules() map[string]map[string]guest.HostCall {
 	calls := &callHost{
 		Clock: h.cfg.Clock, Log: h.log, LogLevel: abi.Level(h.cfg.LogLevel), Faults: &h.faults,
 		Data: shared.NewData(), Queues: shared.NewQueues(), Clusters: h.clusters,
@@ -171,7 +172,7 @@ func (h *Host) SetFaults(f Faults) error {
 // Failed returns the trap that ended a VM which has not been replaced, or nil.
 func (h *Host) Failed() error {
 	for _, w := range h.workers {
-		if err := w.failed(); err != nil {
+		if err := w.Failed(); err != nil {
 			return err
 		}
 	}
@@ -191,5 +192,5 @@ func (h *Host) Close(ctx context.Context) error {
 	if h.runtime == nil {
 		return nil
 	}
-	return h.runtime.close(ctx)
+	return h.runtime.Close(ctx)
 }

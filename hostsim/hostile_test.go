@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -48,16 +49,16 @@ type own struct {
 	code            []byte
 }
 
-// guest makes a module that imports every host call there is and exports it
+// module makes a module that imports every host call there is and exports it
 // under the same name, with the functions given.
-func guest(functions ...own) []byte {
+func module(functions ...own) []byte {
 	var types, imports, exports, declared, bodies [][]byte
 	for module, calls := range new(callHost).modules(false) {
 		if module == "wasi_unstable" {
 			continue // the same functions
 		}
 		for name, call := range calls {
-			params, results := call.signature()
+			params, results := call.Signature()
 			index := binary.AppendUvarint(nil, uint64(len(imports)))
 			exports = append(exports, slices.Concat(counted([]byte(name)), []byte{0}, index))
 			imports = append(imports, slices.Concat(counted([]byte(module)), counted([]byte(name)), []byte{0}, binary.AppendUvarint(nil, uint64(len(types)))))
@@ -125,14 +126,14 @@ func number(r *rand.Rand) uint64 {
 // abuse makes calls of all sorts with arguments of all sorts, in a stream that
 // waits or in the root context, and counts those that succeed. Only traps may
 // come of it.
-func abuse(t testing.TB, h *Host, r *rand.Rand, calls int, taken map[string]int) {
-	names := make([]string, 0, 100)
-	for _, module := range []string{"env", "wasi_snapshot_preview1"} {
-		for name := range new(callHost).modules(false)[module] {
-			names = append(names, name)
+func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int) {
+	calls := map[string][]api.ValueType{} // the types of their parameters
+	for _, module := range new(callHost).modules(false) {
+		for name, call := range module {
+			calls[name], _ = call.Signature()
 		}
 	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(calls))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	served := make(chan struct{})
@@ -153,30 +154,29 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, calls int, taken map[string]int)
 		case <-served:
 			waiting = true // it was refused: the root context is left to abuse
 		default:
-			w.do(func() {
-				for _, c := range w.handles[0].vm.contexts {
-					waiting = waiting || c.filter != nil
+			w.Do(func() {
+				for _, c := range w.Instances[0].VM.Contexts {
+					waiting = waiting || c.Filter != nil
 				}
 			})
 		}
 	}
-	for range calls {
-		w.do(func() {
-			v := w.handles[0].vm
-			current := w.handles[0].root
-			for _, c := range v.contexts {
-				if c.filter != nil && r.IntN(4) > 0 {
+	for range count {
+		w.Do(func() {
+			v := w.Instances[0].VM
+			current := w.Instances[0].Root
+			for _, c := range v.Contexts {
+				if c.Filter != nil && r.IntN(4) > 0 {
 					current = c
 				}
 			}
 			for range 4 { // words that lengths and addresses may be read from
-				v.module.Memory().WriteUint32Le(uint32(r.IntN(1<<17-4)), uint32(number(r)))
+				v.Memory.WriteUint32Le(uint32(r.IntN(1<<17-4)), uint32(number(r)))
 			}
-			v.module.Memory().WriteUint32Le(0, uint32(number(r))) // where memory is given out
+			v.Memory.WriteUint32Le(0, uint32(number(r))) // where memory is given out
 			name := names[r.IntN(len(names))]
-			fn := v.module.ExportedFunction(name)
-			args := make([]uint64, len(fn.Definition().ParamTypes()))
-			for i, kind := range fn.Definition().ParamTypes() {
+			args := make([]uint64, len(calls[name]))
+			for i, kind := range calls[name] {
 				if args[i] = number(r); kind == api.ValueTypeI32 {
 					args[i] = uint64(uint32(args[i]))
 				}
@@ -184,16 +184,13 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, calls int, taken map[string]int)
 			if name == "proxy_http_call" || name == "poll_oneoff" {
 				args[len(args)-2] &= 0xff // no waiting for an hour
 			}
-			v.current, v.effective = current, 0
-			results, err := fn.Call(v.ctx, args...)
+			results, err := v.Invoke(current, name, args...)
 			if err == nil && len(results) == 1 && results[0] == 0 {
 				taken[name]++
 			}
-			v.current = nil
 			if err != nil && strings.Contains(err.Error(), "runtime error") {
 				t.Errorf("%s(%v): the host itself fails: %v", name, args, err)
 			}
-			v.runAfterCall()
 		})
 	}
 	cancel()
@@ -216,7 +213,7 @@ func TestHostileCalls(t *testing.T) {
 	}
 	t.Logf("CLOAKROOM_SEED=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	h := start(t, Config{Plugins: []Plugin{{Wasm: guest(basics()...)}}})
+	h := start(t, Config{Plugins: []Plugin{{Wasm: module(basics()...)}}})
 	taken := map[string]int{} // calls that did what they were asked for
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -250,7 +247,7 @@ func TestHostileCalls(t *testing.T) {
 }
 
 func FuzzHostileCalls(f *testing.F) {
-	h := start(f, Config{Plugins: []Plugin{{Wasm: guest(basics()...)}}})
+	h := start(f, Config{Plugins: []Plugin{{Wasm: module(basics()...)}}})
 	f.Add(uint64(1), uint64(2))
 	f.Fuzz(func(t *testing.T, a, b uint64) { abuse(t, h, rand.New(rand.NewPCG(a, b)), 50, map[string]int{}) })
 }
@@ -261,7 +258,7 @@ var endless = []byte{0x03, 0x40, 0x0c, 0, 0x0b, 0x41, 0} // loop br 0 end, i32.c
 // TestEndlessLoop has a guest that never returns: its VM is ended, and the host
 // goes on.
 func TestEndlessLoop(t *testing.T) {
-	h := start(t, Config{Plugins: []Plugin{{Wasm: guest(basics(endless...)...)}}, CallLimit: 20 * time.Millisecond})
+	h := start(t, Config{Plugins: []Plugin{{Wasm: module(basics(endless...)...)}}, CallLimit: 20 * time.Millisecond})
 	for range 2 { // in the call that is ended, and afterwards
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -272,7 +269,7 @@ func TestEndlessLoop(t *testing.T) {
 	if err := h.Failed(); !errors.Is(err, ErrTrap) || !strings.Contains(err.Error(), "CallLimit") {
 		t.Errorf("got %v, want a trap that names the limit", err)
 	}
-	if _, err := New(t.Context(), Config{CallLimit: 20 * time.Millisecond, Plugins: []Plugin{{Wasm: guest(append(basics(), own{"_initialize", nil, nil, endless[:5]})...)}}}); !errors.Is(err, ErrTrap) {
+	if _, err := New(t.Context(), Config{CallLimit: 20 * time.Millisecond, Plugins: []Plugin{{Wasm: module(append(basics(), own{"_initialize", nil, nil, endless[:5]})...)}}}); !errors.Is(err, ErrTrap) {
 		t.Errorf("at the start: %v", err)
 	}
 }
@@ -280,13 +277,13 @@ func TestEndlessLoop(t *testing.T) {
 // TestMemoryIsBounded has a guest that asks for more than there is.
 func TestMemoryIsBounded(t *testing.T) {
 	grow := []byte{0x41, 0x80, 0x80, 0x01, 0x40, 0, 0x1a, 0x41, 0} // i32.const 16384, memory.grow, drop, i32.const 0: go on
-	h := start(t, Config{Plugins: []Plugin{{Wasm: guest(basics(grow...)...)}}})
+	h := start(t, Config{Plugins: []Plugin{{Wasm: module(basics(grow...)...)}}})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != http.StatusOK || h.Failed() != nil {
 		t.Errorf("got %d, %v", w.Code, h.Failed())
 	}
-	if size := h.workers[0].handles[0].vm.module.Memory().Size(); size != 2<<16 {
+	if size := h.workers[0].Instances[0].VM.Memory.Size(); size != 2<<16 {
 		t.Errorf("the memory has %d bytes: it was to stay below the limit", size)
 	}
 }

@@ -4,22 +4,23 @@ import (
 	"strings"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 )
 
-// liveMap returns the header map that a host call may change, or nil.
-func liveMap(v *vm, kind uint32) *header.Map {
-	if f := v.inEffect().filter; f != nil {
-		return f.liveMap(kind)
+// LiveMap returns the header map that a host call may change, or nil.
+func liveMap(v *guest.VM, kind uint32) *header.Map {
+	if f := v.Effective().Filter; f != nil {
+		return f.LiveMap(kind)
 	}
 	return nil
 }
 
-// readableMap returns the header map that a host call may read, or nil: of a callout
+// ReadableMap returns the header map that a host call may read, or nil: of a callout
 // during its callback, or of the stream.
-func readableMap(v *vm, kind uint32) *header.Map {
-	c := v.inEffect()
-	callouts := c.root.callouts
+func readableMap(v *guest.VM, kind uint32) *header.Map {
+	c := v.Effective()
+	callouts := c.Root.Callouts
 	if kind == abi.CalloutHeaders || kind == abi.CalloutTrailers {
 		return callouts.Response.Map(kind)
 	}
@@ -28,31 +29,31 @@ func readableMap(v *vm, kind uint32) *header.Map {
 	} else if g != nil && kind == abi.GRPCTrailingMetadata {
 		return g.Trailing
 	}
-	if c.filter == nil {
+	if c.Filter == nil {
 		return nil
 	}
-	return c.filter.readableMap(kind)
+	return c.Filter.ReadableMap(kind)
 }
 
 // changedMap makes a stream whose request was changed choose its route again.
-func changedMap(v *vm, kind uint32) {
+func changedMap(v *guest.VM, kind uint32) {
 	if kind == abi.RequestHeaders {
-		v.inEffect().filter.clearRoute()
+		v.Effective().Filter.ClearRoute()
 	}
 }
 
-func getHeaderValue(v *vm, a []uint64) abi.Status {
+func getHeaderValue(v *guest.VM, a []uint64) abi.Status {
 	kind := uint32(a[0])
 	if kind > abi.LastMap {
 		return abi.BadArgument
 	}
-	name, found := v.mem.text(a[1], a[2])
+	name, found := v.Memory.Text(a[1], a[2])
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
 	m := readableMap(v, kind)
 	if m == nil {
-		if f := v.inEffect().filter; f != nil && f.logging() {
+		if f := v.Effective().Filter; f != nil && f.Logging() {
 			return abi.NotFound
 		}
 		return abi.BadArgument
@@ -61,18 +62,18 @@ func getHeaderValue(v *vm, a []uint64) abi.Status {
 	if !found {
 		return abi.NotFound
 	}
-	return v.give(value, a[3], a[4])
+	return v.Return(value, a[3], a[4])
 }
 
 // changeHeader makes a host call that changes one header of a live map.
-func changeHeader(change func(m *header.Map, name, value string)) func(*vm, []uint64) abi.Status {
-	return func(v *vm, a []uint64) abi.Status {
+func changeHeader(change func(m *header.Map, name, value string)) func(*guest.VM, []uint64) abi.Status {
+	return func(v *guest.VM, a []uint64) abi.Status {
 		kind := uint32(a[0])
 		if kind > abi.LastMap {
 			return abi.BadArgument
 		}
-		name, foundName := v.mem.text(a[1], a[2])
-		value, foundValue := v.mem.text(a[3], a[4])
+		name, foundName := v.Memory.Text(a[1], a[2])
+		value, foundValue := v.Memory.Text(a[3], a[4])
 		if !foundName || !foundValue {
 			return abi.InvalidMemoryAccess
 		}
@@ -86,12 +87,12 @@ func changeHeader(change func(m *header.Map, name, value string)) func(*vm, []ui
 	}
 }
 
-func removeHeader(v *vm, a []uint64) abi.Status {
+func removeHeader(v *guest.VM, a []uint64) abi.Status {
 	kind := uint32(a[0])
 	if kind > abi.LastMap {
 		return abi.BadArgument
 	}
-	name, found := v.mem.text(a[1], a[2])
+	name, found := v.Memory.Text(a[1], a[2])
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
@@ -105,7 +106,7 @@ func removeHeader(v *vm, a []uint64) abi.Status {
 }
 
 // getHeaderPairs answers OK and nothing for a map that is not live.
-func getHeaderPairs(v *vm, a []uint64) abi.Status {
+func getHeaderPairs(v *guest.VM, a []uint64) abi.Status {
 	kind := uint32(a[0])
 	if kind > abi.LastMap {
 		return abi.BadArgument
@@ -114,15 +115,15 @@ func getHeaderPairs(v *vm, a []uint64) abi.Status {
 	if m := readableMap(v, kind); m != nil {
 		b = abi.MarshalPairs(m.Pairs)
 	}
-	return v.give(string(b), a[1], a[2])
+	return v.Return(string(b), a[1], a[2])
 }
 
-func setHeaderPairs(v *vm, a []uint64) abi.Status {
+func setHeaderPairs(v *guest.VM, a []uint64) abi.Status {
 	kind := uint32(a[0])
 	if kind > abi.LastMap {
 		return abi.BadArgument
 	}
-	b, found := v.mem.text(a[1], a[2])
+	b, found := v.Memory.Text(a[1], a[2])
 	if !found {
 		return abi.InvalidMemoryAccess
 	}
@@ -135,7 +136,7 @@ func setHeaderPairs(v *vm, a []uint64) abi.Status {
 	return abi.OK
 }
 
-func getHeaderSize(v *vm, a []uint64) abi.Status {
+func getHeaderSize(v *guest.VM, a []uint64) abi.Status {
 	kind := uint32(a[0])
 	if kind > abi.LastMap {
 		return abi.BadArgument
@@ -144,5 +145,5 @@ func getHeaderSize(v *vm, a []uint64) abi.Status {
 	if m == nil {
 		return abi.BadArgument
 	}
-	return wrote(v.mem.put32(a[1], uint32(m.ByteSize())))
+	return wrote(v.Memory.PutUint32(a[1], uint32(m.ByteSize())))
 }

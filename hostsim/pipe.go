@@ -33,8 +33,8 @@ func (p *pipe) trailer(m *header.Map) {
 // the stream broke.
 func (p *pipe) take() (b []byte, end, cut bool) {
 	w := p.s.worker
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
 	for len(p.bytes) == 0 && !p.end && !p.s.reset && !p.s.ended && !(p.d.aborted && p.d == &p.s.dec) {
 		p.s.changed.Wait()
 	}
@@ -45,7 +45,7 @@ func (p *pipe) take() (b []byte, end, cut bool) {
 
 // drained reports whether the next hop has taken everything.
 func (p *pipe) drained() bool {
-	p.s.worker.mu.Lock()
-	defer p.s.worker.mu.Unlock()
+	p.s.worker.Mu.Lock()
+	defer p.s.worker.Mu.Unlock()
 	return len(p.bytes) == 0
 }

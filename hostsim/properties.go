@@ -238,8 +238,8 @@ func upstreamPort(f *filter) (any, bool) {
 	return port(f.s.upstreamConn.RemoteAddr().String())
 }
 
-// property returns the value at a path of the stream's attributes or filter state.
-func (f *filter) property(path []string) (any, bool) {
+// Property returns the value at a path of the stream's attributes or filter state.
+func (f *filter) Property(path []string) (any, bool) {
 	if table := streamAttributes[path[0]]; table != nil {
 		return property.At(attributes{f, table}, path[1:])
 	}

@@ -2,31 +2,32 @@ package hostsim
 
 import (
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/property"
 )
 
 // propertyOf returns the value at a path for the context in effect.
-func propertyOf(v *vm, path []string) (any, bool) {
+func propertyOf(v *guest.VM, path []string) (any, bool) {
 	if len(path) == 0 {
 		return nil, false
 	}
-	c := v.inEffect()
+	c := v.Effective()
 	switch path[0] {
 	case "plugin_name":
-		return property.At(c.root.plugin.Name, path[1:])
+		return property.At(c.Root.Plugin.Name, path[1:])
 	case "plugin_root_id":
-		return property.At(c.root.plugin.RootID, path[1:])
+		return property.At(c.Root.Plugin.RootID, path[1:])
 	case "plugin_vm_id":
-		return property.At(c.root.plugin.VMID, path[1:])
+		return property.At(c.Root.Plugin.VMID, path[1:])
 	}
-	if c.filter == nil {
+	if c.Filter == nil {
 		return nil, false
 	}
-	return c.filter.property(path)
+	return c.Filter.Property(path)
 }
 
-func getProperty(v *vm, a []uint64) abi.Status {
-	path, inside := v.mem.text(a[0], a[1])
+func getProperty(v *guest.VM, a []uint64) abi.Status {
+	path, inside := v.Memory.Text(a[0], a[1])
 	if !inside {
 		return abi.InvalidMemoryAccess
 	}
@@ -38,21 +39,21 @@ func getProperty(v *vm, a []uint64) abi.Status {
 	if st != abi.OK {
 		return st
 	}
-	return v.give(text, a[2], a[3])
+	return v.Return(text, a[2], a[3])
 }
 
 // setProperty keeps a value with the stream. Its name is the path as it stands;
 // therefore one of several elements cannot be read back, as in Envoy.
-func setProperty(v *vm, a []uint64) abi.Status {
-	path, foundPath := v.mem.text(a[0], a[1])
-	value, foundValue := v.mem.text(a[2], a[3])
+func setProperty(v *guest.VM, a []uint64) abi.Status {
+	path, foundPath := v.Memory.Text(a[0], a[1])
+	value, foundValue := v.Memory.Text(a[2], a[3])
 	if !foundPath || !foundValue {
 		return abi.InvalidMemoryAccess
 	}
-	f := v.inEffect().filter
-	if f == nil || f.logging() {
+	f := v.Effective().Filter
+	if f == nil || f.Logging() {
 		return abi.NotFound
 	}
-	f.setState(property.StatePrefix+path, value)
+	f.SetState(property.StatePrefix+path, value)
 	return abi.OK
 }

@@ -15,6 +15,7 @@ import (
 
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/grpc"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -32,8 +33,8 @@ type downstreamHead struct {
 func (s *stream) forwardResponse() {
 	status, err := strconv.Atoi(s.response.Value(":status"))
 	if err != nil || status < 200 && s.tunnel == nil || status > 999 {
-		s.localReply(localReply{status: 502, body: "missing required header: :status", grpc: grpc.NoCode,
-			details: "filter_removed_required_response_headers"})
+		s.localReply(guest.LocalReply{Status: 502, Body: "missing required header: :status", GRPC: grpc.NoCode,
+			Details: "filter_removed_required_response_headers"})
 		return
 	}
 	d := &downstreamHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
@@ -110,17 +111,17 @@ func refuse(w http.ResponseWriter, status int) {
 // http.ErrAbortHandler, which cuts the client's connection.
 func (worker *worker) serve(w http.ResponseWriter, r *http.Request) {
 	var s *stream
-	worker.do(func() {
+	worker.Do(func() {
 		s = newStream(worker, r)
 		s.begin()
 	})
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // where it is unsupported, the body is read first
-	stopWatch := context.AfterFunc(r.Context(), func() { worker.do(s.resetStream) })
+	stopWatch := context.AfterFunc(r.Context(), func() { worker.Do(s.resetStream) })
 	pumped := s.pumpRequest()
 	defer func() {
 		stopWatch()
-		worker.do(s.end)
+		worker.Do(s.end)
 		if s.unread() && control.SetReadDeadline(time.Unix(1, 0)) == nil {
 			<-pumped
 		}
@@ -132,8 +133,8 @@ func (worker *worker) serve(w http.ResponseWriter, r *http.Request) {
 
 // unread reports whether the client may still be sending.
 func (s *stream) unread() bool {
-	s.worker.mu.Lock()
-	defer s.worker.mu.Unlock()
+	s.worker.Mu.Lock()
+	defer s.worker.Mu.Unlock()
 	return !s.dec.endAtHead && !s.dec.ended && !s.upgrade
 }
 
@@ -150,7 +151,7 @@ func (s *stream) pumpRequest() <-chan struct{} {
 			return s.trailerMap(s.client.ProtoMajor, s.client.Trailer)
 		}}
 		if err := p.pump(); err != nil {
-			s.worker.do(func() {
+			s.worker.Do(func() {
 				if !s.ended && s.down == nil {
 					s.resetStream()
 				}
@@ -202,15 +203,15 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 // mustFlush reports whether the head has to go out before the body: because the body
 // is not there yet, or has no known length.
 func (s *stream) mustFlush(head *downstreamHead) bool {
-	s.worker.mu.Lock()
-	defer s.worker.mu.Unlock()
+	s.worker.Mu.Lock()
+	defer s.worker.Mu.Unlock()
 	return !s.enc.out.end || len(s.enc.out.bytes) > 0 && head.header.Get("Content-Length") == ""
 }
 
 // awaitHead waits for the head of the answer; nil means the stream was reset before.
 func (s *stream) awaitHead() *downstreamHead {
-	s.worker.mu.Lock()
-	defer s.worker.mu.Unlock()
+	s.worker.Mu.Lock()
+	defer s.worker.Mu.Unlock()
 	for s.down == nil && !s.reset {
 		s.changed.Wait()
 	}
@@ -245,7 +246,7 @@ func (s *stream) serveTunnel(head *downstreamHead, control *http.ResponseControl
 			break
 		}
 	}
-	s.worker.do(s.end)
+	s.worker.Do(s.end)
 	conn.Close()
 	sides.Wait()
 	return true
@@ -265,7 +266,7 @@ func writeSwitch(conn net.Conn, head *downstreamHead) error {
 func (s *stream) readTunnel(from io.Reader) {
 	p := &source{s: s, into: &s.dec, from: from, count: &s.received, trailers: func() *header.Map { return nil }}
 	if err := p.pump(); err != nil {
-		s.worker.do(func() {
+		s.worker.Do(func() {
 			if !s.ended {
 				s.resetStream()
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/clock"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/property"
 	"cloakroom/hostsim/internal/upstream"
 )
@@ -36,23 +37,23 @@ type route struct {
 
 // worker is a worker with the streams that it serves.
 type worker struct {
-	*guestWorker
+	*guest.Worker
 	proxy   *proxy
 	streams map[*stream]struct{}
 }
 
 // newWorker returns a worker whose plugins have not been loaded.
-func newWorker(p *proxy, w *guestWorker) *worker {
+func newWorker(p *proxy, w *guest.Worker) *worker {
 	return &worker{w, p, map[*stream]struct{}{}}
 }
 
-// stop ends the open streams and then the VMs.
+// Stop ends the open streams and then the VMs.
 func (w *worker) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
 	for s := range w.streams {
 		s.resetStream()
 		s.end()
 	}
-	w.guestWorker.stop()
+	w.Worker.Stop()
 }

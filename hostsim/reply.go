@@ -5,17 +5,18 @@ import (
 	"strings"
 
 	"cloakroom/hostsim/internal/grpc"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 )
 
-// localReply answers the stream in Envoy's three ways: through the filter's own
+// LocalReply answers the stream in Envoy's three ways: through the filter's own
 // response callbacks where no response has begun; past them where response headers
 // exist but have not been sent; by a reset where they have been sent.
-func (s *stream) localReply(r localReply) {
+func (s *stream) localReply(r guest.LocalReply) {
 	if s.ended || s.reset {
 		return
 	}
-	s.details = r.details
+	s.details = r.Details
 	s.cancelUpstream()
 	s.dec.abort()
 	switch {
@@ -24,13 +25,13 @@ func (s *stream) localReply(r localReply) {
 	case s.response != nil:
 		s.enc.abort()
 		s.response = s.buildReply(&r)
-		s.enc.out.bytes, s.enc.out.trailers, s.enc.out.end = []byte(r.body), nil, true
+		s.enc.out.bytes, s.enc.out.trailers, s.enc.out.end = []byte(r.Body), nil, true
 		s.forwardResponse()
 	default:
 		s.response = s.buildReply(&r)
-		s.enc.headers(s.response, r.body == "")
-		if r.body != "" {
-			s.enc.data([]byte(r.body), true)
+		s.enc.headers(s.response, r.Body == "")
+		if r.Body != "" {
+			s.enc.data([]byte(r.Body), true)
 		}
 	}
 	s.wake()
@@ -38,46 +39,46 @@ func (s *stream) localReply(r localReply) {
 
 // buildReply makes the headers of a local reply and leaves in r the body that
 // really follows them.
-func (s *stream) buildReply(r *localReply) *header.Map {
+func (s *stream) buildReply(r *guest.LocalReply) *header.Map {
 	m := header.NewResponse()
-	m.Add(":status", strconv.Itoa(r.status))
-	for _, p := range r.headers {
+	m.Add(":status", strconv.Itoa(r.Status))
+	for _, p := range r.Headers {
 		m.Add(strings.ToLower(p.Name), p.Value)
 	}
 	if s.isGRPC {
 		s.grpcReply(m, r)
 		return m
 	}
-	if r.body == "" {
+	if r.Body == "" {
 		m.Remove("content-length")
 		m.Remove("content-type")
 		return m
 	}
-	m.Set("content-length", strconv.Itoa(len(r.body)))
+	m.Set("content-length", strconv.Itoa(len(r.Body)))
 	if _, set := m.Get("content-type"); !set {
 		m.Set("content-type", "text/plain")
 	}
 	if s.isHead {
-		r.body = ""
+		r.Body = ""
 	}
 	return m
 }
 
 // grpcReply makes the answer one that a gRPC client understands: 200, all in the
-// headers, the body as the message.
-func (s *stream) grpcReply(m *header.Map, r *localReply) {
+// Headers, the body as the message.
+func (s *stream) grpcReply(m *header.Map, r *guest.LocalReply) {
 	m.Set(":status", "200")
 	m.Set("content-type", "application/grpc")
 	if m.Value("grpc-status") == "" {
-		code := r.grpc
+		code := r.GRPC
 		if code < 0 || code > grpc.MaxCode {
-			code = grpc.CodeOf(r.status)
+			code = grpc.CodeOf(r.Status)
 		}
 		m.Set("grpc-status", strconv.Itoa(code))
 	}
-	if r.body != "" && !s.isHead {
-		m.Set("grpc-message", grpc.EncodeMessage(r.body))
+	if r.Body != "" && !s.isHead {
+		m.Set("grpc-message", grpc.EncodeMessage(r.Body))
 	}
 	m.Remove("content-length")
-	r.body = ""
+	r.Body = ""
 }

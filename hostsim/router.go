@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/grpc"
+	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 	"cloakroom/hostsim/internal/upstream"
 )
@@ -38,18 +39,18 @@ func (s *stream) forwardRequest() {
 		s.findRoute()
 	}
 	if s.route == nil {
-		s.localReply(localReply{status: 404, grpc: grpc.NoCode, details: "route_not_found"})
+		s.localReply(guest.LocalReply{Status: 404, GRPC: grpc.NoCode, Details: "route_not_found"})
 		return
 	}
 	c := s.proxy.Clusters[s.route.Cluster]
 	if c == nil {
-		s.localReply(localReply{status: 503, grpc: grpc.NoCode, details: "cluster_not_found"})
+		s.localReply(guest.LocalReply{Status: 503, GRPC: grpc.NoCode, Details: "cluster_not_found"})
 		return
 	}
 	for _, needed := range []string{":method", ":path", ":authority"} {
 		if _, found := s.request.Get(needed); !found {
-			s.localReply(localReply{status: 503, grpc: grpc.NoCode, details: "filter_removed_required_request_headers",
-				body: "missing required header: " + needed})
+			s.localReply(guest.LocalReply{Status: 503, GRPC: grpc.NoCode, Details: "filter_removed_required_request_headers",
+				Body: "missing required header: " + needed})
 			return
 		}
 	}
@@ -69,11 +70,11 @@ func (s *stream) startTimeout() {
 		return
 	}
 	s.timeout = s.proxy.Clock.AfterFunc(s.route.Timeout, func() {
-		s.worker.do(func() {
+		s.worker.Do(func() {
 			switch {
 			case s.ended || s.reset || s.enc.ended || s.upstream.Err() != nil:
 			case s.response == nil:
-				s.localReply(localReply{status: 504, body: "upstream request timeout", grpc: grpc.NoCode, details: "response_timeout"})
+				s.localReply(guest.LocalReply{Status: 504, Body: "upstream request timeout", GRPC: grpc.NoCode, Details: "response_timeout"})
 			default:
 				s.details = "response_timeout"
 				s.resetStream()
@@ -124,14 +125,14 @@ func (s *stream) runUpstream(c *upstream.Cluster, req *http.Request) {
 	}
 	w := s.worker
 	open := false
-	w.do(func() {
+	w.Do(func() {
 		if s.ended || s.upstream.Err() != nil {
 			return
 		}
 		if err != nil {
 			status, text, reason := upstream.Failure(err)
-			s.localReply(localReply{status: status, body: text, grpc: grpc.NoCode,
-				details: "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_") + "}"})
+			s.localReply(guest.LocalReply{Status: status, Body: text, GRPC: grpc.NoCode,
+				Details: "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_") + "}"})
 			return
 		}
 		s.upstreamConn = conn
@@ -144,7 +145,7 @@ func (s *stream) runUpstream(c *upstream.Cluster, req *http.Request) {
 		return s.trailerMap(resp.ProtoMajor, resp.Trailer)
 	}}
 	if err := source.pump(); err != nil {
-		w.do(func() {
+		w.Do(func() {
 			if !s.ended && !s.reset {
 				s.details = "upstream_reset_after_response_started{protocol_error}"
 				s.resetStream()
@@ -204,7 +205,7 @@ func (p *source) pump() error {
 		}
 		n, err := p.from.Read(buf)
 		over := false
-		p.s.worker.do(func() {
+		p.s.worker.Do(func() {
 			if p.count != nil {
 				*p.count += int64(n)
 			}
@@ -227,8 +228,8 @@ func (p *source) pump() error {
 
 func (p *source) mayRead() bool {
 	w := p.s.worker
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
 	for !p.into.aborted && p.into.full() {
 		p.s.changed.Wait()
 	}
@@ -254,7 +255,7 @@ func (u *upstreamBody) Read(p []byte) (int, error) {
 	b, end, cut := u.s.dec.out.take()
 	n := copy(p, b)
 	if rest := b[n:]; len(rest) > 0 {
-		u.s.worker.do(func() { u.s.dec.out.bytes = append(rest, u.s.dec.out.bytes...) })
+		u.s.worker.Do(func() { u.s.dec.out.bytes = append(rest, u.s.dec.out.bytes...) })
 		return n, nil
 	}
 	switch {
@@ -264,7 +265,7 @@ func (u *upstreamBody) Read(p []byte) (int, error) {
 		if u.s.dec.out.trailers != nil && u.req.Trailer != nil {
 			u.s.dec.out.trailers.CopyTo(u.req.Trailer, false)
 		}
-		u.s.worker.do(u.s.startTimeout)
+		u.s.worker.Do(u.s.startTimeout)
 		return n, io.EOF
 	}
 	return n, nil

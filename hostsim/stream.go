@@ -54,12 +54,12 @@ type stream struct {
 
 // newStream makes the stream with its filters. The worker's lock is held.
 func newStream(w *worker, r *http.Request) *stream {
-	s := &stream{proxy: w.proxy, worker: w, client: r, changed: sync.NewCond(&w.mu), filterState: map[string]string{}, over: make(chan struct{})}
+	s := &stream{proxy: w.proxy, worker: w, client: r, changed: sync.NewCond(&w.Mu), filterState: map[string]string{}, over: make(chan struct{})}
 	s.started = s.proxy.Clock.Now()
 	s.id = s.proxy.lastStream.Add(1)
 	s.upstream, s.cancelUpstream = context.WithCancel(context.Background())
-	for _, h := range w.handles {
-		if f := h.newFilter(s); f != nil {
+	for _, h := range w.Instances {
+		if f := newFilter(h, s); f != nil {
 			s.filters = append(s.filters, f)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/guest"
 )
 
 // WASI error numbers (wasi_snapshot_preview1, errno).
@@ -26,31 +27,31 @@ const maxRandom = 64 << 10 // bytes that one random_get gives
 // since 2024, and what they answer, together with wasiLater. poll_oneoff answers as
 // the hosts since April 2026 do, that is "no events": the answer before it, ENOSYS,
 // kills a Go guest.
-var wasiFunctions = map[string]hostCall{
-	"fd_write":            {shape: "nnnn", atStart: true, fn: fdWrite},
-	"fd_read":             {shape: "nnnn", fn: wasiAnswer(wasiNoSys)},
-	"fd_seek":             {shape: "nNnn", fn: wasiAnswer(wasiOK)},
-	"fd_close":            {shape: "n", fn: wasiAnswer(wasiOK)},
-	"fd_fdstat_get":       {shape: "nn", atStart: true, fn: fdFdstatGet},
-	"fd_fdstat_set_flags": {shape: "nn", atStart: true, fn: wasiAnswer(wasiNoSys)},
-	"environ_get":         {shape: "nn", atStart: true, fn: environGet},
-	"environ_sizes_get":   {shape: "nn", atStart: true, fn: environSizesGet},
-	"args_get":            {shape: "nn", atStart: true, fn: wasiAnswer(wasiOK)},
-	"args_sizes_get":      {shape: "nn", atStart: true, fn: argsSizesGet},
-	"clock_time_get":      {shape: "nNn", atStart: true, fn: clockTimeGet},
-	"random_get":          {shape: "nn", atStart: true, fn: randomGet},
-	"sched_yield":         {shape: "", fn: wasiAnswer(wasiOK)},
-	"poll_oneoff":         {shape: "nnnn", atStart: true, fn: pollOneoff},
-	"proc_exit":           {shape: "n", void: true, fn: procExit},
-	"path_open":           {shape: "nnnnnNNnn", fn: wasiAnswer(wasiNoEnt)},
-	"fd_prestat_get":      {shape: "nn", atStart: true, fn: wasiAnswer(wasiBadF)},
-	"fd_prestat_dir_name": {shape: "nnn", atStart: true, fn: wasiAnswer(wasiNoSys)},
+var wasiFunctions = map[string]guest.HostCall{
+	"fd_write":            {Shape: "nnnn", AtStart: true, Func: fdWrite},
+	"fd_read":             {Shape: "nnnn", Func: wasiAnswer(wasiNoSys)},
+	"fd_seek":             {Shape: "nNnn", Func: wasiAnswer(wasiOK)},
+	"fd_close":            {Shape: "n", Func: wasiAnswer(wasiOK)},
+	"fd_fdstat_get":       {Shape: "nn", AtStart: true, Func: fdFdstatGet},
+	"fd_fdstat_set_flags": {Shape: "nn", AtStart: true, Func: wasiAnswer(wasiNoSys)},
+	"environ_get":         {Shape: "nn", AtStart: true, Func: environGet},
+	"environ_sizes_get":   {Shape: "nn", AtStart: true, Func: environSizesGet},
+	"args_get":            {Shape: "nn", AtStart: true, Func: wasiAnswer(wasiOK)},
+	"args_sizes_get":      {Shape: "nn", AtStart: true, Func: argsSizesGet},
+	"clock_time_get":      {Shape: "nNn", AtStart: true, Func: clockTimeGet},
+	"random_get":          {Shape: "nn", AtStart: true, Func: randomGet},
+	"sched_yield":         {Shape: "", Func: wasiAnswer(wasiOK)},
+	"poll_oneoff":         {Shape: "nnnn", AtStart: true, Func: pollOneoff},
+	"proc_exit":           {Shape: "n", Void: true, Func: procExit},
+	"path_open":           {Shape: "nnnnnNNnn", Func: wasiAnswer(wasiNoEnt)},
+	"fd_prestat_get":      {Shape: "nn", AtStart: true, Func: wasiAnswer(wasiBadF)},
+	"fd_prestat_dir_name": {Shape: "nnn", AtStart: true, Func: wasiAnswer(wasiNoSys)},
 }
 
 // wasiLater are the functions that Envoy's host offers besides since April 2026;
 // all answer that they are not implemented. By their shapes, from
 // wasi_snapshot_preview1.witx.
-var wasiLater = map[string]shape{
+var wasiLater = map[string]guest.Shape{
 	"clock_res_get": "nn", "fd_advise": "nNNn", "fd_allocate": "nNN", "fd_datasync": "n", "fd_fdstat_set_rights": "nNN",
 	"fd_filestat_get": "nn", "fd_filestat_set_size": "nN", "fd_filestat_set_times": "nNNn", "fd_pread": "nnnNn",
 	"fd_pwrite": "nnnNn", "fd_readdir": "nnnNn", "fd_renumber": "nn", "fd_sync": "n", "fd_tell": "nn",
@@ -61,71 +62,71 @@ var wasiLater = map[string]shape{
 }
 
 // wasiCalls returns the functions of WASI; old leaves out those of wasiLater.
-func wasiCalls(old bool) map[string]hostCall {
+func wasiCalls(old bool) map[string]guest.HostCall {
 	calls := maps.Clone(wasiFunctions)
 	if old {
 		return calls
 	}
 	for name, s := range wasiLater {
-		calls[name] = hostCall{shape: s, atStart: true, fn: wasiAnswer(wasiNoSys)}
+		calls[name] = guest.HostCall{Shape: s, AtStart: true, Func: wasiAnswer(wasiNoSys)}
 	}
 	return calls
 }
 
-func wasiAnswer(errno uint32) func(*vm, []uint64) uint32 {
-	return func(*vm, []uint64) uint32 { return errno }
+func wasiAnswer(errno uint32) func(*guest.VM, []uint64) uint32 {
+	return func(*guest.VM, []uint64) uint32 { return errno }
 }
 
 // fdWrite turns standard output into info lines and standard error into error lines.
 // Envoy logs each write as a line of its own; here a line is what ends with a newline.
-func fdWrite(v *vm, a []uint64) uint32 {
+func fdWrite(v *guest.VM, a []uint64) uint32 {
 	level, known := map[uint32]abi.Level{1: abi.Info, 2: abi.Error}[uint32(a[0])]
 	if !known {
 		return wasiBadF
 	}
-	text, found := v.mem.iovecs(a[1], a[2])
-	if !found || !v.mem.put32(a[3], uint32(len(text))) {
+	text, found := v.Memory.Iovecs(a[1], a[2])
+	if !found || !v.Memory.PutUint32(a[3], uint32(len(text))) {
 		return wasiFault
 	}
 	if len(text) > 0 {
-		v.rt.Log.Write(level, string(text))
+		v.Runtime.Log.Write(level, string(text))
 	}
 	return wasiOK
 }
 
-func fdFdstatGet(v *vm, a []uint64) uint32 {
+func fdFdstatGet(v *guest.VM, a []uint64) uint32 {
 	if fd := uint32(a[0]); fd != 1 && fd != 2 {
 		return wasiBadF
 	}
 	const rightToWrite = 64
-	v.mem.put64(a[1], 0)
-	v.mem.put64(a[1]+8, rightToWrite)
-	v.mem.put64(a[1]+16, 0)
+	v.Memory.PutUint64(a[1], 0)
+	v.Memory.PutUint64(a[1]+8, rightToWrite)
+	v.Memory.PutUint64(a[1]+16, 0)
 	return wasiOK
 }
 
 // environ gives the VM's environment in the order of names.
-func (v *vm) environ() []string {
+func environ(v *guest.VM) []string {
 	var env []string
-	for name, value := range v.env {
+	for name, value := range v.Env {
 		env = append(env, name+"="+value+"\x00")
 	}
 	sort.Strings(env)
 	return env
 }
 
-func environSizesGet(v *vm, a []uint64) uint32 {
-	env := v.environ()
-	if !v.mem.put32(a[0], uint32(len(env))) || !v.mem.put32(a[1], uint32(len(strings.Join(env, "")))) {
+func environSizesGet(v *guest.VM, a []uint64) uint32 {
+	env := environ(v)
+	if !v.Memory.PutUint32(a[0], uint32(len(env))) || !v.Memory.PutUint32(a[1], uint32(len(strings.Join(env, "")))) {
 		return wasiFault
 	}
 	return wasiOK
 }
 
-func environGet(v *vm, a []uint64) uint32 {
+func environGet(v *guest.VM, a []uint64) uint32 {
 	at, text := uint32(a[0]), uint32(a[1])
-	for _, e := range v.environ() {
-		if !v.mem.put32(uint64(at), text) || !v.mem.WriteString(text, e) {
+	for _, e := range environ(v) {
+		if !v.Memory.PutUint32(uint64(at), text) || !v.Memory.WriteString(text, e) {
 			return wasiFault
 		}
 		at, text = at+4, text+uint32(len(e))
@@ -133,8 +134,8 @@ func environGet(v *vm, a []uint64) uint32 {
 	return wasiOK
 }
 
-func argsSizesGet(v *vm, a []uint64) uint32 {
-	if !v.mem.put32(a[0], 0) || !v.mem.put32(a[1], 0) {
+func argsSizesGet(v *guest.VM, a []uint64) uint32 {
+	if !v.Memory.PutUint32(a[0], 0) || !v.Memory.PutUint32(a[1], 0) {
 		return wasiFault
 	}
 	return wasiOK
@@ -142,21 +143,21 @@ func argsSizesGet(v *vm, a []uint64) uint32 {
 
 // clockTimeGet serves the wall clock (0) and the monotonic one (1), both from the
 // host's Now.
-func clockTimeGet(v *vm, a []uint64) uint32 {
+func clockTimeGet(v *guest.VM, a []uint64) uint32 {
 	if clock := uint32(a[0]); clock > 1 {
 		return wasiNotSup
 	}
-	if !v.mem.put64(a[2], uint64(v.rt.Clock.Now().UnixNano())) {
+	if !v.Memory.PutUint64(a[2], uint64(v.Runtime.Clock.Now().UnixNano())) {
 		return wasiFault
 	}
 	return wasiOK
 }
 
-func randomGet(v *vm, a []uint64) uint32 {
+func randomGet(v *guest.VM, a []uint64) uint32 {
 	if uint32(a[1]) > maxRandom {
 		return wasiInval
 	}
-	b, found := v.mem.Read(uint32(a[0]), uint32(a[1]))
+	b, found := v.Memory.Read(uint32(a[0]), uint32(a[1]))
 	if !found {
 		return wasiFault
 	}
@@ -164,15 +165,15 @@ func randomGet(v *vm, a []uint64) uint32 {
 	return wasiOK
 }
 
-func pollOneoff(v *vm, a []uint64) uint32 {
-	if !v.mem.put32(a[3], 0) {
+func pollOneoff(v *guest.VM, a []uint64) uint32 {
+	if !v.Memory.PutUint32(a[3], 0) {
 		return wasiFault
 	}
 	return wasiOK
 }
 
 // procExit does not end anything in Envoy either: it is logged, and returns.
-func procExit(v *vm, a []uint64) uint32 {
-	v.rt.Log.Add(abi.Trace, "wasi proc_exit")
+func procExit(v *guest.VM, a []uint64) uint32 {
+	v.Runtime.Log.Add(abi.Trace, "wasi proc_exit")
 	return 0
 }

@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"encoding/binary"
@@ -10,25 +10,25 @@ import (
 // nothing out of bounds is read or written, the call answers InvalidMemoryAccess.
 type memory struct{ api.Memory }
 
-// text copies a string out of the guest. A length of zero is the empty string
+// Text copies a string out of the guest. A length of zero is the empty string
 // wherever it points.
-func (m memory) text(address, size uint64) (string, bool) {
+func (m memory) Text(address, size uint64) (string, bool) {
 	b, found := m.Read(uint32(address), uint32(size))
 	return string(b), found
 }
 
-// put32 writes a 32-bit number.
-func (m memory) put32(address uint64, value uint32) bool {
+// PutUint32 writes a 32-bit number.
+func (m memory) PutUint32(address uint64, value uint32) bool {
 	return m.WriteUint32Le(uint32(address), value)
 }
 
-// put64 writes a 64-bit number.
-func (m memory) put64(address uint64, value uint64) bool {
+// PutUint64 writes a 64-bit number.
+func (m memory) PutUint64(address uint64, value uint64) bool {
 	return m.WriteUint64Le(uint32(address), value)
 }
 
-// iovecs gathers the bytes that a WASI ciovec array points at.
-func (m memory) iovecs(address, count uint64) ([]byte, bool) {
+// Iovecs gathers the bytes that a WASI ciovec array points at.
+func (m memory) Iovecs(address, count uint64) ([]byte, bool) {
 	var out []byte
 	for i := range uint32(count) {
 		entry, found := m.Read(uint32(address)+8*i, 8)

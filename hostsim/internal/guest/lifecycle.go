@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"cmp"
@@ -15,117 +15,117 @@ import (
 )
 
 // newVM makes a VM on a thread and initializes it. The lock of the thread is held.
-func newVM(ctx context.Context, rt *guestRuntime, t *thread, p *plugin) (*vm, error) {
-	v := &vm{rt: rt, thread: t, id: p.VMID, env: p.Env, contexts: map[uint32]*guestContext{},
-		metrics: metrics.NewTable(rt.Metrics)}
+func newVM(ctx context.Context, rt *Runtime, t *thread, p *Plugin) (*VM, error) {
+	v := &VM{Runtime: rt, Thread: t, ID: p.VMID, Env: p.Env, Contexts: map[uint32]*Context{},
+		Metrics: metrics.NewTable(rt.Metrics)}
 	v.ctx = context.WithValue(context.WithoutCancel(ctx), vmKey{}, v)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
 	module, err := rt.wazero.InstantiateModule(v.ctx, p.module, config)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errLoad, err)
+		return nil, fmt.Errorf("%w: %w", ErrLoad, err)
 	}
-	v.module, v.mem = module, memory{module.Memory()}
+	v.module, v.Memory = module, memory{module.Memory()}
 	v.trace = newTracer(rt, t.index)
 	if limit := rt.CallLimit; limit > 0 {
 		v.watchdog.watch(limit, func() { _ = module.CloseWithExitCode(v.ctx, exitOverdue) })
 	}
-	if v.exports, err = findExports(module); err != nil {
+	if v.Exports, err = findExports(module); err != nil {
 		return nil, err
 	}
 	return v, v.initialize()
 }
 
 // initialize runs what the module runs first, in a context of its own.
-func (v *vm) initialize() error {
-	before := &guestContext{callouts: callout.NewState()}
-	before.root = before
-	e := v.exports
+func (v *VM) initialize() error {
+	before := &Context{Callouts: callout.NewState()}
+	before.Root = before
+	e := v.Exports
 	v.restricted = true
 	switch {
 	case e.initialize != nil:
 		v.call(before, e.initialize)
-		if v.failed == nil && e.main != nil {
+		if v.Failed == nil && e.main != nil {
 			v.call(before, e.main, 0, 0)
-		} else if v.failed == nil && e.mainVoid != nil {
+		} else if v.Failed == nil && e.mainVoid != nil {
 			v.call(before, e.mainVoid)
 		}
 	case e.start != nil:
 		v.call(before, e.start)
 	}
 	v.restricted = false
-	return v.failed
+	return v.Failed
 }
 
 // startPlugin makes the plugin's root context and runs proxy_on_vm_start and
 // proxy_on_configure in it.
-func (v *vm) startPlugin(p *plugin) (*guestContext, error) {
-	root := v.newContext(nil, nil)
-	root.plugin = p
-	v.enter(root, v.exports.contextCreate, uint64(root.id), 0)
+func (v *VM) startPlugin(p *Plugin) (*Context, error) {
+	root := v.NewContext(nil, nil)
+	root.Plugin = p
+	v.Callback(root, v.Exports.ContextCreate, uint64(root.Id), 0)
 	steps := []struct {
 		name string
 		fn   api.Function
 		size int
 		err  error
 	}{
-		{"proxy_on_vm_start", v.exports.vmStart, len(p.VMConfiguration), errStart},
-		{"proxy_on_configure", v.exports.configure, len(p.Configuration), errConfigure},
+		{"proxy_on_vm_start", v.Exports.vmStart, len(p.VMConfiguration), ErrStart},
+		{"proxy_on_configure", v.Exports.configure, len(p.Configuration), ErrConfigure},
 	}
 	for _, step := range steps {
 		if step.fn == nil {
 			continue
 		}
-		root.configuring = errors.Is(step.err, errConfigure)
-		answer, _ := v.enter(root, step.fn, uint64(root.id), uint64(step.size))
-		root.configuring = false
-		if v.failed != nil {
-			return nil, v.failed
+		root.Configuring = errors.Is(step.err, ErrConfigure)
+		answer, _ := v.Callback(root, step.fn, uint64(root.Id), uint64(step.size))
+		root.Configuring = false
+		if v.Failed != nil {
+			return nil, v.Failed
 		}
 		if answer == 0 {
 			return nil, fmt.Errorf("%w: %s answered false", step.err, step.name)
 		}
 	}
-	return root, v.failed
+	return root, v.Failed
 }
 
 // roots are the root contexts, oldest first.
-func (v *vm) roots() []*guestContext {
-	var roots []*guestContext
-	for _, c := range v.contexts {
-		if c.plugin != nil {
+func (v *VM) roots() []*Context {
+	var roots []*Context
+	for _, c := range v.Contexts {
+		if c.Plugin != nil {
 			roots = append(roots, c)
 		}
 	}
-	slices.SortFunc(roots, func(a, b *guestContext) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(roots, func(a, b *Context) int { return cmp.Compare(a.Id, b.Id) })
 	return roots
 }
 
 // stop ends the root contexts and everything that belongs to them.
-func (v *vm) stop() {
+func (v *VM) stop() {
 	v.silence()
 	for _, root := range v.roots() {
-		v.enter(root, v.exports.done, uint64(root.id))
-		v.enter(root, v.exports.delete, uint64(root.id))
+		v.Callback(root, v.Exports.Done, uint64(root.Id))
+		v.Callback(root, v.Exports.Delete, uint64(root.Id))
 	}
-	if v.failed == nil {
-		v.failed = errClosed
+	if v.Failed == nil {
+		v.Failed = errClosed
 	}
 }
 
 // silence ends the root contexts' ticks and callouts, without a word to the guest.
-func (v *vm) silence() {
+func (v *VM) silence() {
 	v.watchdog.end()
 	for _, root := range v.roots() {
 		root.tick.stop()
-		root.callouts.CancelAll()
+		root.Callouts.CancelAll()
 	}
 }
 
 // discard drops the VM and its memory: the guest hears nothing of it.
-func (v *vm) discard(ctx context.Context) {
+func (v *VM) discard(ctx context.Context) {
 	v.silence()
-	if v.failed == nil {
-		v.failed = errClosed
+	if v.Failed == nil {
+		v.Failed = errClosed
 	}
 	_ = v.module.Close(ctx) // nothing but memory is given back
 }

@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 )
 
 var (
-	errLoad      = errors.New("hostsim: the module cannot be loaded")
-	errStart     = errors.New("hostsim: the plugin did not start")
-	errConfigure = errors.New("hostsim: the plugin refused its configuration")
-	errTrap      = errors.New("hostsim: the guest trapped")
+	ErrLoad      = errors.New("hostsim: the module cannot be loaded")
+	ErrStart     = errors.New("hostsim: the plugin did not start")
+	ErrConfigure = errors.New("hostsim: the plugin refused its configuration")
+	ErrTrap      = errors.New("hostsim: the guest trapped")
 	errClosed    = errors.New("hostsim: the host is closed")
 )
 
@@ -28,8 +28,8 @@ var (
 // PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES.
 const memoryLimitPages = 16384
 
-// runtimeOptions configure a runtime.
-type runtimeOptions struct {
+// Options configure a runtime.
+type Options struct {
 	Clock   clock.Clock
 	Log     *logbook.Book
 	Metrics *metrics.Store
@@ -41,25 +41,25 @@ type runtimeOptions struct {
 	CacheDir    string            // of compiled modules; "": in memory
 }
 
-// guestRuntime runs the VMs of one host.
-type guestRuntime struct {
-	runtimeOptions
+// Runtime runs the VMs of one host.
+type Runtime struct {
+	Options
 	wazero wazero.Runtime
 }
 
-// newRuntime returns a runtime without plugins.
-func newRuntime(ctx context.Context, o runtimeOptions) (*guestRuntime, error) {
+// New returns a runtime without plugins.
+func New(ctx context.Context, o Options) (*Runtime, error) {
 	cache, err := compilationCache(o.CacheDir)
 	if err != nil {
 		return nil, err
 	}
-	return &guestRuntime{o, wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+	return &Runtime{o, wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
 		WithCompilationCache(cache).WithMemoryLimitPages(memoryLimitPages).
 		WithCloseOnContextDone(o.CallLimit > 0))}, nil
 }
 
-// close frees the memory of all VMs.
-func (r *guestRuntime) close(ctx context.Context) error { return r.wazero.Close(ctx) }
+// Close frees the memory of all VMs.
+func (r *Runtime) Close(ctx context.Context) error { return r.wazero.Close(ctx) }
 
 var caches struct {
 	sync.Mutex

@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"sync/atomic"

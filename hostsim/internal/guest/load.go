@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// compile checks and compiles the plugins' modules. hostModules are what they may import,
+// Load checks and compiles the plugins' modules. hostModules are what they may import,
 // by module and name.
-func (r *guestRuntime) compile(ctx context.Context, plugins []*plugin, hostModules map[string]map[string]hostCall) error {
+func (r *Runtime) Load(ctx context.Context, plugins []*Plugin, hostModules map[string]map[string]HostCall) error {
 	for _, p := range plugins {
 		module, err := r.wazero.CompileModule(ctx, p.Wasm)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errLoad, err)
+			return fmt.Errorf("%w: %w", ErrLoad, err)
 		}
 		if err := errors.Join(checkABI(module), checkImports(module, hostModules)); err != nil {
 			return err
@@ -27,22 +27,22 @@ func (r *guestRuntime) compile(ctx context.Context, plugins []*plugin, hostModul
 }
 
 // instantiateHost offers all host modules in the runtime.
-func instantiateHost(ctx context.Context, r wazero.Runtime, modules map[string]map[string]hostCall) error {
+func instantiateHost(ctx context.Context, r wazero.Runtime, modules map[string]map[string]HostCall) error {
 	for module, calls := range modules {
 		b := r.NewHostModuleBuilder(module)
 		for name, call := range calls {
-			params, results := call.signature()
+			params, results := call.Signature()
 			b.NewFunctionBuilder().WithGoModuleFunction(call.goFunction(name), params, results).Export(name)
 		}
 		if _, err := b.Instantiate(ctx); err != nil {
-			return fmt.Errorf("%w: host module %s: %w", errLoad, module, err)
+			return fmt.Errorf("%w: host module %s: %w", ErrLoad, module, err)
 		}
 	}
 	return nil
 }
 
 // checkImports returns an error for a module that imports what the host does not offer.
-func checkImports(m wazero.CompiledModule, modules map[string]map[string]hostCall) error {
+func checkImports(m wazero.CompiledModule, modules map[string]map[string]HostCall) error {
 	var unknown []string
 	for _, f := range m.ImportedFunctions() {
 		module, name, _ := f.Import()
@@ -51,14 +51,14 @@ func checkImports(m wazero.CompiledModule, modules map[string]map[string]hostCal
 			unknown = append(unknown, module+"."+name)
 			continue
 		}
-		params, results := call.signature()
+		params, results := call.Signature()
 		if string(params) != string(f.ParamTypes()) || string(results) != string(f.ResultTypes()) {
 			unknown = append(unknown, module+"."+name+" (with another signature)")
 		}
 	}
 	if len(unknown) > 0 {
 		sort.Strings(unknown)
-		return fmt.Errorf("%w: the module imports what the host does not offer: %s", errLoad, strings.Join(unknown, ", "))
+		return fmt.Errorf("%w: the module imports what the host does not offer: %s", ErrLoad, strings.Join(unknown, ", "))
 	}
 	return nil
 }
@@ -74,9 +74,9 @@ func checkABI(m wazero.CompiledModule) error {
 	sort.Strings(found)
 	switch {
 	case len(found) == 0:
-		return fmt.Errorf("%w: no proxy_abi_version_… export: this is not a proxy-wasm module", errLoad)
+		return fmt.Errorf("%w: no proxy_abi_version_… export: this is not a proxy-wasm module", ErrLoad)
 	case len(found) == 1 && (found[0] == "0.2.0" || found[0] == "0.2.1"):
 		return nil
 	}
-	return fmt.Errorf("%w: proxy-wasm ABI %s is not supported; 0.2.0 and 0.2.1 are", errLoad, strings.Join(found, " and "))
+	return fmt.Errorf("%w: proxy-wasm ABI %s is not supported; 0.2.0 and 0.2.1 are", ErrLoad, strings.Join(found, " and "))
 }

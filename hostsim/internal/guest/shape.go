@@ -1,9 +1,9 @@
-package hostsim
+package guest
 
 import "github.com/tetratelabs/wazero/api"
 
-// shape is the parameters of a host call, one letter each: see shapes.
-type shape string
+// Shape is the parameters of a host call, one letter each: see shapes.
+type Shape string
 
 // shapes are the WebAssembly parameters of each letter: i has 32 bits, I has 64. S, P, 4
 // and 8 are addresses for results.
@@ -16,7 +16,7 @@ var shapes = map[rune]string{
 }
 
 // params returns the types of the parameters.
-func (s shape) params() (params []api.ValueType) {
+func (s Shape) params() (params []api.ValueType) {
 	for _, letter := range s {
 		for _, c := range shapes[letter] {
 			if c == 'I' {

@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"fmt"
@@ -12,17 +12,17 @@ import (
 // defaultBackoff is the least age of a VM that is replaced, unless the plugin sets one.
 const defaultBackoff = time.Second
 
-// failurePolicy is what happens to streams that begin after the VM has failed.
-type failurePolicy int
+// FailurePolicy is what happens to streams that begin after the VM has failed.
+type FailurePolicy int
 
 const (
-	failClosed failurePolicy = iota // 503
-	failOpen                        // they pass without the filter
-	failReload                      // they get a new VM; 503 while the old one is too young
+	failClosed FailurePolicy = iota // 503
+	FailOpen                        // they pass without the filter
+	FailReload                      // they get a new VM; 503 while the old one is too young
 )
 
-// plugin is one plugin, as hostsim.Plugin documents it, with its module.
-type plugin struct {
+// Plugin is one plugin, as hostsim.Plugin documents it, with its module.
+type Plugin struct {
 	Wasm            []byte
 	Configuration   []byte
 	VMConfiguration []byte
@@ -30,7 +30,7 @@ type plugin struct {
 	RootID          string
 	VMID            string
 	Env             map[string]string
-	FailurePolicy   failurePolicy
+	FailurePolicy   FailurePolicy
 	ReloadBackoff   time.Duration
 
 	module wazero.CompiledModule
@@ -38,7 +38,7 @@ type plugin struct {
 }
 
 // vmKeyOf is as Envoy's: what a VM is made of.
-func vmKeyOf(p *plugin) string {
+func vmKeyOf(p *Plugin) string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
 		env = append(env, name+"="+p.Env[name])

@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"time"
@@ -7,16 +7,16 @@ import (
 	"cloakroom/hostsim/internal/clock"
 )
 
-// guestContext is one context of the guest: a plugin's root context, or a stream's.
-type guestContext struct {
-	id     uint32
-	root   *guestContext
-	plugin *plugin      // of a root context
-	filter streamFilter // nil for a root context
+// Context is one context of the guest: a plugin's root context, or a stream's.
+type Context struct {
+	Id     uint32
+	Root   *Context
+	Plugin *Plugin // of a root context
+	Filter Filter  // nil for a root context
 
 	// Of a root context only:
-	callouts    *callout.State
-	configuring bool
+	Callouts    *callout.State
+	Configuring bool
 	tick        ticker
 }
 

@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"time"
@@ -6,8 +6,8 @@ import (
 	"cloakroom/hostsim/internal/clock"
 )
 
-// setTick calls proxy_on_tick of root every period; 0 ends it.
-func (v *vm) setTick(root *guestContext, period time.Duration) {
+// SetTick calls proxy_on_tick of root every period; 0 ends it.
+func (v *VM) SetTick(root *Context, period time.Duration) {
 	root.tick.stop()
 	root.tick.period = period
 	if period > 0 {
@@ -16,16 +16,16 @@ func (v *vm) setTick(root *guestContext, period time.Duration) {
 }
 
 // armTick schedules the next call of proxy_on_tick.
-func (v *vm) armTick(root *guestContext) {
+func (v *VM) armTick(root *Context) {
 	t := &root.tick
 	var timer clock.Timer
-	timer = v.rt.Clock.AfterFunc(t.period, func() {
-		v.thread.do(func() {
+	timer = v.Runtime.Clock.AfterFunc(t.period, func() {
+		v.Thread.Do(func() {
 			if t.timer != timer || t.period == 0 {
 				return // set anew while this one waited for the lock
 			}
-			v.enter(root, v.exports.tick, uint64(root.id))
-			if t.timer == timer && t.period > 0 && v.failed == nil {
+			v.Callback(root, v.Exports.tick, uint64(root.Id))
+			if t.timer == timer && t.period > 0 && v.Failed == nil {
 				v.armTick(root)
 			}
 		})

@@ -1,4 +1,4 @@
-package hostsim
+package guest
 
 import (
 	"encoding/binary"
@@ -24,7 +24,7 @@ type tracer struct {
 
 // newTracer returns the tracer of a VM. Its lines begin with "trial" in a base VM or a
 // canary, and with the number of the worker where there are several.
-func newTracer(rt *guestRuntime, worker int) tracer {
+func newTracer(rt *Runtime, worker int) tracer {
 	t := tracer{sink: rt.Trace}
 	switch {
 	case worker < 0:
@@ -75,7 +75,7 @@ func exportName(fn api.Function) string {
 
 // hostCall writes a host call with its arguments, its status and its results. It leaves
 // out WASI, which a language's runtime calls when it likes.
-func (t *tracer) hostCall(m memory, s shape, name, arguments string, args []uint64, status abi.Status) {
+func (t *tracer) hostCall(m memory, s Shape, name, arguments string, args []uint64, status abi.Status) {
 	if t.sink == nil || !strings.HasPrefix(name, "proxy_") {
 		return
 	}
@@ -88,7 +88,7 @@ func (t *tracer) hostCall(m memory, s shape, name, arguments string, args []uint
 
 // arguments renders what the guest passed. It must be called before the host call, which
 // may change the memory.
-func (t *tracer) arguments(m memory, s shape, args []uint64) string {
+func (t *tracer) arguments(m memory, s Shape, args []uint64) string {
 	if t.sink == nil {
 		return ""
 	}
@@ -117,7 +117,7 @@ func (t *tracer) arguments(m memory, s shape, args []uint64) string {
 }
 
 // results renders what the host wrote at the addresses that the guest passed.
-func results(m memory, s shape, args []uint64) string {
+func results(m memory, s Shape, args []uint64) string {
 	var out strings.Builder
 	for _, letter := range s {
 		at := uint32(args[0])
@@ -140,7 +140,7 @@ func results(m memory, s shape, args []uint64) string {
 
 // bytesAt renders a string, pairs or a path in the guest's memory.
 func bytesAt(m memory, letter rune, address, size uint64) string {
-	text, found := m.text(address, size)
+	text, found := m.Text(address, size)
 	switch {
 	case !found:
 		return fmt.Sprintf("<%d bytes outside the memory>", uint32(size))

@@ -1,24 +1,24 @@
-package hostsim
+package guest
 
 import (
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/fault"
 )
 
-// give copies value into memory that the guest allocates, and writes address and
+// Return copies value into memory that the guest allocates, and writes address and
 // size where the guest asked for them. An empty value allocates nothing.
-func (v *vm) give(value string, addressAt, sizeAt uint64) abi.Status {
+func (v *VM) Return(value string, addressAt, sizeAt uint64) abi.Status {
 	address := uint32(0)
 	if value != "" {
 		var found bool
 		if address, found = v.allocate(uint32(len(value))); !found {
 			return abi.InvalidMemoryAccess
 		}
-		if !v.mem.WriteString(address, value) {
+		if !v.Memory.WriteString(address, value) {
 			return abi.InvalidMemoryAccess
 		}
 	}
-	if !v.mem.put32(addressAt, address) || !v.mem.put32(sizeAt, uint32(len(value))) {
+	if !v.Memory.PutUint32(addressAt, address) || !v.Memory.PutUint32(sizeAt, uint32(len(value))) {
 		return abi.InvalidMemoryAccess
 	}
 	return abi.OK
@@ -26,18 +26,18 @@ func (v *vm) give(value string, addressAt, sizeAt uint64) abi.Status {
 
 // allocate asks the guest for memory. While it runs, the guest may make only the
 // few calls of the start.
-func (v *vm) allocate(size uint32) (address uint32, found bool) {
+func (v *VM) allocate(size uint32) (address uint32, found bool) {
 	before := v.restricted
 	v.restricted = true
 	defer func() { v.restricted = before }()
-	if f := v.rt.Faults.Load().Next(fault.OnAllocate); f != nil {
+	if f := v.Runtime.Faults.Load().Next(fault.OnAllocate); f != nil {
 		if f.Do == fault.Trap {
 			panic(fault.ErrTrap)
 		}
 		return 0, false
 	}
 	stack := [1]uint64{uint64(size)}
-	if err := v.exports.allocate.CallWithStack(v.ctx, stack[:]); err != nil {
+	if err := v.Exports.allocate.CallWithStack(v.ctx, stack[:]); err != nil {
 		v.fail(err)
 		return 0, false
 	}

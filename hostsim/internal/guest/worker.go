@@ -1,0 +1,85 @@
+package guest
+
+import (
+	"context"
+	"errors"
+)
+
+// Worker is a thread with its VMs.
+type Worker struct {
+	thread
+	rt        *Runtime
+	vms       map[string]*VM // by plugin.vmKey
+	Instances []*Instance    // in the order of Config.Plugins
+}
+
+// NewWorker returns a worker without VMs.
+func (r *Runtime) NewWorker(index int) *Worker {
+	return &Worker{thread: thread{index: index}, rt: r, vms: map[string]*VM{}}
+}
+
+// Load starts and configures the plugins.
+func (w *Worker) Load(ctx context.Context, plugins []*Plugin) error {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	for _, p := range plugins {
+		h := &Instance{worker: w, Plugin: p}
+		if err := h.load(ctx); err != nil {
+			return err
+		}
+		w.Instances = append(w.Instances, h)
+	}
+	return nil
+}
+
+// Try runs each plugin in a canary, on no worker, and initializes the module of each VM in
+// a base VM before.
+func (r *Runtime) Try(ctx context.Context, plugins []*Plugin) error {
+	bases := map[string]bool{}
+	for _, p := range plugins {
+		if err := r.tryOne(ctx, p, !bases[p.vmKey]); err != nil {
+			return err
+		}
+		bases[p.vmKey] = true
+	}
+	return nil
+}
+
+func (r *Runtime) tryOne(ctx context.Context, p *Plugin, withBase bool) error {
+	w := r.NewWorker(-1)
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	if withBase {
+		base, err := newVM(ctx, r, &w.thread, p)
+		if err != nil {
+			return err
+		}
+		base.discard(ctx)
+	}
+	canary := &Instance{worker: w, Plugin: p}
+	if err := canary.load(ctx); err != nil {
+		return err
+	}
+	canary.VM.discard(ctx)
+	return nil
+}
+
+// Failed returns the trap that ended a VM of this worker which has not been replaced, or nil.
+func (w *Worker) Failed() (err error) {
+	w.Do(func() {
+		for _, h := range w.Instances {
+			if failed := h.VM.Failed; failed != nil && !errors.Is(failed, errClosed) {
+				err = failed
+				return
+			}
+		}
+	})
+	return err
+}
+
+// Stop ends the VMs. The worker's lock is held.
+func (w *Worker) Stop() {
+	for _, v := range w.vms {
+		v.stop()
+	}
+}
