@@ -11,6 +11,7 @@ import (
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/fault"
 	"cloakroom/hostsim/internal/guest"
+	"cloakroom/hostsim/internal/hostcall"
 	"cloakroom/hostsim/internal/logbook"
 	"cloakroom/hostsim/internal/metrics"
 	"cloakroom/hostsim/internal/shared"
@@ -110,12 +111,12 @@ func (h *Host) runtimeOptions() guest.Options {
 
 // hostModules returns what guests may import, by module and name.
 func (h *Host) hostModules() map[string]map[string]guest.HostCall {
-	calls := &callHost{
+	calls := &hostcall.Host{
 		Clock: h.cfg.Clock, Log: h.log, LogLevel: abi.Level(h.cfg.LogLevel), Faults: &h.faults,
 		Data: shared.NewData(), Queues: shared.NewQueues(), Clusters: h.clusters,
 		CalloutLimit: h.cfg.CalloutLimit, Running: &h.running,
 	}
-	return calls.modules(h.cfg.OldWASI)
+	return calls.Modules(h.cfg.OldWASI)
 }
 
 // ServeHTTP proxies one request through the filters. A stream that is reset ends with
@@ -162,7 +163,7 @@ func (h *Host) SetFaults(f Faults) error {
 	for i, one := range f.Faults {
 		faults[i] = fault.Fault(one)
 	}
-	plan, err := fault.NewPlan(f.Seed, faults, isHostCall)
+	plan, err := fault.NewPlan(f.Seed, faults, hostcall.IsHostCall)
 	if err == nil {
 		h.faults.Store(plan)
 	}

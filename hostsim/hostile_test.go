@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"cloakroom/hostsim/internal/hostcall"
 )
 
 // The binary format of WebAssembly 1.0, section 5, as far as a guest needs it
@@ -53,7 +55,7 @@ type own struct {
 // under the same name, with the functions given.
 func module(functions ...own) []byte {
 	var types, imports, exports, declared, bodies [][]byte
-	for module, calls := range new(callHost).modules(false) {
+	for module, calls := range new(hostcall.Host).Modules(false) {
 		if module == "wasi_unstable" {
 			continue // the same functions
 		}
@@ -128,7 +130,7 @@ func number(r *rand.Rand) uint64 {
 // come of it.
 func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int) {
 	calls := map[string][]api.ValueType{} // the types of their parameters
-	for _, module := range new(callHost).modules(false) {
+	for _, module := range new(hostcall.Host).Modules(false) {
 		for name, call := range module {
 			calls[name], _ = call.Signature()
 		}

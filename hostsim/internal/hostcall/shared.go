@@ -1,11 +1,11 @@
-package hostsim
+package hostcall
 
 import (
 	"cloakroom/hostsim/internal/abi"
 	"cloakroom/hostsim/internal/guest"
 )
 
-func (h *callHost) getSharedData(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) getSharedData(v *guest.VM, a []uint64) abi.Status {
 	key, found := v.Memory.Text(a[0], a[1])
 	if !found {
 		return abi.InvalidMemoryAccess
@@ -20,7 +20,7 @@ func (h *callHost) getSharedData(v *guest.VM, a []uint64) abi.Status {
 	return wrote(v.Memory.PutUint32(a[4], value.CAS))
 }
 
-func (h *callHost) setSharedData(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) setSharedData(v *guest.VM, a []uint64) abi.Status {
 	key, foundKey := v.Memory.Text(a[0], a[1])
 	value, foundValue := v.Memory.Text(a[2], a[3])
 	if !foundKey || !foundValue {
@@ -29,7 +29,7 @@ func (h *callHost) setSharedData(v *guest.VM, a []uint64) abi.Status {
 	return h.Data.Set(v.ID, key, value, uint32(a[4]))
 }
 
-func (h *callHost) registerSharedQueue(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) registerSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	name, found := v.Memory.Text(a[0], a[1])
 	if !found {
 		return abi.InvalidMemoryAccess
@@ -43,7 +43,7 @@ func (h *callHost) registerSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	return wrote(v.Memory.PutUint32(a[2], token))
 }
 
-func (h *callHost) resolveSharedQueue(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) resolveSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	vmID, foundID := v.Memory.Text(a[0], a[1])
 	name, foundName := v.Memory.Text(a[2], a[3])
 	if !foundID || !foundName {
@@ -59,7 +59,7 @@ func (h *callHost) resolveSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	return wrote(v.Memory.PutUint32(a[4], token))
 }
 
-func (h *callHost) dequeueSharedQueue(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) dequeueSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	value, st := h.Queues.Dequeue(uint32(a[0]))
 	if st != abi.OK {
 		return st
@@ -67,7 +67,7 @@ func (h *callHost) dequeueSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	return v.Return(value, a[1], a[2])
 }
 
-func (h *callHost) enqueueSharedQueue(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) enqueueSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	value, found := v.Memory.Text(a[1], a[2])
 	if !found {
 		return abi.InvalidMemoryAccess

@@ -1,4 +1,4 @@
-package hostsim
+package hostcall
 
 import (
 	"cloakroom/hostsim/internal/abi"
@@ -7,7 +7,7 @@ import (
 
 // buffer gives the bytes behind a buffer type, and the place to change them: nil
 // where they cannot be changed. found is false where there is no such buffer.
-func bufferOf(v *guest.VM, kind uint32) (b []byte, change *[]byte, found bool) {
+func buffer(v *guest.VM, kind uint32) (b []byte, change *[]byte, found bool) {
 	c := v.Effective()
 	switch kind {
 	case abi.RequestBody, abi.ResponseBody:
@@ -44,7 +44,7 @@ func getBufferBytes(v *guest.VM, a []uint64) abi.Status {
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
 	}
-	b, _, found := bufferOf(v, kind)
+	b, _, found := buffer(v, kind)
 	if !found {
 		return abi.NotFound
 	}
@@ -58,7 +58,7 @@ func getBufferStatus(v *guest.VM, a []uint64) abi.Status {
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
 	}
-	b, _, found := bufferOf(v, kind)
+	b, _, found := buffer(v, kind)
 	if !found {
 		return abi.NotFound
 	}
@@ -73,7 +73,7 @@ func setBufferBytes(v *guest.VM, a []uint64) abi.Status {
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
 	}
-	b, change, found := bufferOf(v, kind)
+	b, change, found := buffer(v, kind)
 	if !found {
 		return abi.NotFound
 	}

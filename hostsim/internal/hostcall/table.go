@@ -1,43 +1,22 @@
-package hostsim
+package hostcall
 
 import (
-	"sync"
-	"sync/atomic"
-	"time"
-
 	"cloakroom/hostsim/internal/abi"
-	"cloakroom/hostsim/internal/clock"
-	"cloakroom/hostsim/internal/fault"
 	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
-	"cloakroom/hostsim/internal/logbook"
-	"cloakroom/hostsim/internal/shared"
-	"cloakroom/hostsim/internal/upstream"
+	"cloakroom/hostsim/internal/wasi"
 )
 
-// callHost is what the host calls work on, beside the VM that makes them.
-type callHost struct {
-	Clock        clock.Clock
-	Log          *logbook.Book
-	LogLevel     abi.Level
-	Faults       *atomic.Pointer[fault.Plan]
-	Data         *shared.Data
-	Queues       *shared.Queues
-	Clusters     map[string]*upstream.Cluster
-	CalloutLimit int             // bytes of a callout's response
-	Running      *sync.WaitGroup // counts what runs in goroutines of its own
-}
-
-// modules returns all functions that a guest may import, by module and name.
-func (h *callHost) modules(oldWASI bool) map[string]map[string]guest.HostCall {
-	wasi := wasiCalls(oldWASI)
+// Modules returns all functions that a guest may import, by module and name.
+func (h *Host) Modules(oldWASI bool) map[string]map[string]guest.HostCall {
+	wasi := wasi.Functions(oldWASI)
 	return map[string]map[string]guest.HostCall{
 		"env": h.envCalls(), "wasi_snapshot_preview1": wasi, "wasi_unstable": wasi,
 	}
 }
 
 // envCalls returns the host calls of ABI 0.2.1, and two that compilers import.
-func (h *callHost) envCalls() map[string]guest.HostCall {
+func (h *Host) envCalls() map[string]guest.HostCall {
 	return map[string]guest.HostCall{
 		"proxy_log":                          {Shape: "ls", AtStart: true, Func: h.logLine},
 		"proxy_get_log_level":                guest.ProxyCall("4", h.getLogLevel),
@@ -92,60 +71,8 @@ func (h *callHost) envCalls() map[string]guest.HostCall {
 	}
 }
 
-// isHostCall reports whether name is a host call of the ABI.
-func isHostCall(name string) bool {
-	_, found := new(callHost).envCalls()[name]
+// IsHostCall reports whether name is a host call of the ABI.
+func IsHostCall(name string) bool {
+	_, found := new(Host).envCalls()[name]
 	return found
-}
-
-func pthreadEqual(_ *guest.VM, a []uint64) uint32 {
-	if uint32(a[0]) == uint32(a[1]) {
-		return 1
-	}
-	return 0
-}
-
-func (h *callHost) logLine(v *guest.VM, a []uint64) uint32 {
-	if uint32(a[0]) > uint32(abi.Critical) {
-		return uint32(abi.BadArgument)
-	}
-	text, found := v.Memory.Text(a[1], a[2])
-	if !found {
-		return uint32(abi.InvalidMemoryAccess)
-	}
-	h.Log.Add(abi.Level(uint32(a[0])), text)
-	return uint32(abi.OK)
-}
-
-func (h *callHost) getLogLevel(v *guest.VM, a []uint64) abi.Status {
-	return wrote(v.Memory.PutUint32(a[0], uint32(h.LogLevel)))
-}
-
-// wrote is the status of a call whose only possible failure is its last write.
-func wrote(done bool) abi.Status {
-	if !done {
-		return abi.InvalidMemoryAccess
-	}
-	return abi.OK
-}
-
-func getStatus(v *guest.VM, a []uint64) abi.Status {
-	callouts := v.Effective().Root.Callouts
-	if !v.Memory.PutUint32(a[0], callouts.StatusCode) {
-		return abi.InvalidMemoryAccess
-	}
-	return v.Return(callouts.StatusMessage, a[1], a[2])
-}
-
-func (h *callHost) getCurrentTime(v *guest.VM, a []uint64) abi.Status {
-	return wrote(v.Memory.PutUint64(a[0], uint64(h.Clock.Now().UnixNano())))
-}
-
-func setEffectiveContext(v *guest.VM, a []uint64) abi.Status {
-	return v.SetEffective(uint32(a[0]))
-}
-
-func setTickPeriod(v *guest.VM, a []uint64) abi.Status {
-	v.SetTick(v.Effective().Root, time.Duration(uint32(a[0]))*time.Millisecond)
-	return abi.OK
 }

@@ -1,4 +1,4 @@
-package hostsim
+package wasi
 
 import (
 	"crypto/rand"
@@ -12,46 +12,46 @@ import (
 
 // WASI error numbers (wasi_snapshot_preview1, errno).
 const (
-	wasiOK     = 0
-	wasiBadF   = 8
-	wasiFault  = 21
-	wasiInval  = 28
-	wasiNoEnt  = 44
-	wasiNoSys  = 52
-	wasiNotSup = 58
+	errnoSuccess = 0
+	errnoBadF    = 8
+	errnoFault   = 21
+	errnoInval   = 28
+	errnoNoEnt   = 44
+	errnoNoSys   = 52
+	errnoNotSup  = 58
 )
 
 const maxRandom = 64 << 10 // bytes that one random_get gives
 
-// wasiFunctions are the 18 functions that every proxy-wasm host of Envoy's has had
-// since 2024, and what they answer, together with wasiLater. poll_oneoff answers as
+// functions are the 18 functions that every proxy-wasm host of Envoy's has had
+// since 2024, and what they answer, together with later. poll_oneoff answers as
 // the hosts since April 2026 do, that is "no events": the answer before it, ENOSYS,
 // kills a Go guest.
-var wasiFunctions = map[string]guest.HostCall{
+var functions = map[string]guest.HostCall{
 	"fd_write":            {Shape: "nnnn", AtStart: true, Func: fdWrite},
-	"fd_read":             {Shape: "nnnn", Func: wasiAnswer(wasiNoSys)},
-	"fd_seek":             {Shape: "nNnn", Func: wasiAnswer(wasiOK)},
-	"fd_close":            {Shape: "n", Func: wasiAnswer(wasiOK)},
+	"fd_read":             {Shape: "nnnn", Func: returns(errnoNoSys)},
+	"fd_seek":             {Shape: "nNnn", Func: returns(errnoSuccess)},
+	"fd_close":            {Shape: "n", Func: returns(errnoSuccess)},
 	"fd_fdstat_get":       {Shape: "nn", AtStart: true, Func: fdFdstatGet},
-	"fd_fdstat_set_flags": {Shape: "nn", AtStart: true, Func: wasiAnswer(wasiNoSys)},
+	"fd_fdstat_set_flags": {Shape: "nn", AtStart: true, Func: returns(errnoNoSys)},
 	"environ_get":         {Shape: "nn", AtStart: true, Func: environGet},
 	"environ_sizes_get":   {Shape: "nn", AtStart: true, Func: environSizesGet},
-	"args_get":            {Shape: "nn", AtStart: true, Func: wasiAnswer(wasiOK)},
+	"args_get":            {Shape: "nn", AtStart: true, Func: returns(errnoSuccess)},
 	"args_sizes_get":      {Shape: "nn", AtStart: true, Func: argsSizesGet},
 	"clock_time_get":      {Shape: "nNn", AtStart: true, Func: clockTimeGet},
 	"random_get":          {Shape: "nn", AtStart: true, Func: randomGet},
-	"sched_yield":         {Shape: "", Func: wasiAnswer(wasiOK)},
+	"sched_yield":         {Shape: "", Func: returns(errnoSuccess)},
 	"poll_oneoff":         {Shape: "nnnn", AtStart: true, Func: pollOneoff},
 	"proc_exit":           {Shape: "n", Void: true, Func: procExit},
-	"path_open":           {Shape: "nnnnnNNnn", Func: wasiAnswer(wasiNoEnt)},
-	"fd_prestat_get":      {Shape: "nn", AtStart: true, Func: wasiAnswer(wasiBadF)},
-	"fd_prestat_dir_name": {Shape: "nnn", AtStart: true, Func: wasiAnswer(wasiNoSys)},
+	"path_open":           {Shape: "nnnnnNNnn", Func: returns(errnoNoEnt)},
+	"fd_prestat_get":      {Shape: "nn", AtStart: true, Func: returns(errnoBadF)},
+	"fd_prestat_dir_name": {Shape: "nnn", AtStart: true, Func: returns(errnoNoSys)},
 }
 
-// wasiLater are the functions that Envoy's host offers besides since April 2026;
+// later are the functions that Envoy's host offers besides since April 2026;
 // all answer that they are not implemented. By their shapes, from
 // wasi_snapshot_preview1.witx.
-var wasiLater = map[string]guest.Shape{
+var later = map[string]guest.Shape{
 	"clock_res_get": "nn", "fd_advise": "nNNn", "fd_allocate": "nNN", "fd_datasync": "n", "fd_fdstat_set_rights": "nNN",
 	"fd_filestat_get": "nn", "fd_filestat_set_size": "nN", "fd_filestat_set_times": "nNNn", "fd_pread": "nnnNn",
 	"fd_pwrite": "nnnNn", "fd_readdir": "nnnNn", "fd_renumber": "nn", "fd_sync": "n", "fd_tell": "nn",
@@ -61,19 +61,19 @@ var wasiLater = map[string]guest.Shape{
 	"sock_shutdown": "nn",
 }
 
-// wasiCalls returns the functions of WASI; old leaves out those of wasiLater.
-func wasiCalls(old bool) map[string]guest.HostCall {
-	calls := maps.Clone(wasiFunctions)
+// Functions returns the functions of WASI; old leaves out those of later.
+func Functions(old bool) map[string]guest.HostCall {
+	calls := maps.Clone(functions)
 	if old {
 		return calls
 	}
-	for name, s := range wasiLater {
-		calls[name] = guest.HostCall{Shape: s, AtStart: true, Func: wasiAnswer(wasiNoSys)}
+	for name, s := range later {
+		calls[name] = guest.HostCall{Shape: s, AtStart: true, Func: returns(errnoNoSys)}
 	}
 	return calls
 }
 
-func wasiAnswer(errno uint32) func(*guest.VM, []uint64) uint32 {
+func returns(errno uint32) func(*guest.VM, []uint64) uint32 {
 	return func(*guest.VM, []uint64) uint32 { return errno }
 }
 
@@ -82,27 +82,27 @@ func wasiAnswer(errno uint32) func(*guest.VM, []uint64) uint32 {
 func fdWrite(v *guest.VM, a []uint64) uint32 {
 	level, known := map[uint32]abi.Level{1: abi.Info, 2: abi.Error}[uint32(a[0])]
 	if !known {
-		return wasiBadF
+		return errnoBadF
 	}
 	text, found := v.Memory.Iovecs(a[1], a[2])
 	if !found || !v.Memory.PutUint32(a[3], uint32(len(text))) {
-		return wasiFault
+		return errnoFault
 	}
 	if len(text) > 0 {
 		v.Runtime.Log.Write(level, string(text))
 	}
-	return wasiOK
+	return errnoSuccess
 }
 
 func fdFdstatGet(v *guest.VM, a []uint64) uint32 {
 	if fd := uint32(a[0]); fd != 1 && fd != 2 {
-		return wasiBadF
+		return errnoBadF
 	}
 	const rightToWrite = 64
 	v.Memory.PutUint64(a[1], 0)
 	v.Memory.PutUint64(a[1]+8, rightToWrite)
 	v.Memory.PutUint64(a[1]+16, 0)
-	return wasiOK
+	return errnoSuccess
 }
 
 // environ gives the VM's environment in the order of names.
@@ -118,58 +118,58 @@ func environ(v *guest.VM) []string {
 func environSizesGet(v *guest.VM, a []uint64) uint32 {
 	env := environ(v)
 	if !v.Memory.PutUint32(a[0], uint32(len(env))) || !v.Memory.PutUint32(a[1], uint32(len(strings.Join(env, "")))) {
-		return wasiFault
+		return errnoFault
 	}
-	return wasiOK
+	return errnoSuccess
 }
 
 func environGet(v *guest.VM, a []uint64) uint32 {
 	at, text := uint32(a[0]), uint32(a[1])
 	for _, e := range environ(v) {
 		if !v.Memory.PutUint32(uint64(at), text) || !v.Memory.WriteString(text, e) {
-			return wasiFault
+			return errnoFault
 		}
 		at, text = at+4, text+uint32(len(e))
 	}
-	return wasiOK
+	return errnoSuccess
 }
 
 func argsSizesGet(v *guest.VM, a []uint64) uint32 {
 	if !v.Memory.PutUint32(a[0], 0) || !v.Memory.PutUint32(a[1], 0) {
-		return wasiFault
+		return errnoFault
 	}
-	return wasiOK
+	return errnoSuccess
 }
 
 // clockTimeGet serves the wall clock (0) and the monotonic one (1), both from the
 // host's Now.
 func clockTimeGet(v *guest.VM, a []uint64) uint32 {
 	if clock := uint32(a[0]); clock > 1 {
-		return wasiNotSup
+		return errnoNotSup
 	}
 	if !v.Memory.PutUint64(a[2], uint64(v.Runtime.Clock.Now().UnixNano())) {
-		return wasiFault
+		return errnoFault
 	}
-	return wasiOK
+	return errnoSuccess
 }
 
 func randomGet(v *guest.VM, a []uint64) uint32 {
 	if uint32(a[1]) > maxRandom {
-		return wasiInval
+		return errnoInval
 	}
 	b, found := v.Memory.Read(uint32(a[0]), uint32(a[1]))
 	if !found {
-		return wasiFault
+		return errnoFault
 	}
 	_, _ = rand.Read(b) // never fails
-	return wasiOK
+	return errnoSuccess
 }
 
 func pollOneoff(v *guest.VM, a []uint64) uint32 {
 	if !v.Memory.PutUint32(a[3], 0) {
-		return wasiFault
+		return errnoFault
 	}
-	return wasiOK
+	return errnoSuccess
 }
 
 // procExit does not end anything in Envoy either: it is logged, and returns.

@@ -1,4 +1,4 @@
-package hostsim
+package hostcall
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // httpCall starts a callout for the root of the context in effect.
-func (h *callHost) httpCall(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) httpCall(v *guest.VM, a []uint64) abi.Status {
 	name, foundName := v.Memory.Text(a[0], a[1])
 	headers, foundHeaders := v.Memory.Text(a[2], a[3])
 	body, foundBody := v.Memory.Text(a[4], a[5])
@@ -37,7 +37,7 @@ func (h *callHost) httpCall(v *guest.VM, a []uint64) abi.Status {
 }
 
 // dispatch sends the callout; its answer comes in an entry into the VM of its own.
-func (h *callHost) dispatch(v *guest.VM, c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
+func (h *Host) dispatch(v *guest.VM, c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
 	root := v.Effective().Root
 	ctx, cancel := context.WithCancelCause(context.Background())
 	req, err := callout.NewRequest(ctx, c, m, body, trailers, timeout)

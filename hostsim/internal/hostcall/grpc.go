@@ -1,4 +1,4 @@
-package hostsim
+package hostcall
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 // grpcService finds the cluster: by name, or in envoy.config.core.v3.GrpcService, whose
 // field 1 is EnvoyGrpc with the name in field 1.
-func (h *callHost) grpcService(text string) *upstream.Cluster {
+func (h *Host) grpcService(text string) *upstream.Cluster {
 	if fields, valid := protobuf.LengthDelimited(text); valid {
 		if envoy, valid := protobuf.LengthDelimited(string(fields[1])); valid && len(envoy[1]) > 0 {
 			text = string(envoy[1])
@@ -27,15 +27,15 @@ func (h *callHost) grpcService(text string) *upstream.Cluster {
 	return h.Clusters[text]
 }
 
-func (h *callHost) grpcCall(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) grpcCall(v *guest.VM, a []uint64) abi.Status {
 	return h.startGRPC(v, a, false)
 }
 
-func (h *callHost) grpcStream(v *guest.VM, a []uint64) abi.Status {
+func (h *Host) grpcStream(v *guest.VM, a []uint64) abi.Status {
 	return h.startGRPC(v, a, true)
 }
 
-func (h *callHost) startGRPC(v *guest.VM, a []uint64, stream bool) abi.Status {
+func (h *Host) startGRPC(v *guest.VM, a []uint64, stream bool) abi.Status {
 	service, found1 := v.Memory.Text(a[0], a[1])
 	name, found2 := v.Memory.Text(a[2], a[3])
 	method, found3 := v.Memory.Text(a[4], a[5])
