@@ -1,9 +1,12 @@
 package hostsim
 
 import (
+	"net/http"
+
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/flow"
 	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/guest"
 )
@@ -15,10 +18,51 @@ type filter struct {
 	vm      *guest.VM // nil: there is none, and the plugin fails closed
 	root    *guest.Context
 	guest   *guest.Context // nil until the request's headers reach the filter
-	dec     half
-	enc     half
+	dec     flow.Half
+	enc     flow.Half
+	onDec   callbacks // what dec calls
+	onEnc   callbacks
 	replied bool // the guest has sent a local reply
 	failed  bool // the answer to a failed VM has been sent
+}
+
+// callbacks are a filter's callbacks in one direction, as flow calls them.
+type callbacks struct {
+	f                       *filter
+	headers, body, trailers api.Function // nil where the guest has none
+	tooLarge                *guest.LocalReply
+}
+
+// The replies of Envoy if a filter holds more than the buffer limit.
+var (
+	requestTooLarge = guest.LocalReply{Status: http.StatusRequestEntityTooLarge, Body: "Payload Too Large",
+		Details: "request_payload_too_large", GRPC: grpc.NoCode}
+	responseTooLarge = guest.LocalReply{Status: http.StatusInternalServerError, Body: "Internal Server Error",
+		Details: "response_payload_too_large", GRPC: grpc.NoCode}
+)
+
+func (c *callbacks) Begun() bool { return c.f.begun() }
+
+func (c *callbacks) OnHeaders(count int, end bool) (uint32, bool) {
+	return c.f.callback(c.headers, uint64(count), flag(end))
+}
+
+func (c *callbacks) OnBody(size int, end bool) (uint32, bool) {
+	return c.f.callback(c.body, uint64(size), flag(end))
+}
+
+func (c *callbacks) OnTrailers(count int) (uint32, bool) {
+	return c.f.callback(c.trailers, uint64(count))
+}
+
+func (c *callbacks) TooLarge() { c.f.s.localReply(*c.tooLarge) }
+
+// flag returns the ABI's form of a bool.
+func flag(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // newFilter returns the filter of a plugin on a stream, or nil where the plugin's VM has
@@ -33,14 +77,10 @@ func newFilter(h *guest.Instance, s *stream) *filter {
 	if f.vm != nil {
 		e = f.vm.Exports
 	}
-	f.dec = half{f: f, d: &s.dec, onHeaders: e.RequestHeaders, onBody: e.RequestBody, onTrailers: e.RequestTrailers,
-		tooLarge: func() {
-			s.localReply(guest.LocalReply{Status: 413, Body: "Payload Too Large", Details: "request_payload_too_large", GRPC: grpc.NoCode})
-		}}
-	f.enc = half{f: f, d: &s.enc, onHeaders: e.ResponseHeaders, onBody: e.ResponseBody, onTrailers: e.ResponseTrailers,
-		tooLarge: func() {
-			s.localReply(guest.LocalReply{Status: 500, Body: "Internal Server Error", Details: "response_payload_too_large", GRPC: grpc.NoCode})
-		}}
+	f.onDec = callbacks{f, e.RequestHeaders, e.RequestBody, e.RequestTrailers, &requestTooLarge}
+	f.onEnc = callbacks{f, e.ResponseHeaders, e.ResponseBody, e.ResponseTrailers, &responseTooLarge}
+	f.dec.Init(&f.onDec, s.proxy.BufferLimit)
+	f.enc.Init(&f.onEnc, s.proxy.BufferLimit)
 	return f
 }
 
@@ -50,7 +90,7 @@ func (f *filter) begun() bool {
 	if f.guest != nil || f.failed {
 		return true
 	}
-	if f.dec.m == nil {
+	if !f.dec.Arrived() {
 		return false
 	}
 	if f.vm != nil && f.vm.Failed == nil {

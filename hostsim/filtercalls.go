@@ -13,13 +13,13 @@ import (
 func (f *filter) LiveMap(kind uint32) *header.Map {
 	switch kind {
 	case abi.RequestHeaders:
-		return f.dec.live
+		return f.dec.LiveHeaders()
 	case abi.RequestTrailers:
-		return f.dec.liveTrailers()
+		return f.dec.LiveTrailers()
 	case abi.ResponseHeaders:
-		return f.enc.live
+		return f.enc.LiveHeaders()
 	case abi.ResponseTrailers:
-		return f.enc.liveTrailers()
+		return f.enc.LiveTrailers()
 	}
 	return nil
 }
@@ -33,24 +33,24 @@ func (f *filter) ReadableMap(kind uint32) *header.Map {
 		case abi.ResponseHeaders:
 			return s.response
 		case abi.ResponseTrailers:
-			return s.enc.out.trailers
+			return s.enc.Out.Trailers()
 		}
 		return nil
 	}
 	switch kind {
 	case abi.RequestTrailers:
-		return f.dec.shownTrailers
+		return f.dec.ReadableTrailers()
 	case abi.ResponseTrailers:
-		return f.enc.shownTrailers
+		return f.enc.ReadableTrailers()
 	}
 	return f.LiveMap(kind)
 }
 
 func (f *filter) Body(kind uint32) *[]byte {
 	if kind == abi.ResponseBody {
-		return f.enc.body
+		return f.enc.Body()
 	}
-	return f.dec.body
+	return f.dec.Body()
 }
 
 func (f *filter) Logging() bool               { return f.s.logging }
@@ -63,8 +63,8 @@ func (f *filter) Resume(kind uint32) {
 	if kind == abi.ResponseStream {
 		h = &f.enc
 	}
-	f.vm.Defer(h.resume)
-	f.dec.live, f.dec.shownTrailers = nil, nil
+	f.vm.Defer(h.Resume)
+	f.dec.EndLive()
 }
 
 func (f *filter) Reset() {

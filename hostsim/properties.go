@@ -123,14 +123,14 @@ func (f *filter) shownRequest() *header.Map {
 	if f.s.logging {
 		return f.s.request
 	}
-	return f.dec.live
+	return f.dec.LiveHeaders()
 }
 
 func (f *filter) shownResponse() *header.Map {
 	if f.s.logging {
 		return f.s.response
 	}
-	return f.enc.live
+	return f.enc.LiveHeaders()
 }
 
 func urlPath(f *filter) (any, bool) {

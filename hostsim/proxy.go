@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim/internal/abi"
+	"cloakroom/hostsim/internal/flow"
 	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
@@ -42,7 +43,7 @@ func (s *stream) forwardResponse() {
 	s.response.SetDefault("date", s.proxy.Clock.Now().UTC().Format(http.TimeFormat))
 	s.response.CopyTo(d.header, d.upgrade)
 	s.down = d
-	s.wake()
+	s.signal.Wake()
 }
 
 // requestMap is a client's request as Envoy's connection manager hands it on.
@@ -135,22 +136,22 @@ func (worker *worker) serve(w http.ResponseWriter, r *http.Request) {
 func (s *stream) unread() bool {
 	s.worker.Mu.Lock()
 	defer s.worker.Mu.Unlock()
-	return !s.dec.endAtHead && !s.dec.ended && !s.upgrade
+	return !s.dec.EndAtHeaders() && !s.dec.Ended() && !s.upgrade
 }
 
 // pumpRequest feeds the client's body to the filter until it ends.
 func (s *stream) pumpRequest() <-chan struct{} {
 	done := make(chan struct{})
-	if s.dec.endAtHead || s.upgrade {
+	if s.dec.EndAtHeaders() || s.upgrade {
 		close(done)
 		return done
 	}
 	go func() {
 		defer close(done)
-		p := &source{s: s, into: &s.dec, from: s.client.Body, count: &s.received, trailers: func() *header.Map {
+		p := &flow.Source{Into: &s.dec, From: s.client.Body, Count: &s.received, Trailers: func() *header.Map {
 			return s.trailerMap(s.client.ProtoMajor, s.client.Trailer)
 		}}
-		if err := p.pump(); err != nil {
+		if err := p.Pump(); err != nil {
 			s.worker.Do(func() {
 				if !s.ended && s.down == nil {
 					s.resetStream()
@@ -183,7 +184,7 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 		_ = control.Flush() // a writer that cannot flush sends when it is done
 	}
 	for {
-		b, end, cut := s.enc.out.take()
+		b, end, cut := s.enc.Out.Take()
 		if cut {
 			return false
 		}
@@ -192,7 +193,7 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 				return true // the client has gone
 			}
 		}
-		if end && s.enc.out.drained() {
+		if end && s.enc.Out.Drained() {
 			s.writeTrailers(w)
 			return true
 		}
@@ -203,9 +204,8 @@ func (s *stream) answer(w http.ResponseWriter, control *http.ResponseController)
 // mustFlush reports whether the head has to go out before the body: because the body
 // is not there yet, or has no known length.
 func (s *stream) mustFlush(head *downstreamHead) bool {
-	s.worker.Mu.Lock()
-	defer s.worker.Mu.Unlock()
-	return !s.enc.out.end || len(s.enc.out.bytes) > 0 && head.header.Get("Content-Length") == ""
+	pending, complete := s.enc.Out.Pending()
+	return !complete || pending > 0 && head.header.Get("Content-Length") == ""
 }
 
 // awaitHead waits for the head of the answer; nil means the stream was reset before.
@@ -213,16 +213,17 @@ func (s *stream) awaitHead() *downstreamHead {
 	s.worker.Mu.Lock()
 	defer s.worker.Mu.Unlock()
 	for s.down == nil && !s.reset {
-		s.changed.Wait()
+		s.signal.Wait()
 	}
 	return s.down
 }
 
 func (s *stream) writeTrailers(w http.ResponseWriter) {
-	if s.enc.out.trailers == nil {
+	trailers := s.enc.Out.Trailers()
+	if trailers == nil {
 		return
 	}
-	for _, p := range s.enc.out.trailers.Pairs {
+	for _, p := range trailers.Pairs {
 		w.Header().Add(http.TrailerPrefix+p.Name, p.Value)
 	}
 }
@@ -241,7 +242,7 @@ func (s *stream) serveTunnel(head *downstreamHead, control *http.ResponseControl
 	sides.Go(s.copyToUpstream)
 	sides.Go(func() { s.readTunnel(buffered.Reader) })
 	for {
-		b, end, cut := s.enc.out.take()
+		b, end, cut := s.enc.Out.Take()
 		if _, err := conn.Write(b); err != nil || end || cut {
 			break
 		}
@@ -264,8 +265,8 @@ func writeSwitch(conn net.Conn, head *downstreamHead) error {
 
 // readTunnel feeds what the client sends to the filter.
 func (s *stream) readTunnel(from io.Reader) {
-	p := &source{s: s, into: &s.dec, from: from, count: &s.received, trailers: func() *header.Map { return nil }}
-	if err := p.pump(); err != nil {
+	p := &flow.Source{Into: &s.dec, From: from, Count: &s.received, Trailers: func() *header.Map { return nil }}
+	if err := p.Pump(); err != nil {
 		s.worker.Do(func() {
 			if !s.ended {
 				s.resetStream()
@@ -277,7 +278,7 @@ func (s *stream) readTunnel(from io.Reader) {
 // copyToUpstream sends what passed the filter on to the upstream.
 func (s *stream) copyToUpstream() {
 	for {
-		b, end, cut := s.dec.out.take()
+		b, end, cut := s.dec.Out.Take()
 		if _, err := s.tunnel.Write(b); err != nil || end || cut {
 			s.tunnel.Close()
 			return

@@ -18,23 +18,23 @@ func (s *stream) localReply(r guest.LocalReply) {
 	}
 	s.details = r.Details
 	s.cancelUpstream()
-	s.dec.abort()
+	s.dec.Abort()
 	switch {
 	case s.down != nil:
 		s.resetStream()
 	case s.response != nil:
-		s.enc.abort()
+		s.enc.Abort()
 		s.response = s.buildReply(&r)
-		s.enc.out.bytes, s.enc.out.trailers, s.enc.out.end = []byte(r.Body), nil, true
+		s.enc.Out.Replace([]byte(r.Body))
 		s.forwardResponse()
 	default:
 		s.response = s.buildReply(&r)
-		s.enc.headers(s.response, r.Body == "")
+		s.enc.Headers(s.response, r.Body == "")
 		if r.Body != "" {
-			s.enc.data([]byte(r.Body), true)
+			s.enc.Data([]byte(r.Body), true)
 		}
 	}
-	s.wake()
+	s.signal.Wake()
 }
 
 // buildReply makes the headers of a local reply and leaves in r the body that

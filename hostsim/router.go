@@ -7,18 +7,14 @@ import (
 	"net/http/httptrace"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"cloakroom/hostsim/internal/flow"
 	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/header"
 	"cloakroom/hostsim/internal/upstream"
 )
-
-// highWatermark is how many bytes may wait for the next hop before the source is
-// no longer read.
-const highWatermark = 64 << 10
 
 // findRoute routes the request by its headers as they stand now.
 func (s *stream) findRoute() {
@@ -72,7 +68,7 @@ func (s *stream) startTimeout() {
 	s.timeout = s.proxy.Clock.AfterFunc(s.route.Timeout, func() {
 		s.worker.Do(func() {
 			switch {
-			case s.ended || s.reset || s.enc.ended || s.upstream.Err() != nil:
+			case s.ended || s.reset || s.enc.Ended() || s.upstream.Err() != nil:
 			case s.response == nil:
 				s.localReply(guest.LocalReply{Status: 504, Body: "upstream request timeout", GRPC: grpc.NoCode, Details: "response_timeout"})
 			default:
@@ -87,7 +83,7 @@ func (s *stream) startTimeout() {
 // filter.
 func (s *stream) upstreamRequest(c *upstream.Cluster) *http.Request {
 	req := c.Request(s.upstream, s.request, s.upgrade)
-	if !s.dec.endAtHead && !s.upgrade {
+	if !s.dec.EndAtHeaders() && !s.upgrade {
 		req.Body, req.ContentLength = &upstreamBody{s, req}, -1
 		if n, err := strconv.ParseInt(s.request.Value("content-length"), 10, 64); err == nil {
 			req.ContentLength = n
@@ -141,10 +137,10 @@ func (s *stream) runUpstream(c *upstream.Cluster, req *http.Request) {
 	if !open {
 		return
 	}
-	source := &source{s: s, into: &s.enc, from: resp.Body, trailers: func() *header.Map {
+	source := &flow.Source{Into: &s.enc, From: resp.Body, Trailers: func() *header.Map {
 		return s.trailerMap(resp.ProtoMajor, resp.Trailer)
 	}}
-	if err := source.pump(); err != nil {
+	if err := source.Pump(); err != nil {
 		w.Do(func() {
 			if !s.ended && !s.reset {
 				s.details = "upstream_reset_after_response_started{protocol_error}"
@@ -162,8 +158,8 @@ func (s *stream) receive(resp *http.Response, took time.Duration) bool {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		s.tunnel, end = resp.Body.(io.ReadWriteCloser), false
 	}
-	s.enc.headers(s.response, end)
-	return !end && !s.enc.aborted
+	s.enc.Headers(s.response, end)
+	return !end && !s.enc.Aborted()
 }
 
 func (s *stream) trailerMap(major int, t http.Header) *header.Map {
@@ -178,73 +174,6 @@ func (s *stream) trailerMap(major int, t http.Header) *header.Map {
 	return m
 }
 
-// source reads bytes and feeds them into one direction of a stream.
-type source struct {
-	s        *stream
-	into     *direction
-	from     io.Reader
-	trailers func() *header.Map // after the end; nil where there are none
-	count    *int64
-}
-
-// buffers are what sources read into.
-var buffers = sync.Pool{New: func() any {
-	b := make([]byte, 64<<10)
-	return &b
-}}
-
-// pump reads to the end. It waits while the filter has paused at the headers, and
-// while the next hop is slow. The error is the reader's.
-func (p *source) pump() error {
-	pooled := buffers.Get().(*[]byte)
-	defer buffers.Put(pooled)
-	buf := *pooled
-	for {
-		if !p.mayRead() {
-			return nil
-		}
-		n, err := p.from.Read(buf)
-		over := false
-		p.s.worker.Do(func() {
-			if p.count != nil {
-				*p.count += int64(n)
-			}
-			if n > 0 {
-				p.into.data(append([]byte(nil), buf[:n]...), false)
-			}
-			if err == io.EOF {
-				p.finish()
-			}
-			over = p.into.aborted
-		})
-		if over || err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (p *source) mayRead() bool {
-	w := p.s.worker
-	w.Mu.Lock()
-	defer w.Mu.Unlock()
-	for !p.into.aborted && p.into.full() {
-		p.s.changed.Wait()
-	}
-	return !p.into.aborted
-}
-
-// finish hands over the end of the stream: trailers, or an empty last chunk.
-func (p *source) finish() {
-	if m := p.trailers(); m != nil {
-		p.into.trailer(m)
-		return
-	}
-	p.into.data(nil, true)
-}
-
 // upstreamBody is the request's body for the upstream: what passed the filter.
 type upstreamBody struct {
 	s   *stream
@@ -252,18 +181,18 @@ type upstreamBody struct {
 }
 
 func (u *upstreamBody) Read(p []byte) (int, error) {
-	b, end, cut := u.s.dec.out.take()
+	b, end, cut := u.s.dec.Out.Take()
 	n := copy(p, b)
 	if rest := b[n:]; len(rest) > 0 {
-		u.s.worker.Do(func() { u.s.dec.out.bytes = append(rest, u.s.dec.out.bytes...) })
+		u.s.worker.Do(func() { u.s.dec.Out.Unread(rest) })
 		return n, nil
 	}
 	switch {
 	case cut:
 		return n, io.ErrUnexpectedEOF
 	case end:
-		if u.s.dec.out.trailers != nil && u.req.Trailer != nil {
-			u.s.dec.out.trailers.CopyTo(u.req.Trailer, false)
+		if trailers := u.s.dec.Out.Trailers(); trailers != nil && u.req.Trailer != nil {
+			trailers.CopyTo(u.req.Trailer, false)
 		}
 		u.s.worker.Do(u.s.startTimeout)
 		return n, io.EOF

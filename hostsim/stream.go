@@ -6,10 +6,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"cloakroom/hostsim/internal/clock"
+	"cloakroom/hostsim/internal/flow"
 	"cloakroom/hostsim/internal/header"
 )
 
@@ -18,15 +18,15 @@ import (
 type stream struct {
 	proxy   *proxy
 	worker  *worker
-	changed *sync.Cond // on the worker's lock: something may go on
-	filters []*filter  // in the order in which requests pass them
+	signal  *flow.Signal // of the worker's lock
+	filters []*filter    // in the order in which requests pass them
 
 	client   *http.Request
 	id       uint64
 	started  time.Time
 	received int64 // bytes of the request's body
 	request  *header.Map
-	dec      direction
+	dec      flow.Direction
 	isGRPC   bool
 	isHead   bool
 	upgrade  bool
@@ -35,7 +35,7 @@ type stream struct {
 	routed bool
 
 	response *header.Map // as soon as there is one, sent or not
-	enc      direction
+	enc      flow.Direction
 	details  string
 
 	down        *downstreamHead // what goes to the client, once it may
@@ -54,7 +54,7 @@ type stream struct {
 
 // newStream makes the stream with its filters. The worker's lock is held.
 func newStream(w *worker, r *http.Request) *stream {
-	s := &stream{proxy: w.proxy, worker: w, client: r, changed: sync.NewCond(&w.Mu), filterState: map[string]string{}, over: make(chan struct{})}
+	s := &stream{proxy: w.proxy, worker: w, client: r, signal: flow.NewSignal(&w.Mu), filterState: map[string]string{}, over: make(chan struct{})}
 	s.started = s.proxy.Clock.Now()
 	s.id = s.proxy.lastStream.Add(1)
 	s.upstream, s.cancelUpstream = context.WithCancel(context.Background())
@@ -63,24 +63,17 @@ func newStream(w *worker, r *http.Request) *stream {
 			s.filters = append(s.filters, f)
 		}
 	}
-	s.dec.out = pipe{s: s, d: &s.dec, begin: s.forwardRequest}
-	s.enc.out = pipe{s: s, d: &s.enc, begin: s.forwardResponse}
-	s.dec.first, s.enc.first = &s.dec.out, &s.enc.out
+	s.dec.InitRequest(s.signal, s.forwardRequest)
+	s.enc.InitResponse(s.signal, s.forwardResponse)
 	for _, f := range s.filters { // responses pass the last filter first
-		f.enc.next, s.enc.first = s.enc.first, &f.enc
-		s.dec.halves = append(s.dec.halves, &f.dec)
-		s.enc.halves = append(s.enc.halves, &f.enc)
+		s.enc.Prepend(&f.enc)
 	}
 	for _, f := range slices.Backward(s.filters) {
-		f.dec.next, s.dec.first = s.dec.first, &f.dec
+		s.dec.Prepend(&f.dec)
 	}
-	slices.Reverse(s.enc.halves)
 	w.streams[s] = struct{}{}
 	return s
 }
-
-// wake tells everybody who waits for this stream to look again.
-func (s *stream) wake() { s.changed.Broadcast() }
 
 // begin runs the request's headers through the filters.
 func (s *stream) begin() {
@@ -90,16 +83,16 @@ func (s *stream) begin() {
 	s.isHead = s.client.Method == http.MethodHead
 	s.upgrade = s.request.IsUpgrade()
 	hasBody := s.client.ContentLength != 0 && s.client.Body != nil && s.client.Body != http.NoBody
-	s.dec.headers(s.request, !hasBody && !s.upgrade)
+	s.dec.Headers(s.request, !hasBody && !s.upgrade)
 }
 
 // resetStream cuts the stream: the client's connection and the upstream's.
 func (s *stream) resetStream() {
 	s.reset = true
-	s.dec.abort()
-	s.enc.abort()
+	s.dec.Abort()
+	s.enc.Abort()
 	s.cancelUpstream()
-	s.wake()
+	s.signal.End()
 }
 
 // end runs the last callbacks and forgets the stream. It is called once the client
@@ -114,10 +107,10 @@ func (s *stream) end() {
 	if s.timeout != nil {
 		s.timeout.Stop()
 	}
-	s.dec.abort()
-	s.enc.abort()
+	s.dec.Abort()
+	s.enc.Abort()
 	s.cancelUpstream()
-	s.wake()
+	s.signal.End()
 	s.logging = true
 	for _, f := range s.filters {
 		f.log()
