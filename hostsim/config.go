@@ -11,6 +11,7 @@ import (
 	"cloakroom/hostsim/internal/clock"
 	"cloakroom/hostsim/internal/guest"
 	"cloakroom/hostsim/internal/property"
+	"cloakroom/hostsim/internal/stream"
 )
 
 // The reasons for which New refuses to start a host, or a host fails afterwards.
@@ -135,7 +136,7 @@ func URL(base string) Cluster { return Cluster{base: base} }
 // completeConfig is a Config that was checked, with the defaults in it.
 type completeConfig struct {
 	Config
-	routes []route
+	routes []stream.Route
 }
 
 // withDefaults returns the configuration with the defaults where a field is zero.
@@ -160,7 +161,7 @@ func (c Config) withDefaults() (completeConfig, error) {
 		if err != nil {
 			return out, fmt.Errorf("hostsim: metadata of route %q: %w", r.Name, err)
 		}
-		out.routes = append(out.routes, route{
+		out.routes = append(out.routes, stream.Route{
 			Name: r.Name, Path: r.Path, Prefix: r.Prefix, Cluster: r.Cluster,
 			Timeout: cmp.Or(r.Timeout, defaultTimeout), Metadata: metadata,
 		})

@@ -15,6 +15,7 @@ import (
 	"cloakroom/hostsim/internal/logbook"
 	"cloakroom/hostsim/internal/metrics"
 	"cloakroom/hostsim/internal/shared"
+	"cloakroom/hostsim/internal/stream"
 	"cloakroom/hostsim/internal/upstream"
 )
 
@@ -27,7 +28,7 @@ type Host struct {
 	faults   atomic.Pointer[fault.Plan]
 	clusters map[string]*upstream.Cluster
 	runtime  *guest.Runtime
-	workers  []*worker
+	workers  []*stream.Worker
 	next     atomic.Uint64  // counts requests, to choose the worker
 	running  sync.WaitGroup // callouts and requests to upstreams
 }
@@ -88,12 +89,12 @@ func (h *Host) start(ctx context.Context) error {
 	if err := h.runtime.Try(ctx, plugins); err != nil {
 		return err
 	}
-	proxy := &proxy{
+	proxy := &stream.Proxy{
 		Clock: h.cfg.Clock, VirtualHost: h.cfg.VirtualHost, Routes: h.cfg.routes, Clusters: h.clusters,
 		BufferLimit: h.cfg.BufferLimit, Trailers: h.cfg.Trailers, Running: &h.running,
 	}
 	for i := range h.cfg.Workers {
-		w := newWorker(proxy, h.runtime.NewWorker(i))
+		w := stream.NewWorker(proxy, h.runtime.NewWorker(i))
 		if err := w.Load(ctx, plugins); err != nil {
 			return err
 		}
@@ -122,15 +123,13 @@ func (h *Host) hostModules() map[string]map[string]guest.HostCall {
 // ServeHTTP proxies one request through the filters. A stream that is reset ends with
 // http.ErrAbortHandler, which cuts the client's connection.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if status := refusal(r); status != 0 {
-		refuse(w, status)
-		return
+	if !stream.Refuse(w, r) {
+		h.pick(r).Serve(w, r)
 	}
-	h.pick(r).serve(w, r)
 }
 
 // pick chooses the worker of a new request.
-func (h *Host) pick(r *http.Request) *worker {
+func (h *Host) pick(r *http.Request) *stream.Worker {
 	if h.cfg.Balance != nil {
 		return h.workers[h.cfg.Balance(r)]
 	}
@@ -184,7 +183,7 @@ func (h *Host) Failed() error {
 // must not serve requests afterwards.
 func (h *Host) Close(ctx context.Context) error {
 	for _, w := range h.workers {
-		w.stop()
+		w.Stop()
 	}
 	for _, c := range h.clusters {
 		c.Close()

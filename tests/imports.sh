@@ -21,6 +21,37 @@ forbid ./filter/config '^cloakroom/filter(/worker)?$'
 forbid ./api '^(cloakroom/(session|filter|plugin|hostsim|store|service|cmd)|encoding/json|net)'
 forbid ./session '^(cloakroom/(filter|plugin|hostsim|store|service|cmd)|encoding/json|golang|github)'
 forbid ./hostsim '^cloakroom/(session|filter|store|service|plugin|cmd)|proxy-wasm-go-sdk'
+
+# layers DIR LAYER...: a package in DIR may depend on those of the layers before its own,
+# and each package must be in one of the layers.
+layers() {
+  local dir=$1 layer package above=" "
+  shift
+  for package in "$dir"/*/; do above+="$(basename "$package") "; done
+  for layer in "$@"; do
+    for package in $layer; do
+      forbid "./$dir/$package" "^cloakroom/$dir/($(tr ' ' '\n' <<<"$above" | grep -vx "$package" | grep . | paste -sd '|'))$"
+    done
+    for package in $layer; do above=${above/ $package / }; done
+  done
+  if [ "$above" != " " ]; then
+    echo "import rule: $dir: no layer has:$above" >&2
+    failed=1
+  fi
+}
+
+layers hostsim/internal \
+  'abi clock grpc protobuf' \
+  'fault foreign header logbook metrics property shared' \
+  'flow upstream' \
+  'callout' \
+  'guest' \
+  'wasi' \
+  'hostcall stream'
+for package in abi callout clock fault flow foreign grpc header logbook metrics property protobuf shared upstream; do
+  forbid "./hostsim/internal/$package" '^github.com/tetratelabs/'
+done
+
 forbid ./service '^cloakroom/(filter|plugin|hostsim|cmd)|proxy-wasm-go-sdk'
 forbid ./store/... '^cloakroom/(filter|plugin|hostsim|service|cmd)|proxy-wasm-go-sdk'
 exit $failed

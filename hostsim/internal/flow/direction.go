@@ -1,6 +1,3 @@
-// Package flow is how one direction of an HTTP stream passes through its filters: what a
-// filter pauses waits in front of it, and what has passed all of them waits for the next
-// hop.
 package flow
 
 import "cloakroom/hostsim/internal/header"
@@ -8,11 +5,6 @@ import "cloakroom/hostsim/internal/header"
 // highWatermark is how many bytes may wait for the next hop before the source is no longer
 // read.
 const highWatermark = 64 << 10
-
-// state is what the parts of a direction share.
-type state struct {
-	aborted bool // a local reply or a reset took the place of this direction
-}
 
 // Direction is a stream's way through its filters, to the upstream or back. Except for
 // those of Out its methods need the stream's lock.

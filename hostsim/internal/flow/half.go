@@ -5,14 +5,6 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// Sink is what a direction flows into: the next filter, or what comes after the last one.
-// Its methods need the stream's lock.
-type Sink interface {
-	Headers(m *header.Map, end bool)
-	Data(chunk []byte, end bool)
-	Trailer(m *header.Map)
-}
-
 // Filter is the callbacks of one filter in one direction. Each returns the action that the
 // guest returned; proceed is false if the stream was answered because the guest's VM has
 // failed.

@@ -9,7 +9,7 @@ import (
 
 // Context is one context of the guest: a plugin's root context, or a stream's.
 type Context struct {
-	Id     uint32
+	ID     uint32
 	Root   *Context
 	Plugin *Plugin // of a root context
 	Filter Filter  // nil for a root context

@@ -9,7 +9,9 @@ import (
 
 // Instance is a plugin on one worker.
 type Instance struct {
-	worker *Worker
+	rt     *Runtime
+	thread *thread
+	vms    map[string]*VM // of the worker, by Plugin.vmKey
 	Plugin *Plugin
 	VM     *VM
 	Root   *Context
@@ -19,14 +21,14 @@ type Instance struct {
 // load gives the plugin a VM, the worker's where there is one already, and starts
 // and configures it there.
 func (h *Instance) load(ctx context.Context) error {
-	h.loaded = h.worker.rt.Clock.Now()
-	v := h.worker.vms[h.Plugin.vmKey]
+	h.loaded = h.rt.Clock.Now()
+	v := h.vms[h.Plugin.vmKey]
 	if v == nil || v.Failed != nil {
 		var err error
-		if v, err = newVM(ctx, h.worker.rt, &h.worker.thread, h.Plugin); err != nil {
+		if v, err = newVM(ctx, h.rt, h.thread, h.Plugin); err != nil {
 			return err
 		}
-		h.worker.vms[h.Plugin.vmKey] = v
+		h.vms[h.Plugin.vmKey] = v
 	}
 	root, err := v.startPlugin(h.Plugin)
 	if err != nil {
@@ -51,7 +53,7 @@ func (h *Instance) ForStream() (vm *VM, root *Context, bypass bool) {
 // reload replaces a VM that has failed, unless it is too young for that. Streams
 // that began in the old one have their answer from its failure.
 func (h *Instance) reload() {
-	rt := h.worker.rt
+	rt := h.rt
 	backoff := h.Plugin.ReloadBackoff
 	if backoff == 0 {
 		backoff = defaultBackoff

@@ -61,7 +61,7 @@ func (v *VM) initialize() error {
 func (v *VM) startPlugin(p *Plugin) (*Context, error) {
 	root := v.NewContext(nil, nil)
 	root.Plugin = p
-	v.Callback(root, v.Exports.ContextCreate, uint64(root.Id), 0)
+	v.Callback(root, v.Exports.ContextCreate, uint64(root.ID), 0)
 	steps := []struct {
 		name string
 		fn   api.Function
@@ -76,7 +76,7 @@ func (v *VM) startPlugin(p *Plugin) (*Context, error) {
 			continue
 		}
 		root.Configuring = errors.Is(step.err, ErrConfigure)
-		answer, _ := v.Callback(root, step.fn, uint64(root.Id), uint64(step.size))
+		answer, _ := v.Callback(root, step.fn, uint64(root.ID), uint64(step.size))
 		root.Configuring = false
 		if v.Failed != nil {
 			return nil, v.Failed
@@ -96,7 +96,7 @@ func (v *VM) roots() []*Context {
 			roots = append(roots, c)
 		}
 	}
-	slices.SortFunc(roots, func(a, b *Context) int { return cmp.Compare(a.Id, b.Id) })
+	slices.SortFunc(roots, func(a, b *Context) int { return cmp.Compare(a.ID, b.ID) })
 	return roots
 }
 
@@ -104,8 +104,8 @@ func (v *VM) roots() []*Context {
 func (v *VM) stop() {
 	v.silence()
 	for _, root := range v.roots() {
-		v.Callback(root, v.Exports.Done, uint64(root.Id))
-		v.Callback(root, v.Exports.Delete, uint64(root.Id))
+		v.Callback(root, v.Exports.Done, uint64(root.ID))
+		v.Callback(root, v.Exports.Delete, uint64(root.ID))
 	}
 	if v.Failed == nil {
 		v.Failed = errClosed

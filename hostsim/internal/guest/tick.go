@@ -24,7 +24,7 @@ func (v *VM) armTick(root *Context) {
 			if t.timer != timer || t.period == 0 {
 				return // set anew while this one waited for the lock
 			}
-			v.Callback(root, v.Exports.tick, uint64(root.Id))
+			v.Callback(root, v.Exports.tick, uint64(root.ID))
 			if t.timer == timer && t.period > 0 && v.Failed == nil {
 				v.armTick(root)
 			}

@@ -53,17 +53,17 @@ func (v *VM) NewContext(root *Context, f Filter) *Context {
 	for v.lastID++; v.lastID == 0 || v.Contexts[v.lastID] != nil; {
 		v.lastID++
 	}
-	c := &Context{Id: v.lastID, Root: root, Filter: f}
+	c := &Context{ID: v.lastID, Root: root, Filter: f}
 	if root == nil {
 		c.Root = c
 		c.Callouts = callout.NewState()
 	}
-	v.Contexts[c.Id] = c
+	v.Contexts[c.ID] = c
 	return c
 }
 
 // DeleteContext removes a context, whose callbacks have run.
-func (v *VM) DeleteContext(c *Context) { delete(v.Contexts, c.Id) }
+func (v *VM) DeleteContext(c *Context) { delete(v.Contexts, c.ID) }
 
 // NextCallout returns the number of the next callout.
 func (v *VM) NextCallout() uint32 {

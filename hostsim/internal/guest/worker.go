@@ -23,13 +23,17 @@ func (w *Worker) Load(ctx context.Context, plugins []*Plugin) error {
 	w.Mu.Lock()
 	defer w.Mu.Unlock()
 	for _, p := range plugins {
-		h := &Instance{worker: w, Plugin: p}
+		h := w.newInstance(p)
 		if err := h.load(ctx); err != nil {
 			return err
 		}
 		w.Instances = append(w.Instances, h)
 	}
 	return nil
+}
+
+func (w *Worker) newInstance(p *Plugin) *Instance {
+	return &Instance{Plugin: p, rt: w.rt, thread: &w.thread, vms: w.vms}
 }
 
 // Try runs each plugin in a canary, on no worker, and initializes the module of each VM in
@@ -56,7 +60,7 @@ func (r *Runtime) tryOne(ctx context.Context, p *Plugin, withBase bool) error {
 		}
 		base.discard(ctx)
 	}
-	canary := &Instance{worker: w, Plugin: p}
+	canary := w.newInstance(p)
 	if err := canary.load(ctx); err != nil {
 		return err
 	}

@@ -84,6 +84,6 @@ func finishCall(v *guest.VM, root *guest.Context, token uint32, r *callout.Respo
 		root.Callouts.StatusCode, root.Callouts.StatusMessage = brokenConnection, "reset"
 	}
 	root.Callouts.Response = r
-	v.Callback(root, v.Exports.CalloutResponse, uint64(root.Id), uint64(token), uint64(headers), uint64(body), uint64(trailers))
+	v.Callback(root, v.Exports.CalloutResponse, uint64(root.ID), uint64(token), uint64(headers), uint64(body), uint64(trailers))
 	root.Callouts.Response, root.Callouts.StatusMessage = nil, ""
 }

@@ -117,7 +117,7 @@ func (e *grpcEvents) enter(fn api.Function, n int) {
 		return
 	}
 	state.Event = e.g
-	e.v.Callback(e.root, fn, uint64(e.root.Id), uint64(e.g.Token), uint64(n))
+	e.v.Callback(e.root, fn, uint64(e.root.ID), uint64(e.g.Token), uint64(n))
 	state.Event = nil
 }
 
@@ -128,7 +128,7 @@ func endGRPC(v *guest.VM, root *guest.Context, g *callout.GRPC, end grpc.Status)
 	}
 	if g.Stream || end.Code != 0 {
 		root.Callouts.StatusCode, root.Callouts.StatusMessage = end.Code, end.Message
-		v.Callback(root, v.Exports.GrpcClose, uint64(root.Id), uint64(g.Token), uint64(end.Code))
+		v.Callback(root, v.Exports.GrpcClose, uint64(root.ID), uint64(g.Token), uint64(end.Code))
 		root.Callouts.StatusMessage = ""
 	}
 	g.RemoteClosed = true

@@ -37,7 +37,7 @@ func (h *Host) registerSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	root := v.Effective().Root
 	token := h.Queues.Register(v.ID, name, func(token uint32) {
 		h.Running.Go(func() {
-			v.Thread.Do(func() { v.Callback(root, v.Exports.QueueReady, uint64(root.Id), uint64(token)) })
+			v.Thread.Do(func() { v.Callback(root, v.Exports.QueueReady, uint64(root.ID), uint64(token)) })
 		})
 	})
 	return wrote(v.Memory.PutUint32(a[2], token))

@@ -1,4 +1,4 @@
-package hostsim
+package stream
 
 import (
 	"net/http"
@@ -6,32 +6,9 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"cloakroom/hostsim/internal/abi"
-	"cloakroom/hostsim/internal/flow"
 	"cloakroom/hostsim/internal/grpc"
 	"cloakroom/hostsim/internal/guest"
 )
-
-// filter is one plugin on one stream. Its handle's VM may be replaced meanwhile;
-// the stream keeps to the one it began with.
-type filter struct {
-	s       *stream
-	vm      *guest.VM // nil: there is none, and the plugin fails closed
-	root    *guest.Context
-	guest   *guest.Context // nil until the request's headers reach the filter
-	dec     flow.Half
-	enc     flow.Half
-	onDec   callbacks // what dec calls
-	onEnc   callbacks
-	replied bool // the guest has sent a local reply
-	failed  bool // the answer to a failed VM has been sent
-}
-
-// callbacks are a filter's callbacks in one direction, as flow calls them.
-type callbacks struct {
-	f                       *filter
-	headers, body, trailers api.Function // nil where the guest has none
-	tooLarge                *guest.LocalReply
-}
 
 // The replies of Envoy if a filter holds more than the buffer limit.
 var (
@@ -55,7 +32,7 @@ func (c *callbacks) OnTrailers(count int) (uint32, bool) {
 	return c.f.callback(c.trailers, uint64(count))
 }
 
-func (c *callbacks) TooLarge() { c.f.s.localReply(*c.tooLarge) }
+func (c *callbacks) TooLarge() { c.f.s.reply(*c.tooLarge) }
 
 // flag returns the ABI's form of a bool.
 func flag(b bool) uint64 {
@@ -67,35 +44,35 @@ func flag(b bool) uint64 {
 
 // newFilter returns the filter of a plugin on a stream, or nil where the plugin's VM has
 // failed and its policy lets streams pass without it.
-func newFilter(h *guest.Instance, s *stream) *filter {
+func newFilter(h *guest.Instance, s *Stream) *Filter {
 	vm, root, bypass := h.ForStream()
 	if bypass {
 		return nil
 	}
-	f := &filter{s: s, vm: vm, root: root}
+	f := &Filter{s: s, vm: vm, root: root}
 	var e guest.Exports
 	if f.vm != nil {
 		e = f.vm.Exports
 	}
-	f.onDec = callbacks{f, e.RequestHeaders, e.RequestBody, e.RequestTrailers, &requestTooLarge}
-	f.onEnc = callbacks{f, e.ResponseHeaders, e.ResponseBody, e.ResponseTrailers, &responseTooLarge}
-	f.dec.Init(&f.onDec, s.proxy.BufferLimit)
-	f.enc.Init(&f.onEnc, s.proxy.BufferLimit)
+	f.onRequest = callbacks{f, e.RequestHeaders, e.RequestBody, e.RequestTrailers, &requestTooLarge}
+	f.onResponse = callbacks{f, e.ResponseHeaders, e.ResponseBody, e.ResponseTrailers, &responseTooLarge}
+	f.request.Init(&f.onRequest, s.proxy.BufferLimit)
+	f.response.Init(&f.onResponse, s.proxy.BufferLimit)
 	return f
 }
 
 // begun reports whether the filter takes part: it has seen the request's headers.
 // Its first call, for them, makes the guest's context.
-func (f *filter) begun() bool {
+func (f *Filter) begun() bool {
 	if f.guest != nil || f.failed {
 		return true
 	}
-	if !f.dec.Arrived() {
+	if !f.request.Arrived() {
 		return false
 	}
 	if f.vm != nil && f.vm.Failed == nil {
 		f.guest = f.vm.NewContext(f.root, f)
-		f.vm.Callback(f.guest, f.vm.Exports.ContextCreate, uint64(f.guest.Id), uint64(f.root.Id))
+		f.vm.Callback(f.guest, f.vm.Exports.ContextCreate, uint64(f.guest.ID), uint64(f.root.ID))
 	}
 	return true
 }
@@ -103,14 +80,14 @@ func (f *filter) begun() bool {
 // callback runs one of the filter's callbacks. proceed is false where the VM has
 // failed; the stream has its answer then, whatever the policy: FailOpen is for streams
 // that begin later. A callback that the guest does not have lets everything go on.
-func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
+func (f *Filter) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
 	if f.failed {
 		return abi.Continue, true
 	}
 	if f.vm != nil && f.vm.Failed == nil {
 		var replied bool
 		if fn != nil {
-			all := [4]uint64{uint64(f.guest.Id)}
+			all := [4]uint64{uint64(f.guest.ID)}
 			n := copy(all[1:], args)
 			action, replied = f.vm.Callback(f.guest, fn, all[:1+n]...)
 		}
@@ -122,23 +99,23 @@ func (f *filter) callback(fn api.Function, args ...uint64) (action uint32, proce
 		}
 	}
 	f.failed = true
-	f.s.localReply(guest.LocalReply{Status: 503, GRPC: grpc.Unavailable, Details: "wasm_fail_stream"})
+	f.s.reply(guest.LocalReply{Status: 503, GRPC: grpc.Unavailable, Details: "wasm_fail_stream"})
 	return abi.Continue, false
 }
 
 // Log runs proxy_on_log.
-func (f *filter) log() {
+func (f *Filter) log() {
 	if f.guest != nil {
-		f.vm.Callback(f.guest, f.vm.Exports.Log, uint64(f.guest.Id))
+		f.vm.Callback(f.guest, f.vm.Exports.Log, uint64(f.guest.ID))
 	}
 }
 
-// forget runs the last callbacks and drops the guest's context.
-func (f *filter) forget() {
+// end runs the last callbacks and drops the guest's context.
+func (f *Filter) end() {
 	if f.guest == nil {
 		return
 	}
-	f.vm.Callback(f.guest, f.vm.Exports.Done, uint64(f.guest.Id))
-	f.vm.Callback(f.guest, f.vm.Exports.Delete, uint64(f.guest.Id))
+	f.vm.Callback(f.guest, f.vm.Exports.Done, uint64(f.guest.ID))
+	f.vm.Callback(f.guest, f.vm.Exports.Delete, uint64(f.guest.ID))
 	f.vm.DeleteContext(f.guest)
 }

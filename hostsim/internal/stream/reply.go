@@ -1,6 +1,7 @@
-package hostsim
+package stream
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -10,28 +11,28 @@ import (
 )
 
 // LocalReply answers the stream in Envoy's three ways: through the filter's own
-// response callbacks where no response has begun; past them where response headers
+// responseHeaders callbacks where no response has begun; past them where response headers
 // exist but have not been sent; by a reset where they have been sent.
-func (s *stream) localReply(r guest.LocalReply) {
+func (s *Stream) reply(r guest.LocalReply) {
 	if s.ended || s.reset {
 		return
 	}
 	s.details = r.Details
 	s.cancelUpstream()
-	s.dec.Abort()
+	s.request.Abort()
 	switch {
-	case s.down != nil:
+	case s.downstream != nil:
 		s.resetStream()
-	case s.response != nil:
-		s.enc.Abort()
-		s.response = s.buildReply(&r)
-		s.enc.Out.Replace([]byte(r.Body))
+	case s.responseHeaders != nil:
+		s.response.Abort()
+		s.responseHeaders = s.buildReply(&r)
+		s.response.Out.Replace([]byte(r.Body))
 		s.forwardResponse()
 	default:
-		s.response = s.buildReply(&r)
-		s.enc.Headers(s.response, r.Body == "")
+		s.responseHeaders = s.buildReply(&r)
+		s.response.Headers(s.responseHeaders, r.Body == "")
 		if r.Body != "" {
-			s.enc.Data([]byte(r.Body), true)
+			s.response.Data([]byte(r.Body), true)
 		}
 	}
 	s.signal.Wake()
@@ -39,7 +40,7 @@ func (s *stream) localReply(r guest.LocalReply) {
 
 // buildReply makes the headers of a local reply and leaves in r the body that
 // really follows them.
-func (s *stream) buildReply(r *guest.LocalReply) *header.Map {
+func (s *Stream) buildReply(r *guest.LocalReply) *header.Map {
 	m := header.NewResponse()
 	m.Add(":status", strconv.Itoa(r.Status))
 	for _, p := range r.Headers {
@@ -66,7 +67,7 @@ func (s *stream) buildReply(r *guest.LocalReply) *header.Map {
 
 // grpcReply makes the answer one that a gRPC client understands: 200, all in the
 // Headers, the body as the message.
-func (s *stream) grpcReply(m *header.Map, r *guest.LocalReply) {
+func (s *Stream) grpcReply(m *header.Map, r *guest.LocalReply) {
 	m.Set(":status", "200")
 	m.Set("content-type", "application/grpc")
 	if m.Value("grpc-status") == "" {
@@ -81,4 +82,23 @@ func (s *stream) grpcReply(m *header.Map, r *guest.LocalReply) {
 	}
 	m.Remove("content-length")
 	r.Body = ""
+}
+
+// serverHeader stands in the server header of every answer, as by Envoy's default.
+const serverHeader = "envoy"
+
+// forwardResponse takes the response's headers as they stand for the client.
+func (s *Stream) forwardResponse() {
+	status, err := strconv.Atoi(s.responseHeaders.Value(":status"))
+	if err != nil || status < 200 && s.tunnel == nil || status > 999 {
+		s.reply(guest.LocalReply{Status: 502, Body: "missing required header: :status", GRPC: grpc.NoCode,
+			Details: "filter_removed_required_response_headers"})
+		return
+	}
+	d := &responseHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
+	s.responseHeaders.Set("server", serverHeader)
+	s.responseHeaders.SetDefault("date", s.proxy.Clock.Now().UTC().Format(http.TimeFormat))
+	s.responseHeaders.CopyTo(d.header, d.upgrade)
+	s.downstream = d
+	s.signal.Wake()
 }

@@ -1,4 +1,4 @@
-package hostsim
+package stream
 
 import (
 	"net"
@@ -13,11 +13,11 @@ import (
 // attributes are lazy fields of a stream, as one of its filters finds them: only what is asked for is computed. A
 // Field that is not there answers false.
 type attributes struct {
-	f     *filter
+	f     *Filter
 	table map[string]attribute
 }
 
-type attribute func(*filter) (any, bool)
+type attribute func(*Filter) (any, bool)
 
 func (a attributes) Field(name string) (any, bool) {
 	get := a.table[name]
@@ -39,15 +39,15 @@ func (a attributes) Names() []string {
 // destination and xds.
 var streamAttributes = map[string]map[string]attribute{
 	"xds": {
-		"route_name":     ofRoute(func(r *route) any { return r.Name }),
-		"route_metadata": ofRoute(func(r *route) any { return r.Metadata }),
-		"cluster_name":   ofRoute(func(r *route) any { return r.Cluster }),
+		"route_name":     ofRoute(func(r *Route) any { return r.Name }),
+		"route_metadata": ofRoute(func(r *Route) any { return r.Metadata }),
+		"cluster_name":   ofRoute(func(r *Route) any { return r.Cluster }),
 		// There is one virtual host, and nothing but routes has metadata.
-		"virtual_host_name":     func(f *filter) (any, bool) { return f.s.proxy.VirtualHost, true },
-		"virtual_host_metadata": ofRoute(func(*route) any { return property.Message{} }),
-		"cluster_metadata":      ofRoute(func(*route) any { return property.Message{} }),
-		"listener_metadata":     func(*filter) (any, bool) { return property.Message{}, true },
-		"listener_direction":    func(*filter) (any, bool) { return int64(0), true },
+		"virtual_host_name":     func(f *Filter) (any, bool) { return f.s.proxy.VirtualHost, true },
+		"virtual_host_metadata": ofRoute(func(*Route) any { return property.Message{} }),
+		"cluster_metadata":      ofRoute(func(*Route) any { return property.Message{} }),
+		"listener_metadata":     func(*Filter) (any, bool) { return property.Message{}, true },
+		"listener_direction":    func(*Filter) (any, bool) { return int64(0), true },
 	},
 	"upstream": {
 		"address":                  ofConnection(func(a, _ net.Addr) any { return a.String() }),
@@ -67,29 +67,29 @@ var streamAttributes = map[string]map[string]attribute{
 		"url_path":  urlPath,
 		"query":     query,
 		"size":      requestSize,
-		"protocol":  func(f *filter) (any, bool) { return f.s.client.Proto, true },
-		"time":      func(f *filter) (any, bool) { return f.s.started.UnixNano(), true },
-		"headers":   func(f *filter) (any, bool) { return headerAttributes{f.shownRequest()}, true },
+		"protocol":  func(f *Filter) (any, bool) { return f.s.client.Proto, true },
+		"time":      func(f *Filter) (any, bool) { return f.s.started.UnixNano(), true },
+		"headers":   func(f *Filter) (any, bool) { return headerAttributes{f.shownRequest()}, true },
 	},
 	"response": {
 		"code":         responseCode,
-		"code_details": func(f *filter) (any, bool) { return f.s.details, f.s.details != "" || f.s.response != nil },
-		"headers":      func(f *filter) (any, bool) { return headerAttributes{f.shownResponse()}, true },
+		"code_details": func(f *Filter) (any, bool) { return f.s.details, f.s.details != "" || f.s.responseHeaders != nil },
+		"headers":      func(f *Filter) (any, bool) { return headerAttributes{f.shownResponse()}, true },
 	},
 	"connection": {
-		"id": func(f *filter) (any, bool) { return f.s.id, true },
-		"mtls": func(f *filter) (any, bool) {
+		"id": func(f *Filter) (any, bool) { return f.s.id, true },
+		"mtls": func(f *Filter) (any, bool) {
 			return f.s.client.TLS != nil && len(f.s.client.TLS.PeerCertificates) > 0, true
 		},
 		"requested_server_name": serverName,
 	},
 	"source": {
-		"address": func(f *filter) (any, bool) { return f.s.client.RemoteAddr, f.s.client.RemoteAddr != "" },
-		"port":    func(f *filter) (any, bool) { return port(f.s.client.RemoteAddr) },
+		"address": func(f *Filter) (any, bool) { return f.s.client.RemoteAddr, f.s.client.RemoteAddr != "" },
+		"port":    func(f *Filter) (any, bool) { return port(f.s.client.RemoteAddr) },
 	},
 	"destination": {
-		"address": func(f *filter) (any, bool) { return f.s.localAddress() },
-		"port": func(f *filter) (any, bool) {
+		"address": func(f *Filter) (any, bool) { return f.s.localAddress() },
+		"port": func(f *Filter) (any, bool) {
 			address, _ := f.s.localAddress()
 			return port(address)
 		},
@@ -97,8 +97,8 @@ var streamAttributes = map[string]map[string]attribute{
 }
 
 // ofRoute reads the route that the request had when it was last routed.
-func ofRoute(get func(*route) any) attribute {
-	return func(f *filter) (any, bool) {
+func ofRoute(get func(*Route) any) attribute {
+	return func(f *Filter) (any, bool) {
 		if f.s.route == nil {
 			return nil, false
 		}
@@ -107,7 +107,7 @@ func ofRoute(get func(*route) any) attribute {
 }
 
 func ofRequest(name string) attribute {
-	return func(f *filter) (any, bool) {
+	return func(f *Filter) (any, bool) {
 		m := f.shownRequest()
 		if m == nil {
 			return nil, false
@@ -119,21 +119,21 @@ func ofRequest(name string) attribute {
 
 // shownRequest is the request's map where an attribute may be read from it: as for
 // host calls, while it is live and in proxy_on_log.
-func (f *filter) shownRequest() *header.Map {
+func (f *Filter) shownRequest() *header.Map {
 	if f.s.logging {
-		return f.s.request
+		return f.s.requestHeaders
 	}
-	return f.dec.LiveHeaders()
+	return f.request.LiveHeaders()
 }
 
-func (f *filter) shownResponse() *header.Map {
+func (f *Filter) shownResponse() *header.Map {
 	if f.s.logging {
-		return f.s.response
+		return f.s.responseHeaders
 	}
-	return f.enc.LiveHeaders()
+	return f.response.LiveHeaders()
 }
 
-func urlPath(f *filter) (any, bool) {
+func urlPath(f *Filter) (any, bool) {
 	path, found := ofRequest(":path")(f)
 	if !found {
 		return nil, false
@@ -142,7 +142,7 @@ func urlPath(f *filter) (any, bool) {
 	return before, true
 }
 
-func query(f *filter) (any, bool) {
+func query(f *Filter) (any, bool) {
 	path, found := ofRequest(":path")(f)
 	if !found {
 		return nil, false
@@ -152,7 +152,7 @@ func query(f *filter) (any, bool) {
 	return after, true
 }
 
-func requestSize(f *filter) (any, bool) {
+func requestSize(f *Filter) (any, bool) {
 	length, found := ofRequest("content-length")(f)
 	if !found {
 		return f.s.received, true
@@ -161,22 +161,22 @@ func requestSize(f *filter) (any, bool) {
 	return n, err == nil
 }
 
-func responseCode(f *filter) (any, bool) {
-	if f.s.response == nil {
+func responseCode(f *Filter) (any, bool) {
+	if f.s.responseHeaders == nil {
 		return nil, false
 	}
-	n, err := strconv.ParseInt(f.s.response.Value(":status"), 10, 64)
+	n, err := strconv.ParseInt(f.s.responseHeaders.Value(":status"), 10, 64)
 	return n, err == nil
 }
 
-func serverName(f *filter) (any, bool) {
+func serverName(f *Filter) (any, bool) {
 	if f.s.client.TLS == nil {
 		return "", true
 	}
 	return f.s.client.TLS.ServerName, true
 }
 
-func (s *stream) localAddress() (string, bool) {
+func (s *Stream) localAddress() (string, bool) {
 	address, found := s.client.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !found {
 		return "", false
@@ -222,7 +222,7 @@ func (h headerAttributes) Names() []string {
 
 // ofConnection reads the connection to the upstream, once there is an answer from it.
 func ofConnection(get func(remote, local net.Addr) any) attribute {
-	return func(f *filter) (any, bool) {
+	return func(f *Filter) (any, bool) {
 		conn := f.s.upstreamConn
 		if conn == nil {
 			return nil, false
@@ -231,7 +231,7 @@ func ofConnection(get func(remote, local net.Addr) any) attribute {
 	}
 }
 
-func upstreamPort(f *filter) (any, bool) {
+func upstreamPort(f *Filter) (any, bool) {
 	if f.s.upstreamConn == nil {
 		return nil, false
 	}
@@ -239,7 +239,7 @@ func upstreamPort(f *filter) (any, bool) {
 }
 
 // Property returns the value at a path of the stream's attributes or filter state.
-func (f *filter) Property(path []string) (any, bool) {
+func (f *Filter) Property(path []string) (any, bool) {
 	if table := streamAttributes[path[0]]; table != nil {
 		return property.At(attributes{f, table}, path[1:])
 	}

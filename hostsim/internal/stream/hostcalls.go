@@ -1,4 +1,4 @@
-package hostsim
+package stream
 
 import (
 	"cloakroom/hostsim/internal/abi"
@@ -10,74 +10,74 @@ import (
 
 // LiveMap: a map is live in its own callback, and after it while the stream stays paused
 // there; continuing either direction ends that of the request's maps.
-func (f *filter) LiveMap(kind uint32) *header.Map {
+func (f *Filter) LiveMap(kind uint32) *header.Map {
 	switch kind {
 	case abi.RequestHeaders:
-		return f.dec.LiveHeaders()
+		return f.request.LiveHeaders()
 	case abi.RequestTrailers:
-		return f.dec.LiveTrailers()
+		return f.request.LiveTrailers()
 	case abi.ResponseHeaders:
-		return f.enc.LiveHeaders()
+		return f.response.LiveHeaders()
 	case abi.ResponseTrailers:
-		return f.enc.LiveTrailers()
+		return f.response.LiveTrailers()
 	}
 	return nil
 }
 
 // ReadableMap: the live map, and all of the stream's during proxy_on_log.
-func (f *filter) ReadableMap(kind uint32) *header.Map {
+func (f *Filter) ReadableMap(kind uint32) *header.Map {
 	if s := f.s; s.logging {
 		switch kind {
 		case abi.RequestHeaders:
-			return s.request
+			return s.requestHeaders
 		case abi.ResponseHeaders:
-			return s.response
+			return s.responseHeaders
 		case abi.ResponseTrailers:
-			return s.enc.Out.Trailers()
+			return s.response.Out.Trailers()
 		}
 		return nil
 	}
 	switch kind {
 	case abi.RequestTrailers:
-		return f.dec.ReadableTrailers()
+		return f.request.ReadableTrailers()
 	case abi.ResponseTrailers:
-		return f.enc.ReadableTrailers()
+		return f.response.ReadableTrailers()
 	}
 	return f.LiveMap(kind)
 }
 
-func (f *filter) Body(kind uint32) *[]byte {
+func (f *Filter) Body(kind uint32) *[]byte {
 	if kind == abi.ResponseBody {
-		return f.enc.Body()
+		return f.response.Body()
 	}
-	return f.dec.Body()
+	return f.request.Body()
 }
 
-func (f *filter) Logging() bool               { return f.s.logging }
-func (f *filter) SetState(name, value string) { f.s.filterState[name] = value }
-func (f *filter) ClearRoute()                 { f.s.routed = false }
-func (f *filter) Ended() <-chan struct{}      { return f.s.over }
+func (f *Filter) Logging() bool               { return f.s.logging }
+func (f *Filter) SetState(name, value string) { f.s.filterState[name] = value }
+func (f *Filter) ClearRoute()                 { f.s.routed = false }
+func (f *Filter) Ended() <-chan struct{}      { return f.s.over }
 
-func (f *filter) Resume(kind uint32) {
-	h := &f.dec
+func (f *Filter) Resume(kind uint32) {
+	h := &f.request
 	if kind == abi.ResponseStream {
-		h = &f.enc
+		h = &f.response
 	}
 	f.vm.Defer(h.Resume)
-	f.dec.EndLive()
+	f.request.EndLive()
 }
 
-func (f *filter) Reset() {
+func (f *Filter) Reset() {
 	if f.s.details == "" {
 		f.s.details = "wasm_close_stream"
 	}
 	f.vm.Defer(f.s.resetStream)
 }
 
-func (f *filter) Reply(r guest.LocalReply) {
+func (f *Filter) Reply(r guest.LocalReply) {
 	if f.replied {
 		return
 	}
 	f.replied = true
-	f.vm.Defer(func() { f.s.localReply(r) })
+	f.vm.Defer(func() { f.s.reply(r) })
 }

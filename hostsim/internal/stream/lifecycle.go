@@ -1,0 +1,86 @@
+package stream
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"cloakroom/hostsim/internal/flow"
+	"cloakroom/hostsim/internal/guest"
+)
+
+// NewWorker returns a worker whose plugins have not been loaded.
+func NewWorker(p *Proxy, w *guest.Worker) *Worker {
+	return &Worker{w, p, map[*Stream]struct{}{}}
+}
+
+// Stop ends the open streams and then the VMs.
+func (w *Worker) Stop() {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	for s := range w.streams {
+		s.resetStream()
+		s.end()
+	}
+	w.Worker.Stop()
+}
+
+// newStream makes the stream with its filters. The worker's lock is held.
+func newStream(w *Worker, r *http.Request) *Stream {
+	s := &Stream{proxy: w.proxy, worker: w, client: r, signal: flow.NewSignal(&w.Mu), filterState: map[string]string{}, over: make(chan struct{})}
+	s.started = s.proxy.Clock.Now()
+	s.id = s.proxy.lastStream.Add(1)
+	s.upstream, s.cancelUpstream = context.WithCancel(context.Background())
+	for _, h := range w.Instances {
+		if f := newFilter(h, s); f != nil {
+			s.filters = append(s.filters, f)
+		}
+	}
+	s.request.InitRequest(s.signal, s.forwardRequest)
+	s.response.InitResponse(s.signal, s.forwardResponse)
+	for _, f := range s.filters { // responses pass the last filter first
+		s.response.Prepend(&f.response)
+	}
+	for _, f := range slices.Backward(s.filters) {
+		s.request.Prepend(&f.request)
+	}
+	w.streams[s] = struct{}{}
+	return s
+}
+
+// begin runs the request's headers through the filters.
+func (s *Stream) begin() {
+	s.requestHeaders = requestMap(s.client)
+	s.findRoute()
+	s.isGRPC = s.requestHeaders.IsGRPC()
+	s.isHead = s.client.Method == http.MethodHead
+	s.upgrade = s.requestHeaders.IsUpgrade()
+	hasBody := s.client.ContentLength != 0 && s.client.Body != nil && s.client.Body != http.NoBody
+	s.request.Headers(s.requestHeaders, !hasBody && !s.upgrade)
+}
+
+// end runs the last callbacks and forgets the stream. It is called once the client
+// has all it gets.
+func (s *Stream) end() {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	close(s.over)
+	delete(s.worker.streams, s)
+	if s.timeout != nil {
+		s.timeout.Stop()
+	}
+	s.request.Abort()
+	s.response.Abort()
+	s.cancelUpstream()
+	s.signal.End()
+	s.logging = true
+	for _, f := range s.filters {
+		f.log()
+	}
+	s.logging = false
+	for _, f := range s.filters {
+		f.end()
+	}
+}

@@ -1,0 +1,130 @@
+package stream
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"cloakroom/hostsim/internal/flow"
+	"cloakroom/hostsim/internal/header"
+)
+
+// Serve proxies one request through the filters. A stream that is reset ends with
+// http.ErrAbortHandler, which cuts the client's connection.
+func (worker *Worker) Serve(w http.ResponseWriter, r *http.Request) {
+	var s *Stream
+	worker.Do(func() {
+		s = newStream(worker, r)
+		s.begin()
+	})
+	control := http.NewResponseController(w)
+	_ = control.EnableFullDuplex() // where it is unsupported, the body is read first
+	stopWatch := context.AfterFunc(r.Context(), func() { worker.Do(s.resetStream) })
+	pumped := s.pumpRequest()
+	defer func() {
+		stopWatch()
+		worker.Do(s.end)
+		if s.unread() && control.SetReadDeadline(time.Unix(1, 0)) == nil {
+			<-pumped
+		}
+	}()
+	if !s.answer(w, control) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// unread reports whether the client may still be sending.
+func (s *Stream) unread() bool {
+	s.worker.Mu.Lock()
+	defer s.worker.Mu.Unlock()
+	return !s.request.EndAtHeaders() && !s.request.Ended() && !s.upgrade
+}
+
+// pumpRequest feeds the client's body to the filter until it ends.
+func (s *Stream) pumpRequest() <-chan struct{} {
+	done := make(chan struct{})
+	if s.request.EndAtHeaders() || s.upgrade {
+		close(done)
+		return done
+	}
+	go func() {
+		defer close(done)
+		p := &flow.Source{Into: &s.request, From: s.client.Body, Count: &s.received, Trailers: func() *header.Map {
+			return s.trailerMap(s.client.ProtoMajor, s.client.Trailer)
+		}}
+		if err := p.Pump(); err != nil {
+			s.worker.Do(func() {
+				if !s.ended && s.downstream == nil {
+					s.resetStream()
+				}
+			})
+		}
+	}()
+	return done
+}
+
+// answer writes the response as it comes. It answers false for a stream that was
+// reset.
+func (s *Stream) answer(w http.ResponseWriter, control *http.ResponseController) bool {
+	head := s.awaitHead()
+	if head == nil {
+		return false
+	}
+	if head.upgrade {
+		return s.serveTunnel(head, control)
+	}
+	w.Header()["Content-Type"] = nil // net/http is not to guess one
+	for name, values := range head.header {
+		w.Header()[name] = values
+	}
+	if s.unread() {
+		w.Header().Set("Connection", "close")
+	}
+	w.WriteHeader(head.status)
+	if s.mustFlush(head) {
+		_ = control.Flush() // a writer that cannot flush sends when it is done
+	}
+	for {
+		b, end, cut := s.response.Out.Take()
+		if cut {
+			return false
+		}
+		if len(b) > 0 {
+			if _, err := w.Write(b); err != nil && err != http.ErrBodyNotAllowed {
+				return true // the client has gone
+			}
+		}
+		if end && s.response.Out.Drained() {
+			s.writeTrailers(w)
+			return true
+		}
+		_ = control.Flush()
+	}
+}
+
+// mustFlush reports whether the head has to go out before the body: because the body
+// is not there yet, or has no known length.
+func (s *Stream) mustFlush(head *responseHead) bool {
+	pending, complete := s.response.Out.Pending()
+	return !complete || pending > 0 && head.header.Get("Content-Length") == ""
+}
+
+// awaitHead waits for the head of the answer; nil means the stream was reset before.
+func (s *Stream) awaitHead() *responseHead {
+	s.worker.Mu.Lock()
+	defer s.worker.Mu.Unlock()
+	for s.downstream == nil && !s.reset {
+		s.signal.Wait()
+	}
+	return s.downstream
+}
+
+func (s *Stream) writeTrailers(w http.ResponseWriter) {
+	trailers := s.response.Out.Trailers()
+	if trailers == nil {
+		return
+	}
+	for _, p := range trailers.Pairs {
+		w.Header().Add(http.TrailerPrefix+p.Name, p.Value)
+	}
+}
