@@ -21,7 +21,7 @@ const abreast = 4
 // that a busy proxy sends fewer of them. Calls of one batch are made in no order.
 func batchEndpoint(s *service, calls map[string]call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
+		ctx, cancel := s.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()
 		lines, err := batchLines(http.MaxBytesReader(w, r.Body, api.MaxCalls*s.maxBody()))
 		if err != nil {
@@ -29,19 +29,24 @@ func batchEndpoint(s *service, calls map[string]call) http.Handler {
 			return
 		}
 		results := make([]result, len(lines))
-		var workers sync.WaitGroup
-		for worker := range min(abreast, len(lines)) {
-			workers.Go(func() {
-				for i := worker; i < len(lines); i += abreast {
-					results[i] = s.batched(ctx, calls, lines[i])
-				}
-			})
-		}
-		workers.Wait()
+		s.Each(min(abreast, len(lines)), func(worker int) {
+			for i := worker; i < len(lines); i += abreast {
+				results[i] = s.batched(ctx, calls, lines[i])
+			}
+		})
 		w.Header().Set("Content-Type", api.BatchType+"; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		w.Write(joined(results))
 	})
+}
+
+// atOnce calls do for each of 0 to n-1, each in a goroutine.
+func atOnce(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
 }
 
 // result is the answer to one call of a batch.

@@ -37,7 +37,7 @@ func feedEndpoint(s *service) http.Handler {
 			s.fail(w, r.URL.Path, err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(in.Hold)*time.Millisecond)
+		ctx, cancel := s.WithTimeout(r.Context(), time.Duration(in.Hold)*time.Millisecond)
 		defer cancel()
 		page, err := s.Feed.Read(ctx, in.After)
 		if err != nil {

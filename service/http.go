@@ -57,7 +57,7 @@ func calling[In any](s *service, path string, f func(context.Context, In) (answe
 // endpoint serves a call.
 func endpoint(s *service, call call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
+		ctx, cancel := s.WithTimeout(r.Context(), s.Timeout)
 		defer cancel()
 		out, err := call(ctx, http.MaxBytesReader(w, r.Body, s.maxBody()))
 		if err != nil {
@@ -194,7 +194,7 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *service) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
+	ctx, cancel := s.WithTimeout(r.Context(), s.Timeout)
 	defer cancel()
 	if err := s.Store.Ping(ctx); err != nil {
 		s.fail(w, r.URL.Path, err)

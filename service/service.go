@@ -7,6 +7,7 @@
 package service
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -58,6 +59,12 @@ type Config struct {
 	Now func() time.Time
 	// Random makes new keys; default crypto/rand.Reader.
 	Random io.Reader
+	// WithTimeout bounds a context: the work for one request, and how long a request for the
+	// feed is held; default context.WithTimeout.
+	WithTimeout func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+	// Each calls do for each of 0 to n-1, in any order or at once, and returns when all have
+	// returned; default: each in a goroutine.
+	Each func(n int, do func(i int))
 }
 
 type service struct {
@@ -101,6 +108,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
+	}
+	if c.WithTimeout == nil {
+		c.WithTimeout = context.WithTimeout
+	}
+	if c.Each == nil {
+		c.Each = atOnce
 	}
 	return c
 }

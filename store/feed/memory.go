@@ -60,6 +60,12 @@ func (m *Memory) Read(ctx context.Context, after string) (session.FeedPage, erro
 	}
 }
 
+// Page returns what there is after a cursor now: it does not wait.
+func (m *Memory) Page(after string) session.FeedPage {
+	page, _ := m.page(after)
+	return page
+}
+
 func (m *Memory) page(after string) (session.FeedPage, <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
