@@ -65,6 +65,7 @@ func (w *Worker) batcher(to *config.Destination) *batcher {
 	if b == nil {
 		b = &batcher{}
 		w.batchers[*to] = b
+		w.batching = append(w.batching, b)
 	}
 	w.lastTo, w.lastBatcher = to, b
 	return b

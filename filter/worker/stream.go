@@ -22,6 +22,7 @@ type Stream struct {
 	coalesceKey string // of the look-up that it waits for
 	checked     time.Time
 	watch       *watch
+	watchAt     int // its place among the watch's streams
 
 	// Its place in a list of streams that wait, and in the backlog.
 	list       *streamList

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"cloakroom/filter"
@@ -13,7 +15,8 @@ type watches struct {
 	byHash map[uint64]*watch
 	// due are the hashes of sessions that have to be looked up again: an event named them,
 	// their end has come, or the last look-up is as old as a cached one may be.
-	due map[uint64]bool
+	due  map[uint64]bool
+	next uint64 // the hash that the next housekeeping begins with
 }
 
 // watch is one session with open streams.
@@ -25,7 +28,21 @@ type watch struct {
 	ask     filter.Callout // by which it is looked up
 	expires time.Time
 	checked time.Time // when it was last looked up
-	streams map[*Stream]bool
+	streams []*Stream // each with its place in watchAt
+}
+
+func (at *watch) add(s *Stream) {
+	s.watch, s.watchAt = at, len(at.streams)
+	at.streams = append(at.streams, s)
+}
+
+func (at *watch) remove(s *Stream) {
+	n := len(at.streams) - 1
+	last := at.streams[n]
+	at.streams[s.watchAt], last.watchAt = last, s.watchAt
+	at.streams[n] = nil
+	at.streams = at.streams[:n]
+	s.watch = nil
 }
 
 // maxRechecks bounds the sessions with open streams that one housekeeping looks up again.
@@ -50,14 +67,13 @@ func (w *Worker) watch(s *Stream) {
 	if s.checked.After(at.checked) {
 		at.checked = s.checked
 	}
-	at.streams[s], s.watch = true, at
+	at.add(s)
 }
 
 // remove drops a stream that has ended by itself.
 func (w *watches) remove(s *Stream) {
 	at := s.watch
-	s.watch = nil
-	if delete(at.streams, s); len(at.streams) == 0 {
+	if at.remove(s); len(at.streams) == 0 {
 		w.forget(at)
 	}
 }
@@ -67,7 +83,7 @@ func (w *watches) at(key string) *watch {
 	hash := session.KeyHash(key)
 	at := w.byHash[hash]
 	if at == nil || at.key != key {
-		at = &watch{key: clone(key), hash: hash, streams: map[*Stream]bool{}}
+		at = &watch{key: clone(key), hash: hash}
 		w.byHash[hash] = at
 	}
 	return at
@@ -109,18 +125,29 @@ func (w *watches) tick(worker *Worker, l *lookups) {
 		}
 	}
 	room := maxRechecks
-	for hash := range w.due {
+	for _, hash := range w.inTurn() {
 		at := w.byHash[hash]
 		if l.flights[at.key] != nil {
 			continue // asked before the event, maybe: wait for its end
 		}
 		if room--; room < 0 || worker.batcher(at.ask.To).full() {
-			return // the others with the next housekeeping
+			w.next = hash // and the others with the next housekeeping
+			return
 		}
 		delete(w.due, hash)
 		at.checked = worker.now
 		worker.send(pendingCall{callout: at.ask, flight: l.takeOff(at.key, nil)})
 	}
+}
+
+// inTurn returns the hashes that are due, from next on, in an order that follows from them.
+func (w *watches) inTurn() []uint64 {
+	if len(w.due) == 0 {
+		return nil
+	}
+	hashes := slices.Sorted(maps.Keys(w.due))
+	first, _ := slices.BinarySearch(hashes, w.next)
+	return append(hashes[first:], hashes[:first]...)
 }
 
 // lookedUp closes the streams that a result ends. An outage ends none: the session is due
@@ -144,12 +171,12 @@ func (w *watches) lookedUp(worker *Worker, l *lookups, key string, r *filter.Loo
 		newer := w.at(r.Key())
 		newer.expires, newer.user, newer.checked, newer.route = at.expires, at.user, at.checked, at.route
 		newer.ask = filter.NewLookup(l.service.config, newer.key)
-		for s := range at.streams {
-			newer.streams[s], s.watch = true, newer
+		for _, s := range at.streams {
+			newer.add(s)
 		}
 	default:
 		w.forget(at)
-		for s := range at.streams {
+		for _, s := range at.streams {
 			s.watch = nil
 			worker.closeStream(s)
 		}

@@ -40,6 +40,7 @@ type Worker struct {
 	services map[string]*service // those with a cache, by the cluster
 	order    []*service          // the same, in the order of Shared
 	batchers map[config.Destination]*batcher
+	batching []*batcher // the same, in the order in which they were made
 	// The look-ups and batcher of the request and the callout before: most have one.
 	lastRoute   *config.Route
 	lastLookups *lookups
@@ -253,7 +254,7 @@ func (w *Worker) Tick(shared []SharedData, now time.Time) *Output {
 			s.tick(w, shared[2*i:2*i+2])
 		}
 	}
-	for _, b := range w.batchers {
+	for _, b := range w.batching {
 		b.tick(w)
 	}
 	return w.end()
