@@ -1,0 +1,453 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"cloakroom/filter"
+	"cloakroom/filter/worker"
+	"cloakroom/session"
+	"cloakroom/session/rawjson"
+)
+
+// oracle is what is true of the sessions, and sees that the invariants hold.
+type oracle struct {
+	w        *world
+	accounts map[string]*account
+	keys     map[string]*ghost
+	lineages map[string]*lineage // by their tags
+	order    []*lineage
+	flushing map[string]int // users, all of whose sessions are being ended
+}
+
+type account struct {
+	password string
+	active   bool
+}
+
+// ghost is what a session key has ever been.
+type ghost struct {
+	name    string
+	lineage *lineage
+	user    string
+	deleted bool
+}
+
+// lineage is one session, from a login on, under all of its keys. Its tag is in its data.
+type lineage struct {
+	tag, user string
+	since     time.Duration
+	ends      time.Duration // since when something is under way that may end it
+	ended     *ending
+	acked     []write // what was stored in it, acknowledged
+	// split says that Django has written an old key's row again: from then on there are two
+	// versions of the data.
+	split bool
+	rows  int
+}
+
+type write struct {
+	name string
+	at   time.Duration
+}
+
+// ending is an acknowledged end of a session.
+type ending struct {
+	at time.Duration
+	by cause
+}
+
+// cause is by whom a session ended; the bound follows from it.
+type cause uint8
+
+const (
+	byService cause = iota // and so with an event
+	byDjango               // of which the filter tells the service, if it can
+	byHand                 // of which nothing tells the filter: a row, an account
+)
+
+func newOracle(w *world) *oracle {
+	o := &oracle{w: w, accounts: map[string]*account{}, keys: map[string]*ghost{}, lineages: map[string]*lineage{}, flushing: map[string]int{}}
+	for i := range 2 {
+		o.accounts[fmt.Sprint("u", i)] = &account{"pw", true}
+	}
+	return o
+}
+
+// firstSession is the one that a browser begins with: old enough for a new key.
+func (o *oracle) firstSession(b *browser) string {
+	key, _ := session.NewKey(o.w.random())
+	data := loginData(b.user, o.accounts[b.user].password)
+	data = setMember(data, fmt.Sprintf(`{"tag":"B%d","_cloakroom_created":%d}`, b.n, start.Add(-2*time.Hour).Unix()))
+	o.w.store.django(func() { o.w.store.create(key, data) }, key)
+	return key
+}
+
+// bound is for how long an ended session may yet be admitted by requests that come.
+func (o *oracle) bound(e *ending, from, to time.Duration) time.Duration {
+	p := o.w.plan
+	const lookup = 600 * time.Millisecond // one that was under way
+	switch {
+	case !p.cache:
+		return 0
+	case e.by == byHand:
+		return p.ttl + lookup
+	case !p.faulty(from, to):
+		return promptly
+	case e.by == byDjango:
+		return max(worker.MaxFeedSilence, p.ttl+lookup)
+	}
+	return worker.MaxFeedSilence
+}
+
+// promptly is the feed's bound while nothing is wrong: a poll that is held, a look at the
+// shared data, and the way there.
+const promptly = 300 * time.Millisecond
+
+// stale is engine.service.cache.stale.
+const stale = 8 * time.Second
+
+// live reports whether a session must be admitted: nothing has begun to end it.
+func (o *oracle) live(l *lineage) bool {
+	return l != nil && l.ends > o.w.now && l.rows > 0 && (!o.w.plan.acct || o.accounts[l.user].active)
+}
+
+// endsFrom notes that something may end a session from now on.
+func (o *oracle) endsFrom(l *lineage) {
+	if l != nil {
+		l.ends = min(l.ends, o.w.now)
+	}
+}
+
+// end notes that the end of a session was acknowledged.
+func (o *oracle) end(l *lineage, by cause, why string) {
+	if l == nil {
+		return
+	}
+	o.endsFrom(l)
+	if l.ended == nil || by < l.ended.by {
+		o.w.tell("", "from now on session %s is over: %s", l.tag, why)
+		l.ended = &ending{o.w.now, by}
+	}
+}
+
+// lineageOf returns the session of a key.
+func (o *oracle) lineageOf(key string) *lineage {
+	if g := o.keys[key]; g != nil {
+		return g.lineage
+	}
+	return nil
+}
+
+// begins notes what a request may bring about.
+func (o *oracle) begins(r *request) {
+	r.lineage = o.lineageOf(r.cookie)
+	switch r.kind {
+	case logout, flush, login, djangoLogin, djangoLogout, djangoCycle:
+		o.endsFrom(r.lineage)
+	case password:
+		o.endsFrom(r.lineage)
+		if r.lineage != nil && o.w.plan.acct {
+			o.allOf(r.lineage.user, o.endsFrom)
+		}
+	}
+}
+
+// allOf calls do for each session of a user.
+func (o *oracle) allOf(user string, do func(*lineage)) {
+	for _, l := range o.order {
+		if l.user == user {
+			do(l)
+		}
+	}
+}
+
+// passwordChanges changes a password in Django: the user's other sessions are refused.
+func (o *oracle) passwordChanges(user string) {
+	o.accounts[user].password += "+"
+	if o.w.plan.acct {
+		o.allOf(user, func(l *lineage) { o.end(l, byHand, "the password was changed") })
+	}
+}
+
+// admitted checks a request that passes.
+func (o *oracle) admitted(r *request, outcome filter.Outcome, headers filter.Headers) {
+	w := o.w
+	if r.as == "" {
+		if o.live(r.lineage) && r.last {
+			w.fail(5, "%s passes as nobody's, though session %s lives", r, r.lineage.tag)
+		} else if o.live(r.lineage) {
+			w.fail(5, "%s of %s passes as nobody's: session %s lives, and nothing has begun to end it", r, r.b, r.lineage.tag)
+		}
+		return
+	}
+	g := o.keys[r.cookie]
+	data, _ := rawjson.Object(headers.Get("x-session"), nil)
+	switch {
+	case g == nil || g.user != r.as:
+		w.fail(2, "%s with %s passes as %q", r, o.name(r.cookie), r.as)
+		return
+	case member(data, "tag") != fmt.Sprintf("%q", g.lineage.tag):
+		w.fail(2, "%s with %s of session %s gets the data of %s", r, o.name(r.cookie), g.lineage.tag, member(data, "tag"))
+		return
+	}
+	l := g.lineage
+	if e := l.ended; e != nil {
+		bound := o.bound(e, e.at-shortly, w.now)
+		if outcome == filter.Stale && w.plan.faulty(r.arrived-time.Second, w.now) {
+			bound = max(bound, stale+600*time.Millisecond)
+		}
+		if r.arrived > e.at+bound {
+			w.fail(1, "%s passes as %q with %s, which came %s after the end of session %s was acknowledged; the bound is %s",
+				r, r.as, o.name(r.cookie), r.arrived-e.at, l.tag, bound)
+		}
+	}
+	for _, a := range l.acked {
+		if bound := o.bound(&ending{a.at, byDjango}, a.at-shortly, w.now); !l.split && r.arrived > a.at+bound && outcome != filter.Stale && member(data, a.name) == "" && o.live(l) {
+			w.fail(3, "%s sees no %s in session %s, %s after it was acknowledged", r, a.name, l.tag, r.arrived-a.at)
+		}
+	}
+}
+
+func member(data []rawjson.Member, name string) string {
+	for _, m := range data {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return ""
+}
+
+// answered checks a response as it leaves the Envoy.
+func (o *oracle) answered(r *request, status string, headers filter.Headers) {
+	w := o.w
+	if r.local && status != "503" && r.kind != logout && o.live(r.lineage) {
+		w.fail(5, "%s of %s is refused with %s (%s): session %s lives, and nothing has begun to end it", r, r.b, status, filter.Outcomes[r.refusal], r.lineage.tag)
+	}
+	if r.last && r.local && o.live(r.lineage) {
+		w.fail(5, "%s is refused with %s though everything is well again, and session %s lives", r, status, r.lineage.tag)
+	}
+	for _, field := range headers {
+		if field[0] != "set-cookie" {
+			continue
+		}
+		key, ok := sessionCookie(field[1])
+		switch g := o.keys[key]; {
+		case !ok:
+		case key == "" && o.live(r.lineage):
+			w.fail(5, "the answer to %s deletes the cookie of session %s, which lives", r, r.lineage.tag)
+		case key == "":
+		case g == nil:
+			w.fail(2, "the answer to %s sets a key that no session has had", r)
+		case r.lineage != nil && g.lineage == r.lineage, g.lineage.tag == r.tag:
+		default:
+			w.fail(2, "the answer to %s (%s, of session %s) sets %s, which is of session %s", r, kindNames[r.kind], tagOf(r.lineage), o.name(key), g.lineage.tag)
+		}
+	}
+}
+
+func tagOf(l *lineage) string {
+	if l == nil {
+		return "none"
+	}
+	return l.tag
+}
+
+// delivered notes what a response acknowledges.
+func (o *oracle) delivered(r *request, status string, headers filter.Headers) {
+	l := r.lineage
+	switch {
+	case r.kind == logout && r.local && r.refusal == filter.LoggedOut:
+		o.end(l, byService, "its logout was acknowledged")
+	case r.local || status != "200" || r.as == "":
+	case r.kind == flush:
+		o.end(l, byService, "its logout by a service was acknowledged")
+	case r.kind == login:
+		o.end(l, byService, "a login has replaced it")
+	case r.did == "ended":
+		o.end(l, byDjango, "Django has ended it, and the browser has the answer")
+	case r.wrote != "" && l != nil:
+		o.acked(l, r)
+	}
+}
+
+// acked notes that something was stored; it must be in the row that the cookie leads to.
+func (o *oracle) acked(l *lineage, r *request) {
+	if l.split || !o.live(l) {
+		return
+	}
+	if v, ok := o.reach(r.cookie); ok && member(members(v), r.wrote) == "" {
+		o.w.fail(3, "what %s stored, and was acknowledged, is not in session %s: %s", r, l.tag, o.named(string(v.Data)))
+		return
+	}
+	l.acked = append(l.acked, write{r.wrote, o.w.now})
+}
+
+func members(v session.Session) []rawjson.Member {
+	list, _ := rawjson.Object(string(v.Data), nil)
+	return list
+}
+
+// reach returns the row that a key leads to.
+func (o *oracle) reach(key string) (session.Session, bool) {
+	for range 20 {
+		v, ok := o.w.store.peek(key)
+		next := session.CycleOf(v.Data).Next
+		if !ok || next == nil {
+			return v, ok
+		}
+		key = next.Key
+	}
+	return session.Session{}, false
+}
+
+// closed checks a stream that the filter has closed.
+func (o *oracle) closed(r *request) {
+	if o.live(r.lineage) {
+		o.w.fail(5, "the stream %s is closed: session %s lives, and nothing has begun to end it", r, r.lineage.tag)
+	}
+}
+
+// open checks the streams that are open: those of sessions that ended are closed.
+func (o *oracle) open() {
+	w := o.w
+	if !w.plan.endStreams || !w.plan.cache {
+		return
+	}
+	for _, r := range w.requests {
+		if !r.opened || r.done || r.lineage == nil || r.lineage.ended == nil {
+			continue
+		}
+		bound := o.bound(r.lineage.ended, r.lineage.ended.at-shortly, w.now) + 800*time.Millisecond
+		if !w.plan.faulty(w.now-bound, w.now) && w.now > r.lineage.ended.at+bound {
+			w.fail(1, "the stream %s is open yet, %s after the end of session %s was acknowledged; the bound is %s", r, w.now-r.lineage.ended.at, r.lineage.tag, bound)
+		}
+	}
+}
+
+// watching performs a write of rows, and sees what it does.
+func (o *oracle) watching(by cause, effect func() error, keys ...string) error {
+	var before [2]session.Session
+	var was [2]bool
+	for i, key := range keys {
+		before[i], was[i] = o.w.store.peek(key)
+	}
+	err := effect()
+	for i, key := range keys {
+		after, is := o.w.store.peek(key)
+		switch {
+		case is && !was[i]:
+			o.created(by, key, after)
+		case was[i] && !is:
+			o.deleted(by, key)
+		case is:
+			o.changed(by, key, before[i], after)
+		}
+	}
+	return err
+}
+
+func (o *oracle) created(by cause, key string, v session.Session) {
+	if g := o.keys[key]; g != nil {
+		o.w.fail(3, "%s, which was deleted, is back", g.name)
+		return
+	}
+	tag, user := strings.Trim(member(members(v), "tag"), `"`), session.UserOf(v.Data)
+	l := o.lineages[tag]
+	if l == nil {
+		l = &lineage{tag: tag, user: user, since: o.w.now, ends: never}
+		if o.flushing[user] > 0 {
+			l.ends = o.w.now // or not: it was not there when that began
+		}
+		o.lineages[tag] = l
+		o.order = append(o.order, l)
+	}
+	g := &ghost{fmt.Sprint("key", len(o.keys)), l, user, false}
+	o.keys[key] = g
+	l.rows++
+	o.w.tell("store", "%s of session %s is there, of %s: %s", g.name, tag, user, o.named(string(v.Data)))
+	if l.user != user {
+		o.w.fail(2, "session %s of %s is stored as one of %s", tag, l.user, user)
+	}
+}
+
+func (o *oracle) deleted(by cause, key string) {
+	g := o.keys[key]
+	g.deleted = true
+	g.lineage.rows--
+	o.w.tell("store", "%s of session %s is gone", g.name, g.lineage.tag)
+	if by == byService && g.lineage.rows == 0 && g.lineage.ends > o.w.now {
+		o.w.fail(5, "the row of session %s is deleted, and nothing has begun to end it", g.lineage.tag)
+	}
+}
+
+func (o *oracle) changed(by cause, key string, before, after session.Session) {
+	g := o.keys[key]
+	l := g.lineage
+	if string(before.Data) == string(after.Data) {
+		return
+	}
+	o.w.tell("store", "%s of session %s holds %s", g.name, l.tag, o.named(string(after.Data)))
+	if user := session.UserOf(after.Data); user != g.user {
+		o.w.fail(2, "%s of session %s of %s becomes one of %s", g.name, l.tag, g.user, user)
+	}
+	old, now := members(before), members(after)
+	if by != byService {
+		l.split = l.split || l.rows > 1
+		l.acked = slices.DeleteFunc(l.acked, func(a write) bool { return member(now, a.name) == "" })
+		return
+	}
+	for _, m := range old {
+		if strings.HasPrefix(m.Name, "k") && member(now, m.Name) == "" {
+			o.w.fail(3, "a write by the service loses %s of session %s", m.Name, l.tag)
+		}
+	}
+	if next := session.CycleOf(after.Data).Next; next != nil {
+		successor, _ := o.w.store.peek(next.Key)
+		for _, m := range old {
+			if strings.HasPrefix(m.Name, "k") && member(members(successor), m.Name) == "" && !l.split {
+				o.w.fail(3, "the new key of session %s has no %s", l.tag, m.Name)
+			}
+		}
+	}
+}
+
+// atEnd checks what is held when every stream is over, and all callouts were answered.
+func (o *oracle) atEnd() {
+	for _, e := range o.w.envoys {
+		for _, v := range e.vms {
+			if held := v.worker.Held(); !v.dead && held != (worker.Held{}) {
+				o.w.fail(4, "%s holds %+v with no stream open", v, held)
+			}
+		}
+	}
+}
+
+// name returns what the story calls a key.
+func (o *oracle) name(key string) string {
+	if key == "" {
+		return "no cookie"
+	}
+	if g := o.keys[key]; g != nil {
+		return g.name
+	}
+	return "key?"
+}
+
+var keyPattern = regexp.MustCompile(`\b[a-z0-9]{32}\b|"_auth_user_(hash|backend)":"[^"]*",?`)
+
+// named puts names in the place of keys, and leaves out what only takes room.
+func (o *oracle) named(text string) string {
+	if o.w.story == nil {
+		return ""
+	}
+	return keyPattern.ReplaceAllStringFunc(text, func(found string) string {
+		if found[0] == '"' {
+			return ""
+		}
+		return o.name(found)
+	})
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// kind is what an item of a plan is.
+type kind uint8
+
+// What browsers, Django and operators do, then what goes wrong.
+const (
+	page         kind = iota // a page that needs a session
+	visit                    // a page that shows more to whom it knows
+	set                      // a service stores something in the session
+	login                    // a service logs the browser in
+	logout                   // the filter's logout
+	flush                    // a service logs the browser out
+	open                     // a stream that stays open
+	leave                    // the browser goes away while a request is under way
+	djangoLogin              // Django's login
+	djangoLogout             // Django's logout
+	djangoSave               // a Django view that stores something
+	djangoCycle              // request.session.cycle_key()
+	password                 // the password is changed in Django
+	revokeUser               // an operator ends all sessions of a user
+	revokeKey                // an operator ends one session
+	deleteRow                // somebody deletes a row by hand
+	deactivate               // an account is made inactive
+
+	cut         // between an Envoy and a replica nothing passes
+	loseAnswers // requests pass, responses do not
+	reset       // connections are reset after the request
+	slow        // what is sent takes long
+	repeat      // requests are carried out twice
+	unsent      // Envoy refuses to send callouts
+	storeFails  // the store answers with errors
+	storeHangs  // the store does not answer
+	storeLies   // the store does what it is told and says that it failed
+	feedFails   // the feed answers with errors
+	feedSleeps  // events wake no one that waits
+	feedLost    // the feed loses all its events
+	killReplica
+	freezeReplica
+	killWorker
+	killEnvoy
+	envoyJumps   // an Envoy's clock jumps
+	replicaJumps // a replica's does
+	numKinds
+
+	firstFault = cut
+)
+
+var kindNames = [numKinds]string{
+	page: "page", visit: "visit", set: "set", login: "login", logout: "logout", flush: "flush", open: "open", leave: "leave",
+	djangoLogin: "django login", djangoLogout: "django logout", djangoSave: "django save", djangoCycle: "django cycle_key",
+	password: "password", revokeUser: "revoke user", revokeKey: "revoke session", deleteRow: "delete row", deactivate: "deactivate",
+	cut: "cut", loseAnswers: "lose answers", reset: "reset", slow: "slow", repeat: "repeat", unsent: "unsent",
+	storeFails: "store fails", storeHangs: "store hangs", storeLies: "store lies", feedFails: "feed fails", feedSleeps: "feed sleeps",
+	feedLost: "feed lost", killReplica: "kill replica", freezeReplica: "freeze replica", killWorker: "kill worker",
+	killEnvoy: "kill envoy", envoyJumps: "envoy's clock jumps", replicaJumps: "replica's clock jumps",
+}
+
+func (k kind) fault() bool { return k >= firstFault }
+
+// item is one thing that is to happen.
+type item struct {
+	at, lasts                       time.Duration
+	kind                            kind
+	browser, envoy, worker, replica int
+	jump                            time.Duration
+}
+
+func (it *item) String() string {
+	if !it.kind.fault() {
+		return fmt.Sprintf("%s %s by browser %d at envoy %d worker %d", stamp(it.at), kindNames[it.kind], it.browser, it.envoy, it.worker)
+	}
+	return fmt.Sprintf("%s %s for %s: envoy %d worker %d, replica %d, jump %s", stamp(it.at), kindNames[it.kind], it.lasts, it.envoy, it.worker, it.replica, it.jump)
+}
+
+// plan is what a seed becomes: a history follows from it alone.
+type plan struct {
+	seed                                         uint64
+	envoys, workers, replicas, browsers          int
+	cache, stale, endStreams, cycle, slide, acct bool
+	ttl                                          time.Duration
+	items                                        []item
+}
+
+func (p *plan) String() string {
+	return fmt.Sprintf("seed %d: %d envoys of %d workers, %d replicas, %d browsers; cache %v (ttl %s, stale %v), end_streams %v, cycle %v, save_every_request %v, accounts %v",
+		p.seed, p.envoys, p.workers, p.replicas, p.browsers, p.cache, p.ttl, p.stale, p.endStreams, p.cycle, p.slide, p.acct)
+}
+
+// length is how long a plan's history is.
+func (p *plan) length() time.Duration {
+	var end time.Duration
+	for _, it := range p.items {
+		end = max(end, it.at+it.lasts)
+	}
+	return end + settling
+}
+
+// planned returns the plan of a seed.
+func planned(seed uint64) *plan {
+	r := rand.New(rand.NewPCG(seed, 1))
+	pick := func(n int) int { return r.IntN(n) }
+	p := &plan{
+		seed: seed, envoys: 1 + pick(2), workers: 1 + pick(2), replicas: 1 + pick(2), browsers: 1 + pick(3),
+		cache: pick(4) > 0, endStreams: pick(2) == 0, cycle: pick(3) == 0, slide: pick(4) == 0, acct: pick(2) == 0,
+		ttl: []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}[pick(3)],
+	}
+	p.stale = p.cache && pick(4) == 0
+	length := time.Duration(2+pick(6)) * time.Second
+	for range 6 + pick(30) {
+		p.items = append(p.items, p.action(r, length))
+	}
+	for range [...]int{0, 1, 1, 2, 3, 5}[pick(6)] {
+		p.items = append(p.items, p.fault(r, length))
+	}
+	slices.SortStableFunc(p.items, func(a, b item) int { return int(a.at - b.at) })
+	return p
+}
+
+// actions are drawn from, each as often as it stands there.
+var actions = slices.Concat(
+	slices.Repeat([]kind{page}, 14), slices.Repeat([]kind{visit, set}, 5), slices.Repeat([]kind{login, open, djangoSave}, 3),
+	[]kind{logout, logout, flush, leave, leave, djangoLogin, djangoLogout, djangoCycle, password, revokeUser, revokeKey, deleteRow, deactivate},
+)
+
+func (p *plan) action(r *rand.Rand, length time.Duration) item {
+	it := p.somewhere(r, length)
+	it.kind = actions[r.IntN(len(actions))]
+	if r.IntN(3) == 0 { // several at about one time
+		it.at = it.at.Truncate(time.Second) + time.Duration(r.IntN(20_000))*time.Microsecond
+	}
+	return it
+}
+
+func (p *plan) fault(r *rand.Rand, length time.Duration) item {
+	it := p.somewhere(r, length)
+	it.kind = firstFault + kind(r.IntN(int(numKinds-firstFault)))
+	it.lasts = time.Duration(1+r.IntN(4500)) * time.Millisecond
+	it.jump = time.Duration(r.IntN(40_001)-20_000) * time.Millisecond
+	if r.IntN(2) == 0 {
+		it.jump /= 10
+	}
+	if it.kind == envoyJumps || it.kind == replicaJumps || it.kind == feedLost {
+		it.lasts = 0
+	}
+	return it
+}
+
+func (p *plan) somewhere(r *rand.Rand, length time.Duration) item {
+	return item{
+		at:      500*time.Millisecond + time.Duration(r.Int64N(int64(length))).Truncate(time.Microsecond),
+		browser: r.IntN(p.browsers), envoy: r.IntN(p.envoys), worker: r.IntN(p.workers), replica: r.IntN(p.replicas),
+	}
+}
+
+// faulty reports whether anything is wrong between two times, or was shortly before.
+func (p *plan) faulty(from, to time.Duration) bool {
+	for i := range p.items {
+		it := &p.items[i]
+		if it.kind.fault() && it.at <= to && it.at+it.lasts+shortly >= from {
+			return true
+		}
+	}
+	return false
+}
+
+// shortly is for how long the effects of a fault last.
+const shortly = 3 * time.Second
