@@ -293,7 +293,7 @@ func merging(patch json.RawMessage) edit {
 // keep it), then set the end of a session that is written now.
 func (s *service) change(w writing, edit edit) session.Change {
 	return func(v session.Session) (session.Session, error) {
-		if next := session.CycleOf(v.Data).Next; next != nil {
+		if next := v.Cycle().Next; next != nil {
 			return v, cycledError{next.Key}
 		}
 		keepEnd := w.Stamp && w.Age == 0 && v.Key != "" && edit == nil

@@ -39,7 +39,7 @@ func (s *service) cycle(ctx context.Context, in cycleRequest) (answer, error) {
 		if err != nil {
 			return none, err
 		}
-		if session.CycleOf(v.Data).Next != nil {
+		if v.Cycle().Next != nil {
 			return answer{State: api.StateLive, Expires: v.Expires.Unix()}, nil
 		}
 		a, err := s.cycleFrom(ctx, v, in.Grace)
@@ -70,7 +70,7 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	if err != nil {
 		return none, err
 	}
-	next, err := json.Marshal(map[string]session.Next{session.NextKey: {Key: successor.Key, Grace: grace}})
+	next, err := json.Marshal(map[string]session.Next{session.NextKey: {Key: successor.Key, Grace: grace, Of: session.ID(v.Key)}})
 	if err == nil {
 		// Django may write the old session back as it was, without the link: this note
 		// leads from the new one to it all the same.
@@ -111,7 +111,7 @@ func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
 		return none, err
 	}
 	v, err := s.Store.Update(ctx, key, func(v session.Session) (session.Session, error) {
-		if c := session.CycleOf(v.Data); c.Cycled == 0 || c.Used != 0 {
+		if c := v.Cycle(); c.Cycled == 0 || c.Used != 0 {
 			return v, nil
 		}
 		var err error
@@ -137,7 +137,7 @@ var errFamily = fmt.Errorf("%w: its keys lead in a circle, or are too many", ses
 func (s *service) follow(ctx context.Context, v session.Session) (session.Session, error) {
 	first, replayed := v.Key, false
 	for range maxFamily {
-		next := session.CycleOf(v.Data).Next
+		next := v.Cycle().Next
 		switch {
 		case next == nil && replayed:
 			return v, s.endReplayed(ctx, first, session.UserOf(v.Data))
@@ -152,7 +152,7 @@ func (s *service) follow(ctx context.Context, v session.Session) (session.Sessio
 		if err != nil {
 			return v, err
 		}
-		replayed = replayed || session.CycleOf(successor.Data).Over(next.Grace, s.Now())
+		replayed = replayed || successor.Cycle().Over(next.Grace, s.Now())
 		v = successor
 	}
 	return v, errFamily
@@ -195,7 +195,7 @@ func End(ctx context.Context, store session.Store, keys ...string) (ended []stri
 		if err := store.Delete(ctx, key); err != nil {
 			return family[:i], err
 		}
-		if next := session.CycleOf(v.Data).Next; next != nil {
+		if next := v.Cycle().Next; next != nil {
 			relatives = append(relatives, next.Key)
 		}
 		for _, relative := range relatives {

@@ -182,7 +182,7 @@ func TestCycleLosesNothing(t *testing.T) {
 			if err != nil && !errors.Is(err, session.ErrNotFound) {
 				t.Fatal(err)
 			}
-			if session.CycleOf(v.Data).Next == nil {
+			if v.Cycle().Next == nil {
 				left++
 			}
 		}
@@ -216,4 +216,24 @@ func TestCycleAtOnce(t *testing.T) {
 	if n != 2 {
 		t.Errorf("%d rows are left, want the old key's and the new one's", n)
 	}
+}
+
+// TestCopiedLink: Django copies a session's data to a new key, at a login or a change of the
+// password, the link to the second key among it. The end of the old keys is not that of the
+// new one.
+func TestCopiedLink(t *testing.T) {
+	f := cycled(t)
+	v, err := f.store.Load(t.Context(), drawn(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Key = strings.Repeat("d", session.KeyLength)
+	if err := errors.Join(f.store.Create(t.Context(), v), f.store.Delete(t.Context(), drawn(0))); err != nil {
+		t.Fatal(err)
+	}
+	f.call("/v1/lookup", key(v.Key), `{"state":"live","expires"`)
+	f.call("/v1/changed", fmt.Sprintf(`{"key":%q,"ended":true}`, drawn(0)), gone)
+	f.call("/v1/lookup", key(drawn(1)), gone)
+	f.call("/v1/lookup", key(v.Key), `"state":"live"`)
+	f.call("/v1/update", fmt.Sprintf(`{"key":%q,"patch":{"n":3},"age":3600}`, v.Key), `"n":3`)
 }

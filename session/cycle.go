@@ -27,6 +27,10 @@ const (
 type Next struct {
 	Key   string `json:"key"`
 	Grace int64  `json:"grace"` // seconds
+	// Of is the ID of the key that this was written under. Django copies all of a session's
+	// data to a new key, at a login for one: under that key it says nothing. Empty: an
+	// earlier build wrote it.
+	Of string `json:"of"`
 }
 
 // Cycle is what the data of a session says of its keys.
@@ -37,19 +41,21 @@ type Cycle struct {
 
 var cyclePrefix = []byte(`"_cloakroom_`)
 
-// CycleOf reads a session's data; the zero value where it says nothing.
-func CycleOf(data []byte) (c Cycle) {
-	if !bytes.Contains(data, cyclePrefix) {
+// Cycle returns what the session's data says of its keys; the zero value where it says nothing.
+func (s Session) Cycle() (c Cycle) {
+	if !bytes.Contains(s.Data, cyclePrefix) {
 		return Cycle{} // as nearly all are
 	}
-	members, err := rawjson.Object(string(data), nil)
+	members, err := rawjson.Object(string(s.Data), nil)
 	if err != nil {
 		return Cycle{}
 	}
 	for _, m := range members {
 		switch m.Name {
 		case NextKey:
-			c.Next = nextOf(m.Value)
+			if c.Next = nextOf(m.Value); c.Next != nil && c.Next.Of != "" && c.Next.Of != ID(s.Key) {
+				c.Next = nil
+			}
 		case CycledKey:
 			c.Cycled = number(m.Value)
 		case UsedKey:
@@ -71,6 +77,8 @@ func nextOf(text string) *Next {
 			n.Key, _ = rawjson.String(m.Value)
 		case "grace":
 			n.Grace = number(m.Value)
+		case "of":
+			n.Of, _ = rawjson.String(m.Value)
 		}
 	}
 	if !ValidKey(n.Key) {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store"
 	"cloakroom/tests/stack"
@@ -179,7 +178,7 @@ func (s *site) leaves() (n int) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if session.CycleOf(v.Data).Next == nil {
+		if v.Cycle().Next == nil {
 			n++
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +45,7 @@ type lineage struct {
 	// split says that Django has written an old key's row again: from then on there are two
 	// versions of the data.
 	split bool
+	lost  map[string]bool // what Django has written over, as it does
 	rows  int
 }
 
@@ -206,7 +206,7 @@ func (o *oracle) admitted(r *request, outcome filter.Outcome, headers filter.Hea
 		}
 	}
 	for _, a := range l.acked {
-		if bound := o.bound(&ending{a.at, byDjango}, a.at-shortly, w.now); !l.split && r.arrived > a.at+bound && outcome != filter.Stale && member(data, a.name) == "" && o.live(l) {
+		if bound := o.bound(&ending{a.at, byDjango}, a.at-shortly, w.now); !l.split && !l.lost[a.name] && r.arrived > a.at+bound && outcome != filter.Stale && member(data, a.name) == "" && o.live(l) {
 			w.fail(3, "%s sees no %s in session %s, %s after it was acknowledged", r, a.name, l.tag, r.arrived-a.at)
 		}
 	}
@@ -276,7 +276,7 @@ func (o *oracle) delivered(r *request, status string, headers filter.Headers) {
 
 // acked notes that something was stored; it must be in the row that the cookie leads to.
 func (o *oracle) acked(l *lineage, r *request) {
-	if l.split || !o.live(l) {
+	if l.split || l.lost[r.wrote] || !o.live(l) {
 		return
 	}
 	if v, ok := o.reach(r.cookie); ok && member(members(v), r.wrote) == "" {
@@ -295,7 +295,7 @@ func members(v session.Session) []rawjson.Member {
 func (o *oracle) reach(key string) (session.Session, bool) {
 	for range 20 {
 		v, ok := o.w.store.peek(key)
-		next := session.CycleOf(v.Data).Next
+		next := v.Cycle().Next
 		if !ok || next == nil {
 			return v, ok
 		}
@@ -358,7 +358,7 @@ func (o *oracle) created(by cause, key string, v session.Session) {
 	tag, user := strings.Trim(member(members(v), "tag"), `"`), session.UserOf(v.Data)
 	l := o.lineages[tag]
 	if l == nil {
-		l = &lineage{tag: tag, user: user, since: o.w.now, ends: never}
+		l = &lineage{tag: tag, user: user, since: o.w.now, ends: never, lost: map[string]bool{}}
 		if o.flushing[user] > 0 {
 			l.ends = o.w.now // or not: it was not there when that began
 		}
@@ -397,7 +397,11 @@ func (o *oracle) changed(by cause, key string, before, after session.Session) {
 	old, now := members(before), members(after)
 	if by != byService {
 		l.split = l.split || l.rows > 1
-		l.acked = slices.DeleteFunc(l.acked, func(a write) bool { return member(now, a.name) == "" })
+		for _, m := range old {
+			if member(now, m.Name) == "" {
+				l.lost[m.Name] = true
+			}
+		}
 		return
 	}
 	for _, m := range old {
@@ -405,7 +409,7 @@ func (o *oracle) changed(by cause, key string, before, after session.Session) {
 			o.w.fail(3, "a write by the service loses %s of session %s", m.Name, l.tag)
 		}
 	}
-	if next := session.CycleOf(after.Data).Next; next != nil {
+	if next := after.Cycle().Next; next != nil {
 		successor, _ := o.w.store.peek(next.Key)
 		for _, m := range old {
 			if strings.HasPrefix(m.Name, "k") && member(members(successor), m.Name) == "" && !l.split {
