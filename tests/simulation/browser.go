@@ -43,20 +43,21 @@ type request struct {
 	tag     string   // of the session that it begins
 	user    string   // whom it logs in
 
-	stream   *worker.Stream
-	headers  filter.Headers
-	response filter.Headers
-	arrived  time.Duration
-	waits    time.Duration // since when it waits for the filter; 0: it does not
-	as       string        // whom the upstream took it for
-	passed   bool
-	local    bool           // the answer is the filter's
-	refusal  filter.Outcome // why
-	opened   bool           // it stays open
-	done     bool
-	last     bool   // of the history: everything is well again
-	did      string // what Django did to the session
-	wrote    string // the name that it stored something under
+	stream     *worker.Stream
+	headers    filter.Headers
+	response   filter.Headers
+	arrived    time.Duration
+	waits      time.Duration // since when it waits for the filter; 0: it does not
+	as         string        // whom the upstream took it for
+	passed     bool
+	local      bool           // the answer is the filter's
+	refusal    filter.Outcome // why
+	opened     bool           // it stays open
+	answeredAt time.Duration
+	done       bool
+	last       bool   // of the history: everything is well again
+	did        string // what Django did to the session
+	wrote      string // the name that it stored something under
 }
 
 func (r *request) String() string { return fmt.Sprintf("request %d", r.id) }
@@ -165,7 +166,7 @@ func (r *request) answered(outcome filter.Outcome, headers filter.Headers) {
 		return
 	}
 	w := r.w
-	r.waits = 0
+	r.waits, r.answeredAt = 0, w.now
 	status := headers.Get(":status")
 	w.oracle.answered(r, status, headers)
 	if r.kind == open && !r.local && status == "200" {
@@ -232,7 +233,9 @@ func (r *request) broken() {
 func (r *request) closed() {
 	w := r.w
 	if r.done {
-		w.fail(2, "%s is closed, though it is gone", r)
+		if r.answeredAt != w.now { // else the end of its session came with its answer
+			w.fail(2, "%s is closed, though it is gone", r)
+		}
 		return
 	}
 	w.tell(r.v.String(), "closes %s", r)
