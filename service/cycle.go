@@ -76,7 +76,8 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 		// leads from the new one to it all the same.
 		err = s.Store.SetNote(ctx, session.PredecessorOf(successor.Key), session.Note{Text: v.Key, Expires: s.Now().Add(lineage)})
 	}
-	if err == nil {
+	linking := err == nil
+	if linking {
 		_, err = s.Store.Update(ctx, v.Key, func(current session.Session) (session.Session, error) {
 			if !current.SameData(v) || !current.Expires.Equal(v.Expires) {
 				return current, errOvertaken
@@ -86,7 +87,12 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 			return current, err
 		})
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case linking && errors.Is(err, session.ErrUnavailable):
+		// The link may be there all the same: without what it leads to the session would be over.
+		return none, err
+	default:
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
 	}
 	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, s.addSuccessor(ctx, v.Key, successor.Key)

@@ -237,3 +237,24 @@ func TestCopiedLink(t *testing.T) {
 	f.call("/v1/lookup", key(v.Key), `"state":"live"`)
 	f.call("/v1/update", fmt.Sprintf(`{"key":%q,"patch":{"n":3},"age":3600}`, v.Key), `"n":3`)
 }
+
+// cutOff is a store whose connection is lost after each update, before it can say that it was
+// done.
+type cutOff struct{ session.Store }
+
+func (s cutOff) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	v, err := s.Store.Update(ctx, key, change)
+	return v, errors.Join(err, session.ErrUnavailable)
+}
+
+// TestCycleCutOff: an outage in the middle of a change of keys ends no session.
+func TestCycleCutOff(t *testing.T) {
+	f := start(t)
+	f.call("/v1/create", `{"data":{"_auth_user_id":"7"},"age":3600}`, drawn(0))
+	f.serve(cutOff{f.store})
+	if status, text := f.do("POST", "/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0))); status != 503 {
+		t.Errorf("/v1/cycle: %d %s, want 503", status, text)
+	}
+	f.serve(f.store)
+	f.call("/v1/lookup", key(drawn(0)), `"state":"live"`)
+}
