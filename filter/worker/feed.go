@@ -35,6 +35,11 @@ type feed struct {
 	seq    uint64    // of the last event that was applied
 	recent []string  // the last events; the very last has the number seq
 
+	// void is the time of a page of shared data from before the clock was set back; doubted
+	// says that the next page that is read may be one.
+	void    time.Time
+	doubted bool
+
 	leading  bool
 	eager    bool      // has just acquired the lease: the first poll is answered at once
 	resigned time.Time // when a poll failed, and the lease was given up
@@ -49,6 +54,13 @@ type invalidator interface {
 
 // fresh reports whether the cache may be used.
 func (f *feed) fresh(now time.Time) bool { return within(MaxFeedSilence, f.heard, now) }
+
+// clockSetBack drops up to when nothing can have been missed, and when the poll under way was
+// sent: both are times of a clock that is no more.
+func (f *feed) clockSetBack() {
+	f.heard, f.sent, f.doubted = time.Time{}, time.Time{}, true
+	f.eager = f.leading
+}
 
 func (f *feed) apply(event string) {
 	switch kind, hash, user := session.ParseEvent(event); kind {
@@ -79,7 +91,7 @@ func (f *feed) poll(now time.Time) (filter.Callout, bool) {
 }
 
 // polled handles the answer to a poll, and reports whether it was one. A gap in the feed, or
-// an event that cannot be read, invalidates everything.
+// an event that cannot be read, invalidates session.EventAll.
 func (f *feed) polled(a filter.Answer) bool {
 	f.asked = false
 	if a.Status != "200" {
@@ -120,8 +132,8 @@ func (f *feed) add(event string) {
 	}
 }
 
-// learn applies what the leader shares. What cannot be read invalidates everything.
-func (f *feed) learn(shared string) {
+// learn applies what the leader shares. What cannot be read invalidates session.EventAll.
+func (f *feed) learn(shared string, now time.Time) {
 	if f.leading && f.asked || shared == "" {
 		return // it was ours, or nothing was shared yet
 	}
@@ -130,6 +142,12 @@ func (f *feed) learn(shared string) {
 		f.invalidator.invalidateAll()
 		f.heard = time.Time{}
 		return
+	}
+	if f.doubted || page.heard.After(now) {
+		f.void, f.doubted = page.heard, false
+	}
+	if page.heard.Equal(f.void) {
+		page.heard = time.Time{}
 	}
 	if page.seq == f.seq && page.heard.Equal(f.heard) {
 		return

@@ -37,7 +37,7 @@ func (p *peer) tick(now time.Time) (polled bool) {
 			p.feed.acquired(true)
 		}
 	}
-	p.feed.learn((*p.shared)["feed"])
+	p.feed.learn((*p.shared)["feed"], now)
 	_, polled = p.feed.poll(now)
 	return polled
 }
@@ -344,11 +344,11 @@ func FuzzShared(f *testing.F) {
 		w.hear(start, feedPage("7", true))
 		w.feed.asked = false
 		w.feed.leading = false
-		w.feed.learn(string(data))
+		w.feed.learn(string(data), start)
 		p := page{start, 2, other, []string{one, other}}
 		if got, ok := parsePage(p.String()); !ok || got.cursor != other || got.recent[0] != one || got.recent[1] != other {
 			t.Fatalf("got %q, want %q", got, p)
 		}
-		w.feed.learn(p.String())
+		w.feed.learn(p.String(), start)
 	})
 }

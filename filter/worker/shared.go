@@ -183,7 +183,7 @@ func (v *service) tick(w *Worker, shared []SharedData) {
 	if next := v.feed.lead(shared[0].Value, w.now); next != "" {
 		w.out.Writes = append(w.out.Writes, Write{Key: v.leaderKey(), Value: next, CAS: shared[0].CAS, Lease: true, service: v})
 	}
-	v.feed.learn(shared[1].Value)
+	v.feed.learn(shared[1].Value, w.now)
 	v.poll(w)
 	for _, l := range v.each() {
 		l.watches.tick(w, l)

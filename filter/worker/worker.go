@@ -127,11 +127,23 @@ func (w *Worker) begin(s *Stream, fresh bool, now time.Time) *Output {
 	}
 	o.Decided = false
 	w.shared.Reset()
+	if now.Before(w.now) {
+		w.clockSetBack()
+	}
 	w.current, w.now = s, now
 	if fresh {
 		w.budget = maxFanOut
 	}
 	return o
+}
+
+// clockSetBack drops what the times of say nothing any more: nothing that is cached is used for
+// longer because the clock was set back.
+func (w *Worker) clockSetBack() {
+	for _, v := range w.order {
+		v.invalidateAll()
+		v.feed.clockSetBack()
+	}
 }
 
 func (w *Worker) end() *Output {
