@@ -200,6 +200,9 @@ func (s *service) rotateWith(ctx context.Context, key string, change session.Cha
 			return err
 		})
 	})
+	if err == nil {
+		err = s.endRelatives(ctx, key)
+	}
 	a, err := s.ended(liveNew(v), v, err)
 	return s.told(ctx, key, a, err)
 }

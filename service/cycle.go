@@ -183,6 +183,16 @@ func (s *service) end(ctx context.Context, keys ...string) error {
 	return errors.Join(err, s.publish(ctx, events...))
 }
 
+// endRelatives ends a session under the other keys of one that was rotated: Django may yet
+// write to one of them, and it would be a session again.
+func (s *service) endRelatives(ctx context.Context, key string) error {
+	relatives, err := noted(ctx, s.Store, key)
+	if err != nil || len(relatives) == 0 {
+		return err
+	}
+	return s.end(ctx, relatives...)
+}
+
 // End deletes a session under a key, or several of its keys, under all that came after it, and
 // under all that came before: whatever was written to one of them meanwhile. It returns the keys
 // under which it ended, after an error too.

@@ -258,3 +258,16 @@ func TestCycleCutOff(t *testing.T) {
 	f.serve(f.store)
 	f.call("/v1/lookup", key(drawn(0)), `"state":"live"`)
 }
+
+// TestLoginEndsOldKeys: a login leaves none of the session's keys, also where a Django view that
+// began earlier writes the first of them again.
+func TestLoginEndsOldKeys(t *testing.T) {
+	f := cycled(t)
+	f.call("/v1/login", fmt.Sprintf(`{"key":%q,"user":"7","age":3600}`, drawn(0)), drawn(3))
+	for n := range 2 {
+		if _, err := f.store.Load(t.Context(), drawn(n)); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("key %d of the session before the login: %v, want that it is not found", n, err)
+		}
+	}
+	f.call("/v1/lookup", key(drawn(3)), `"state":"live"`)
+}
