@@ -173,6 +173,12 @@ func (o *oracle) passwordChanges(user string) {
 	}
 }
 
+// accepts reports whether Django takes a session for its user's (django.contrib.auth.get_user).
+func (o *oracle) accepts(v session.Session) bool {
+	a := o.accounts[session.UserOf(v.Data)]
+	return a != nil && a.active && strings.Contains(string(v.Data), hasher.Hash(a.password))
+}
+
 // admitted checks a request that passes.
 func (o *oracle) admitted(r *request, outcome filter.Outcome, headers filter.Headers) {
 	w := o.w
@@ -359,8 +365,8 @@ func (o *oracle) created(by cause, key string, v session.Session) {
 	l := o.lineages[tag]
 	if l == nil {
 		l = &lineage{tag: tag, user: user, since: o.w.now, ends: never, lost: map[string]bool{}}
-		if o.flushing[user] > 0 {
-			l.ends = o.w.now // or not: it was not there when that began
+		if o.flushing[user] > 0 || o.w.plan.acct && !o.accepts(v) {
+			l.ends = o.w.now // or not: it was not there when that began, or is of an earlier password
 		}
 		o.lineages[tag] = l
 		o.order = append(o.order, l)

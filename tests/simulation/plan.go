@@ -113,34 +113,55 @@ func planned(seed uint64) *plan {
 		ttl: []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}[pick(3)],
 	}
 	p.stale = p.cache && pick(4) == 0
-	length := time.Duration(2+pick(6)) * time.Second
+	length := time.Duration(1+pick(7)) * time.Second
+	d := drawing{p, r, length, nil, nil}
+	for range 1 + pick(3) {
+		d.moments = append(d.moments, time.Duration(r.Int64N(int64(length))))
+	}
+	for _, k := range actions { // not all in one history, so that some are often enough
+		if pick(3) > 0 {
+			d.kinds = append(d.kinds, k)
+		}
+	}
 	for range 6 + pick(30) {
-		p.items = append(p.items, p.action(r, length))
+		p.items = append(p.items, d.action())
 	}
 	for range [...]int{0, 1, 1, 2, 3, 5}[pick(6)] {
-		p.items = append(p.items, p.fault(r, length))
+		p.items = append(p.items, d.fault())
 	}
 	slices.SortStableFunc(p.items, func(a, b item) int { return int(a.at - b.at) })
 	return p
 }
 
-// actions are drawn from, each as often as it stands there.
+// drawing is what a plan is drawn from.
+type drawing struct {
+	*plan
+	r       *rand.Rand
+	length  time.Duration
+	moments []time.Duration // at which much happens at once
+	kinds   []kind
+}
+
+// actions are drawn from, each as often as it is here.
 var actions = slices.Concat(
-	slices.Repeat([]kind{page}, 14), slices.Repeat([]kind{visit, set}, 5), slices.Repeat([]kind{login, open, djangoSave}, 3),
-	[]kind{logout, logout, flush, leave, leave, djangoLogin, djangoLogout, djangoCycle, password, revokeUser, revokeKey, deleteRow, deactivate},
+	slices.Repeat([]kind{page}, 12), slices.Repeat([]kind{visit, set}, 5), slices.Repeat([]kind{login, open, djangoSave, logout}, 3),
+	[]kind{flush, leave, leave, djangoLogin, djangoLogout, djangoCycle, password, revokeUser, revokeKey, deleteRow, deactivate},
 )
 
-func (p *plan) action(r *rand.Rand, length time.Duration) item {
-	it := p.somewhere(r, length)
-	it.kind = actions[r.IntN(len(actions))]
-	if r.IntN(3) == 0 { // several at about one time
-		it.at = it.at.Truncate(time.Second) + time.Duration(r.IntN(20_000))*time.Microsecond
+func (p *drawing) action() item {
+	it := p.somewhere()
+	it.kind = page
+	if len(p.kinds) > 0 {
+		it.kind = p.kinds[p.r.IntN(len(p.kinds))]
+	}
+	if p.r.IntN(2) == 0 {
+		it.at = 500*time.Millisecond + p.moments[p.r.IntN(len(p.moments))] + time.Duration(p.r.IntN(40_000))*time.Microsecond
 	}
 	return it
 }
 
-func (p *plan) fault(r *rand.Rand, length time.Duration) item {
-	it := p.somewhere(r, length)
+func (p *drawing) fault() item {
+	r, it := p.r, p.somewhere()
 	it.kind = firstFault + kind(r.IntN(int(numKinds-firstFault)))
 	it.lasts = time.Duration(1+r.IntN(4500)) * time.Millisecond
 	it.jump = time.Duration(r.IntN(40_001)-20_000) * time.Millisecond
@@ -153,9 +174,10 @@ func (p *plan) fault(r *rand.Rand, length time.Duration) item {
 	return it
 }
 
-func (p *plan) somewhere(r *rand.Rand, length time.Duration) item {
+func (p *drawing) somewhere() item {
+	r := p.r
 	return item{
-		at:      500*time.Millisecond + time.Duration(r.Int64N(int64(length))).Truncate(time.Microsecond),
+		at:      500*time.Millisecond + time.Duration(r.Int64N(int64(p.length))).Truncate(time.Microsecond),
 		browser: r.IntN(p.browsers), envoy: r.IntN(p.envoys), worker: r.IntN(p.workers), replica: r.IntN(p.replicas),
 	}
 }

@@ -37,7 +37,8 @@ func (r *request) django() {
 	if _, value, ok := strings.Cut(r.headers.Get("cookie"), "sessionid="); ok {
 		key, _, _ = strings.Cut(value, ";")
 	}
-	v, found := w.store.peek(key)
+	v, stored := w.store.peek(key)
+	found := stored && w.oracle.accepts(v) // else request.user is nobody
 	w.after(w.between(0, 60*time.Millisecond, forDjango), func() {
 		headers := filter.Headers{{":status", "200"}}
 		cookie := func(value string) {
@@ -53,7 +54,7 @@ func (r *request) django() {
 			if !found || session.UserOf(v.Data) != r.user {
 				data = "{}"
 			}
-			cookie(r.cycleKey(key, found, setMember(setMember(data, loginData(r.user, account.password)), fmt.Sprintf(`{"tag":%q}`, r.tag))))
+			cookie(r.cycleKey(key, stored, setMember(setMember(data, loginData(r.user, account.password)), fmt.Sprintf(`{"tag":%q}`, r.tag))))
 		case !found:
 		case r.kind == djangoLogout:
 			w.store.django(func() { w.store.delete(key) }, key)
