@@ -244,3 +244,45 @@ func TestManyLinesAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryOfAStreamThatIsGone has a stream end while its look-up waits to be sent, and its
+// memory serve another request: the look-up is of the session that it was of.
+func TestMemoryOfAStreamThatIsGone(t *testing.T) {
+	for _, cache := range []string{`,"cache":{"ttl":"1m"}`, ""} {
+		h := newHost(t, `{"engine":{"service":{"cluster":"s"`+cache+`}},"cookie":{"secure":false}}`)
+		if cache != "" {
+			h.follow()
+		}
+		h.request(keyOf(3)) // under way: what comes next waits
+		route, err := h.w.Route("", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &Stream{}
+		ask := func(key string) {
+			headers := filter.Headers{{":method", "GET"}, {":path", "/"}, {":authority", "site.test"}, {"cookie", "sessionid=" + key}}
+			h.seen[s] = headers
+			h.do(h.w.Request(s, headers, route, h.now), s)
+		}
+		ask(keyOf(1))
+		h.gone(s)
+		ask(keyOf(2))
+		for range 3 {
+			if h.tick(); len(h.sent) > 0 {
+				h.answer(users)
+			}
+		}
+		if h.want(s, "continue"); h.edits[s] != "u2" {
+			t.Errorf("the second request is %q's, want u2's", h.edits[s])
+		}
+		other := h.request(keyOf(1))
+		for range 3 {
+			if h.tick(); len(h.sent) > 0 {
+				h.answer(users)
+			}
+		}
+		if h.want(other, "continue"); h.edits[other] != "u1" {
+			t.Errorf("a request with the first session is %q's, want u1's", h.edits[other])
+		}
+	}
+}

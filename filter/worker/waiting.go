@@ -29,7 +29,9 @@ func (w *Worker) wait(s *Stream, key string) bool {
 	f := s.lookups.takeOff(key, s.filter.Judging())
 	s.coalesceKey = f.key
 	f.waiting.add(s)
-	w.send(pendingCall{callout: *c, flight: f})
+	callout := *c
+	callout.Body = clone(c.Body) // the stream's, which can end and serve another request before it is sent
+	w.send(pendingCall{callout: callout, flight: f})
 	return true
 }
 

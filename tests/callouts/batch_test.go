@@ -44,6 +44,12 @@ type site struct {
 // configuration. Its clock stands still, so that no callout becomes impatient.
 func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string, more string) *site {
 	t.Helper()
+	return newSiteOf(t, between, data, "", more)
+}
+
+// newSiteOf is newSite with more in the service's configuration, too.
+func newSiteOf(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string, ofService, more string) *site {
+	t.Helper()
 	clock := hostsim.NewVirtualClock(time.Now())
 	sessions := memory.New(clock.Now)
 	handler, err := service.New(service.Config{Store: sessions, Token: token, Now: clock.Now, MaxData: 1 << 20})
@@ -58,7 +64,7 @@ func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(vi
 	answers := between(handler)
 	deciding := false
 	s.host, err = hostsim.New(t.Context(), hostsim.Config{
-		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `"}},"identity":{"data_keys":["name"]}` + more + `}`)}},
+		Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{"service":{"cluster":"sessions","token":"` + token + `"` + ofService + `}},"identity":{"data_keys":["name"]}` + more + `}`)}},
 		Routes:  []hostsim.Route{{Prefix: "/", Cluster: "app"}},
 		Clusters: map[string]hostsim.Cluster{
 			"app": hostsim.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
