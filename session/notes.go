@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -22,8 +23,9 @@ type Notes interface {
 	// none, or it has expired.
 	Notes(ctx context.Context, keys ...string) ([]Note, error)
 	// SetNote stores a note. Where one is there already that has not expired, the larger
-	// Number and the later Expires stay, and Text is replaced: a later revocation is not
-	// undone by an earlier one.
+	// Number and the later Expires stay: a later revocation is not undone by an earlier one.
+	// Its Text stays too, if it has the new one in it; else the new one comes after it and a
+	// space, and the last MaxNoteText characters stay.
 	SetNote(ctx context.Context, key string, n Note) error
 	// ClearNotes removes up to limit notes that have expired, and returns how many. Fewer
 	// than limit means that none is left.
@@ -36,8 +38,19 @@ func (n Note) Merge(by Note) Note {
 		by.Expires = n.Expires
 	}
 	by.Number = max(n.Number, by.Number)
+	switch {
+	case strings.Contains(n.Text, by.Text):
+		by.Text = n.Text
+	case n.Text != "":
+		by.Text = n.Text + " " + by.Text
+	}
+	text := []rune(by.Text)
+	by.Text = string(text[max(0, len(text)-MaxNoteText):])
 	return by
 }
+
+// MaxNoteText is how long a note's Text becomes: 16 session keys, with spaces between.
+const MaxNoteText = 16*(KeyLength+1) - 1
 
 // The keys of notes. Each is made of a hash, so that any text can be told apart by one of a
 // bounded length.

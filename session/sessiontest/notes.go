@@ -1,6 +1,8 @@
 package sessiontest
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,10 +34,10 @@ func testNotes(f *fixture) {
 	is(second, none, first)
 
 	f.ok(f.store.SetNote(f.ctx, one, session.Note{Number: 7, Text: "earlier", Expires: at(time.Minute)}))
-	first.Text = "earlier" // but the number and the end stay
+	first.Text += " earlier" // and the number and the end stay
 	is(second, none, first)
-	first = session.Note{Number: 1_800_000_001, Text: "later", Expires: at(2 * time.Hour)}
-	f.ok(f.store.SetNote(f.ctx, one, first))
+	f.ok(f.store.SetNote(f.ctx, one, session.Note{Number: 1_800_000_001, Text: "earlier", Expires: at(2 * time.Hour)}))
+	first.Number, first.Expires = 1_800_000_001, at(2*time.Hour) // the text is there already
 	is(second, none, first)
 
 	for _, key := range []string{one, two, one[len(one)-session.KeyLength:], "absent"} {
@@ -63,14 +65,28 @@ func testNotes(f *fixture) {
 	}
 }
 
-// testNoteRace holds that of notes that are set at once the largest stays.
+// testNoteText holds that of texts the last stay.
+func testNoteText(f *fixture) {
+	want := ""
+	for range 20 {
+		key := Key(f)
+		f.ok(f.store.SetNote(f.ctx, "keys", session.Note{Text: key, Expires: f.in(time.Hour)}))
+		want += " " + key
+	}
+	want = want[len(want)-session.MaxNoteText:]
+	if got, err := f.store.Notes(f.ctx, "keys"); err != nil || got[0].Text != want {
+		f.Errorf("got %q, %v, want the last keys, %q", got[0].Text, err, want)
+	}
+}
+
+// testNoteRace holds that of notes that are set at once the largest stays, and all texts.
 func testNoteRace(f *fixture) {
 	const writers, each = 4, 8
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
 			for i := range each {
-				if err := f.store.SetNote(f.ctx, "race", session.Note{Number: int64(i*writers + w), Expires: f.in(time.Hour)}); err != nil {
+				if err := f.store.SetNote(f.ctx, "race", session.Note{Number: int64(i*writers + w), Text: fmt.Sprintf("[%d.%d]", w, i), Expires: f.in(time.Hour)}); err != nil {
 					f.Error(err)
 				}
 			}
@@ -79,6 +95,8 @@ func testNoteRace(f *fixture) {
 	all.Wait()
 	if got, err := f.store.Notes(f.ctx, "race"); err != nil || got[0].Number != writers*each-1 {
 		f.Errorf("got %+v, %v, want the number %d", got, err, writers*each-1)
+	} else if n := strings.Count(got[0].Text, "["); n != writers*each {
+		f.Errorf("got %d texts, want %d: %s", n, writers*each, got[0].Text)
 	}
 }
 

@@ -71,6 +71,7 @@ func RunWith(t *testing.T, traits Traits, open Open) {
 		{"one rotation wins", testRotateOnce},
 		{"flush a user", testFlushUser},
 		{"notes", testNotes},
+		{"the last texts of a note stay", testNoteText},
 		{"the largest note stays", testNoteRace},
 		{"revocations of earlier builds", testMoveRevocations},
 	} {

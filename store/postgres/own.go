@@ -294,7 +294,7 @@ func (s *Store) keys(ctx context.Context, query string, args ...any) ([]string, 
 const (
 	selectNotes = "SELECT key, number, text, expires FROM cloakroom_note WHERE key = ANY($1) AND expires > $2"
 	upsertNote  = "INSERT INTO cloakroom_note AS n (key, number, text, expires) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE SET " +
-		"number = CASE WHEN n.expires > $5 THEN greatest(n.number, $2) ELSE $2 END, text = $3, expires = greatest(n.expires, $4)"
+		"number = CASE WHEN n.expires > $5 THEN greatest(n.number, $2) ELSE $2 END, text = CASE WHEN n.expires <= $5 OR n.text = '' THEN $3 WHEN strpos(n.text, $3) > 0 THEN n.text ELSE right(n.text || ' ' || $3, 527) END, expires = greatest(n.expires, $4)"
 	deleteNotes = "DELETE FROM cloakroom_note WHERE key IN (SELECT key FROM cloakroom_note WHERE expires <= $1 ORDER BY key LIMIT $2 FOR UPDATE SKIP LOCKED)"
 )
 

@@ -11,19 +11,21 @@ import (
 	"cloakroom/session"
 )
 
-// noteScript: KEYS key; ARGV number, expires (Unix milliseconds), text, now. Keeps the larger number
-// and the later end of what is there and has not expired.
+// noteScript: KEYS key; ARGV number, expires (Unix milliseconds), text, now. Keeps the larger number,
+// the later end and the text of what is there and has not expired. 527 is session.MaxNoteText.
 var noteScript = redis.NewScript(`
-local number, ends = ARGV[1], ARGV[2]
+local number, ends, text = ARGV[1], ARGV[2], ARGV[3]
 local before = redis.call('GET', KEYS[1])
 if before then
-	local was, untill = string.match(before, '^(%-?%d+) (%d+) ')
+	local was, untill, old = string.match(before, '^(%-?%d+) (%d+) (.*)$')
 	if was and tonumber(untill) > tonumber(ARGV[4]) then
 		if tonumber(was) > tonumber(number) then number = was end
 		if tonumber(untill) > tonumber(ends) then ends = untill end
+		if string.find(old, text, 1, true) then text = old
+		elseif old ~= '' then text = string.sub(old .. ' ' .. text, -527) end
 	end
 end
-redis.call('SET', KEYS[1], number .. ' ' .. ends .. ' ' .. ARGV[3], 'PXAT', ends)
+redis.call('SET', KEYS[1], number .. ' ' .. ends .. ' ' .. text, 'PXAT', ends)
 return 1
 `)
 

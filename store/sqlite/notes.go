@@ -12,7 +12,7 @@ import (
 const (
 	selectNote = "SELECT number, text, expires FROM cloakroom_note WHERE key = ? AND expires > ?"
 	upsertNote = "INSERT INTO cloakroom_note (key, number, text, expires) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO UPDATE SET " +
-		"number = CASE WHEN expires > ?5 THEN max(number, ?2) ELSE ?2 END, text = ?3, expires = max(expires, ?4)"
+		"number = CASE WHEN expires > ?5 THEN max(number, ?2) ELSE ?2 END, text = CASE WHEN expires <= ?5 OR text = '' THEN ?3 WHEN instr(text, ?3) > 0 THEN text ELSE substr(text || ' ' || ?3, -527) END, expires = max(expires, ?4)"
 	deleteNotes = "DELETE FROM cloakroom_note WHERE key IN (SELECT key FROM cloakroom_note WHERE expires <= ? LIMIT ?)"
 )
 
