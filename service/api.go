@@ -246,7 +246,7 @@ func (s *service) flushUser(ctx context.Context, in flushRequest) error {
 		}
 	}
 	if in.Before == 0 {
-		_, err = session.FlushUser(ctx, s.Store, in.User)
+		_, err = EndUser(ctx, s.Store, in.User)
 	}
 	if err != nil && !errors.Is(err, session.ErrNotEnded) {
 		return err

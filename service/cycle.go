@@ -76,6 +76,10 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 		// leads from the new one to it all the same.
 		err = s.Store.SetNote(ctx, session.PredecessorOf(successor.Key), session.Note{Text: v.Key, Expires: s.Now().Add(lineage)})
 	}
+	if err == nil {
+		// And whoever ends the old one finds the new one, from before the link is there on.
+		err = s.Store.SetNote(ctx, session.SuccessorsOf(v.Key), session.Note{Text: successor.Key, Expires: s.Now().Add(lineage)})
+	}
 	linking := err == nil
 	if linking {
 		_, err = s.Store.Update(ctx, v.Key, func(current session.Session) (session.Session, error) {
@@ -95,19 +99,7 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	default:
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
 	}
-	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, s.addSuccessor(ctx, v.Key, successor.Key)
-}
-
-// addSuccessor notes by what a key was replaced. A session has a few: of more the first are
-// dropped.
-func (s *service) addSuccessor(ctx context.Context, key, successor string) error {
-	notes, err := s.Store.Notes(ctx, session.SuccessorsOf(key))
-	if err != nil {
-		return err
-	}
-	keys := append(strings.Fields(notes[0].Text), successor)
-	text := strings.Join(keys[max(0, len(keys)-maxFamily):], " ")
-	return s.Store.SetNote(ctx, session.SuccessorsOf(key), session.Note{Text: text, Expires: s.Now().Add(lineage)})
+	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, nil
 }
 
 // used has the word of a filter that a client came with a key that cycle made.
@@ -200,8 +192,8 @@ func End(ctx context.Context, store session.Store, keys ...string) (ended []stri
 	family := slices.Clone(keys)
 	for i := 0; i < len(family); i++ {
 		key := family[i]
-		v, err := store.Load(ctx, key)
-		if err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) && !errors.Is(err, session.ErrTooLarge) {
+		v, err := kill(ctx, store, key)
+		if err != nil {
 			return family[:i], err
 		}
 		relatives, err := noted(ctx, store, key)
@@ -221,6 +213,33 @@ func End(ctx context.Context, store session.Store, keys ...string) (ended []stri
 		}
 	}
 	return family, nil
+}
+
+// kill has what is stored under a key end by its expiry, if it is alive, and returns it as it
+// was. From then on no other key can be linked from it: a cycle that is under way finds none.
+func kill(ctx context.Context, store session.Store, key string) (last session.Session, err error) {
+	_, err = store.Update(ctx, key, func(v session.Session) (session.Session, error) {
+		last = v
+		v.Expires = longAgo
+		return v, nil
+	})
+	for _, harmless := range []error{session.ErrNotFound, session.ErrUnreadable, session.ErrTooLarge, session.ErrUnwritable} {
+		if errors.Is(err, harmless) {
+			return last, nil // there is nothing that could be linked from, or nothing that can be read
+		}
+	}
+	return last, err
+}
+
+// longAgo is a time that every store can keep.
+var longAgo = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// EndUser ends all sessions of a user as End does, and returns and fails as session.FlushUser.
+func EndUser(ctx context.Context, store session.Store, user string) (ended []string, err error) {
+	return session.FlushUser(ctx, store, user, func(ctx context.Context, key string) error {
+		_, err := End(ctx, store, key)
+		return err
+	})
 }
 
 // noted returns the keys that a key has replaced, and was replaced by, as the notes have them.

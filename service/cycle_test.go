@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"testing"
@@ -270,4 +271,73 @@ func TestLoginEndsOldKeys(t *testing.T) {
 		}
 	}
 	f.call("/v1/lookup", key(drawn(3)), `"state":"live"`)
+}
+
+// meanwhile is a store with which something else happens before the nth use.
+type meanwhile struct {
+	session.Store
+	n    *int
+	then func()
+}
+
+func (s meanwhile) use() {
+	if *s.n--; *s.n == 0 {
+		s.then()
+	}
+}
+
+func (s meanwhile) Load(ctx context.Context, key string) (session.Session, error) {
+	s.use()
+	return s.Store.Load(ctx, key)
+}
+
+func (s meanwhile) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	s.use()
+	return s.Store.Update(ctx, key, change)
+}
+
+func (s meanwhile) Notes(ctx context.Context, keys ...string) ([]session.Note, error) {
+	s.use()
+	return s.Store.Notes(ctx, keys...)
+}
+
+func (s meanwhile) Delete(ctx context.Context, key string) error {
+	s.use()
+	return s.Store.Delete(ctx, key)
+}
+
+func (s meanwhile) All(ctx context.Context) iter.Seq2[session.Session, error] {
+	return func(yield func(session.Session, error) bool) {
+		for v, err := range s.Store.All(ctx) {
+			if !yield(v, err) {
+				return
+			}
+		}
+		s.use()
+	}
+}
+
+// TestFlushWhileTheKeyChanges has a session get another key, and a client come that takes it, at
+// each moment of its end: it has ended under both.
+func TestFlushWhileTheKeyChanges(t *testing.T) {
+	for _, flush := range []string{key(drawn(0)), `{"user":"7"}`} {
+		for n := 1; n < 8; n++ {
+			f := start(t)
+			f.call("/v1/create", `{"data":{"_auth_user_id":"7"},"age":3600}`, drawn(0))
+			left, taken := n, ""
+			f.serve(meanwhile{f.store, &left, func() {
+				other := &fixture{T: t, clock: f.clock, random: f.random, feed: f.feed, store: f.store}
+				other.serve(f.store)
+				other.do("POST", "/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0)))
+				_, taken = other.do("POST", "/v1/lookup", key(drawn(0)))
+			}})
+			f.call("/v1/flush", flush, gone)
+			f.serve(f.store)
+			for k := range 2 {
+				if _, text := f.do("POST", "/v1/lookup", key(drawn(k))); text != gone {
+					t.Errorf("%s, with another key before use %d of the store: key %d leads to %s; the client had %s", flush, n, k, text, taken)
+				}
+			}
+		}
+	}
 }

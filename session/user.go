@@ -78,17 +78,17 @@ func (e *OpaqueError) Error() string {
 // Unwrap returns ErrNotEnded.
 func (e *OpaqueError) Unwrap() error { return ErrNotEnded }
 
-// FlushUser deletes all sessions of a user that were there when it began, and returns their
-// keys. After an error some may be deleted: their keys are returned with it. Where sessions
+// FlushUser ends all sessions of a user that were there when it began, each by end, and returns
+// their keys. After an error some may be ended: their keys are returned with it. Where sessions
 // could be the user's and cannot be read, it is an *OpaqueError, after all others were
-// deleted. A store that has no UserIndex is read as a whole.
-func FlushUser(ctx context.Context, s Store, user string) (flushed []string, err error) {
+// ended. A store that has no UserIndex is read as a whole.
+func FlushUser(ctx context.Context, s Store, user string, end func(ctx context.Context, key string) error) (flushed []string, err error) {
 	keys, opaque, err := userKeys(ctx, s, user)
 	if err != nil {
 		return nil, err
 	}
 	for _, key := range keys {
-		if err := s.Delete(ctx, key); err != nil {
+		if err := end(ctx, key); err != nil {
 			return flushed, err
 		}
 		flushed = append(flushed, key)

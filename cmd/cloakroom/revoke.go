@@ -94,7 +94,7 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 	var keys []string
 	var opaque error // those that could not be ended
 	if c.Before.IsZero() {
-		keys, opaque = session.FlushUser(ctx, sessions, c.User)
+		keys, opaque = service.EndUser(ctx, sessions, c.User)
 		if opaque != nil && !errors.Is(opaque, session.ErrNotEnded) {
 			return fmt.Errorf("after %s: %w; run it again to go on", countOf(len(keys), "session"), opaque)
 		}

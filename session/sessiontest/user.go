@@ -36,7 +36,7 @@ func testFlushUser(f *fixture) {
 	f.ok(err)
 	of7[0] = rotated
 
-	keys, err := session.FlushUser(f.ctx, f.store, "7")
+	keys, err := session.FlushUser(f.ctx, f.store, "7", f.store.Delete)
 	f.ok(err)
 	slices.Sort(keys)
 	slices.Sort(of7)
@@ -52,9 +52,9 @@ func testFlushUser(f *fixture) {
 		}
 	}
 	indexAll(f)
-	keys, err = session.FlushUser(f.ctx, f.store, "7")
+	keys, err = session.FlushUser(f.ctx, f.store, "7", f.store.Delete)
 	f.ok(err)
-	none, err := session.FlushUser(f.ctx, f.store, "")
+	none, err := session.FlushUser(f.ctx, f.store, "", f.store.Delete)
 	f.ok(err)
 	if len(keys)+len(none) != 0 {
 		f.Errorf("flushed %d sessions of nobody", len(keys)+len(none))

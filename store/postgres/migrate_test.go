@@ -138,7 +138,7 @@ func TestOpaque(t *testing.T) {
 		}
 		indexAll(t, s)
 	}
-	flushed, err := session.FlushUser(t.Context(), s, "7")
+	flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete)
 	if !errors.Is(err, session.ErrNotEnded) || !slices.Equal(flushed, []string{readable}) {
 		t.Fatalf("flushed %v, %v", flushed, err)
 	}
@@ -148,7 +148,7 @@ func TestOpaque(t *testing.T) {
 		}
 	}
 	insert(t, url, `{"_auth_user_id":"7","a":`+strings.Repeat(`[`, 150)+strings.Repeat(`]`, 150)+`}`)
-	if flushed, err := session.FlushUser(t.Context(), s, "7"); err != nil || len(flushed) != 1 {
+	if flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete); err != nil || len(flushed) != 1 {
 		t.Errorf("after they were ended: flushed %v, %v", flushed, err)
 	}
 }
@@ -171,7 +171,7 @@ func TestPrivileges(t *testing.T) {
 	indexAll(t, serving)
 	exec(t, connect(t, as("djangos")), `UPDATE django_session SET session_data = (SELECT session_data FROM django_session WHERE session_key = $2) WHERE session_key = $1`,
 		key, insert(t, as("djangos"), `{"_auth_user_id":"7"}`))
-	if flushed, err := session.FlushUser(t.Context(), serving, "7"); err != nil || len(flushed) != 2 || !slices.Contains(flushed, key) {
+	if flushed, err := session.FlushUser(t.Context(), serving, "7", serving.Delete); err != nil || len(flushed) != 2 || !slices.Contains(flushed, key) {
 		t.Errorf("flushed %v, %v", flushed, err)
 	}
 	if err := serving.SetNote(t.Context(), "x", session.Note{Number: 3, Expires: time.Now().Add(time.Hour)}); err != nil {

@@ -137,7 +137,7 @@ func TestOpaque(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	flushed, err := session.FlushUser(t.Context(), s, "7")
+	flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete)
 	if !errors.Is(err, session.ErrNotEnded) || !slices.Equal(flushed, keys[2:3]) {
 		t.Fatalf("flushed %v, %v", flushed, err)
 	}
@@ -155,7 +155,7 @@ func TestOpaque(t *testing.T) {
 	indexed := sessiontest.Key(t)
 	insert(t, file, indexed, readable)
 	rows(t, file, `UPDATE cloakroom_session_index SET state = 2 WHERE session_key = '`+indexed+`'`)
-	if flushed, err := session.FlushUser(t.Context(), s, "7"); err != nil || len(flushed) != 2 {
+	if flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete); err != nil || len(flushed) != 2 {
 		t.Errorf("after they were ended: flushed %v, %v", flushed, err)
 	}
 }

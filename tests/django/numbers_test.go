@@ -64,7 +64,7 @@ func testPythonsJSON(t *testing.T, d *driver) {
 		if session.UserOf(ours.Data) != "7" {
 			continue
 		}
-		if keys, err := session.FlushUser(t.Context(), s, "7"); err != nil || len(keys) != 2 {
+		if keys, err := session.FlushUser(t.Context(), s, "7", s.Delete); err != nil || len(keys) != 2 {
 			t.Errorf("%s: flushed %d sessions of the user, %v, want 2", row.name, len(keys), err)
 		}
 	}
