@@ -73,7 +73,7 @@ func report(out io.Writer, seed uint64, whole bool) {
 		return
 	}
 	if !whole {
-		p = shrink(p, broken.invariant)
+		p = shrink(p, breaks(broken.invariant))
 	}
 	w := play(p, true)
 	fmt.Fprintf(out, "%s\n%s\nwhat happens, of it:\n", w.failure, p)

@@ -2,13 +2,16 @@ package main
 
 import "slices"
 
-// shrink returns the least plan, as far as leaving things out leads, whose history breaks the
-// same invariant.
-func shrink(p *plan, invariant int) *plan {
-	fails := func(c *plan) bool {
-		f := play(c, false).failure
+// breaks returns whether a plan's history breaks an invariant.
+func breaks(invariant int) func(*plan) bool {
+	return func(p *plan) bool {
+		f := play(p, false).failure
 		return f != nil && f.invariant == invariant
 	}
+}
+
+// shrink returns the least plan that fails, as far as leaving things out of one leads.
+func shrink(p *plan, fails func(*plan) bool) *plan {
 	for again := true; again; {
 		again = false
 		for n := len(p.items) / 2; n > 0; n /= 2 {

@@ -80,6 +80,9 @@ func (h handle) do(ctx context.Context, effect func() error) error {
 
 // write is do for what changes rows, which the oracle watches.
 func (h handle) write(ctx context.Context, effect func() error, keys ...string) error {
+	if h.r == nil {
+		return effect()
+	}
 	return h.do(ctx, func() error { return h.w.oracle.watching(byService, effect, keys...) })
 }
 
