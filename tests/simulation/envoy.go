@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"cloakroom/filter"
+	"cloakroom/filter/config"
 	"cloakroom/filter/worker"
 )
 
@@ -74,7 +75,7 @@ func (e *envoy) begin() {
 }
 
 func (e *envoy) newVM(n int) {
-	config, err := filter.ParseConfig(e.w.plan.config(), nil)
+	config, err := config.Parse(e.w.plan.config(), nil)
 	if err != nil {
 		panic(err)
 	}
