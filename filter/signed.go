@@ -44,6 +44,9 @@ const maxCookieBytes = 4096
 var errCookieTooLong = errors.New("the session is too large for a cookie: name and value would be over " +
 	strconv.Itoa(maxCookieBytes) + " bytes, and browsers drop such cookies; keep less in it, or use engine.service")
 
+// errSignedZone says that a site has USE_TZ = False.
+var errSignedZone = errors.New("the session ends at a date without a zone, as with USE_TZ = False, and the filter does not know the zone: have the application call set_expiry with seconds, or use engine.service")
+
 // readSigned reads the session of the request's cookie into cookieSession; a cookie that does
 // not verify is none.
 func (s *Stream) readSigned(now time.Time) {
@@ -126,6 +129,9 @@ func signedResult(data signedData, route *config.Route, at time.Time) *LookupRes
 		return none
 	}
 	r.origin = data.origin
+	if text := []byte(data.text); session.LacksZone(text) {
+		r.expiry, _ = session.LatestExpiry(text)
+	}
 	own, _ := policy.End(r.expiry, at)
 	r.expires = earlier(r.expires, own)
 	r.seen = at
@@ -156,7 +162,10 @@ func (s *Stream) updateSigned(u change, now time.Time) Action {
 		s.result, s.cookieSession, s.handle = none, nil, nil // the session begins anew
 	}
 	if u.patch != "" {
-		data = data.patched(u.patch)
+		data = data.patched(string(session.DjangoPatch([]byte(u.patch))))
+	}
+	if session.LacksZone([]byte(data.text)) {
+		return s.refuseUpdate(errSignedZone)
 	}
 	if err := s.sign(data, now); err != nil {
 		return s.refuseUpdate(err)

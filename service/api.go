@@ -98,6 +98,9 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 		return none, err
 	}
 	s.noteWithheld(v)
+	if session.LacksZone(v.Data) {
+		s.throttle.warn("a session ends at a date without a zone: it is admitted until the store's date, and writes to it are refused", "error", session.ErrNoZone)
+	}
 	if v.Key != key {
 		return liveNew(v), nil
 	}
@@ -129,7 +132,7 @@ func newData(in createRequest) (json.RawMessage, error) {
 		if err == nil {
 			err = checkNames(data)
 		}
-		return data, err
+		return session.DjangoPatch(data), err
 	}
 	if in.Data != nil {
 		return nil, fmt.Errorf("%w: data and patch exclude each other", errRequest)

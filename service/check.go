@@ -45,7 +45,7 @@ func patchObject(text json.RawMessage) (json.RawMessage, error) {
 			return nil, fmt.Errorf("%w: patch: %s is written by /v1/login alone", errRequest, name)
 		}
 	}
-	return patch, checkNames(patch)
+	return session.DjangoPatch(patch), checkNames(patch)
 }
 
 // ownPrefix begins the keys of the session's data that are Cloakroom's own.

@@ -27,6 +27,7 @@ var statuses = []struct {
 	{session.ErrTooLarge, http.StatusRequestEntityTooLarge},
 	{session.ErrUnwritable, http.StatusUnprocessableEntity},
 	{session.ErrNotEnded, http.StatusConflict},
+	{session.ErrNoZone, http.StatusServiceUnavailable},
 	{session.ErrUnavailable, http.StatusServiceUnavailable},
 }
 
@@ -112,7 +113,7 @@ func (s *service) definite(path string, out answer, err error) (answer, error) {
 			"path", path, "error", err)
 		return none, nil
 	case errors.Is(err, session.ErrUnwritable):
-		s.throttle.warn("a write is refused, since it would lose what the session holds", "path", path, "error", err)
+		s.throttle.warn("a write is refused: Django could not read what it makes of the session, or would lose what the session holds", "path", path, "error", err)
 	}
 	return out, err
 }

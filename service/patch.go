@@ -2,6 +2,7 @@ package service
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"cloakroom/session"
@@ -47,8 +48,11 @@ func members(text json.RawMessage) map[string]json.RawMessage {
 
 // ownExpiry reads what a session says of its own end.
 func ownExpiry(data json.RawMessage) (session.Expiry, error) {
-	own, err := session.ParseExpiry(string(members(data)[session.ExpiryKey]))
-	if err != nil {
+	own, err := session.ExpiryOf(data)
+	switch {
+	case errors.Is(err, session.ErrNoZone):
+		return own, fmt.Errorf("%w: %w", session.ErrUnwritable, err)
+	case err != nil:
 		return own, fmt.Errorf("%w: %w", errRequest, err)
 	}
 	return own, nil

@@ -34,18 +34,17 @@ const (
 // maxAge bounds ages to what fits a time.Duration with room to add: 100 years.
 const maxAge = 100 * 365 * 24 * time.Hour
 
-// isoLayouts are the forms of datetime.isoformat; one without a zone is taken
-// as UTC, which is what Django means with USE_TZ.
+// isoLayouts are the forms of datetime.isoformat. The second half has no zone: see Shown.
 var isoLayouts = []string{
 	time.RFC3339Nano,
-	"2006-01-02T15:04:05.999999999",
 	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02T15:04:05.999999999",
 	"2006-01-02 15:04:05.999999999",
 }
 
 // ParseExpiry reads the JSON text that stands under ExpiryKey: nothing or null,
 // a number of seconds (0 means until the browser closes), or a date in a
-// string. Anything else is ErrExpiry.
+// string. A date without a zone is ErrNoZone, and anything else is ErrExpiry.
 func ParseExpiry(raw string) (Expiry, error) {
 	switch {
 	case raw == "" || raw == "null":
@@ -69,8 +68,12 @@ func ParseExpiry(raw string) (Expiry, error) {
 
 func parseISO(text string) (Expiry, error) {
 	text = strings.TrimSpace(text)
-	for _, layout := range isoLayouts {
-		if at, err := time.Parse(layout, text); err == nil {
+	for i, layout := range isoLayouts {
+		switch at, err := time.Parse(layout, text); {
+		case err != nil:
+		case i >= len(isoLayouts)/2:
+			return Expiry{}, ErrNoZone
+		default:
 			return Expiry{kind: atTime, at: at.UTC()}, nil
 		}
 	}

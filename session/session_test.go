@@ -66,8 +66,7 @@ func TestExpiry(t *testing.T) {
 		{`-5`, now, false, 0},
 		{`"2026-12-01T10:00:00+01:00"`, time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC), false, 0},
 		{`"2026-12-01T10:00:00.250000+00:00"`, time.Date(2026, 12, 1, 10, 0, 0, 250e6, time.UTC), false, 0},
-		{`"2026-12-01T10:00:00"`, time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), false, 0},
-		{`"2026-12-01 10:00:00"`, time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), false, 0},
+		{`"2026-12-01 10:00:00+00:00"`, time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC), false, 0},
 	}
 	for _, tt := range tests {
 		e, err := ParseExpiry(tt.raw)
@@ -83,6 +82,11 @@ func TestExpiry(t *testing.T) {
 	for _, raw := range []string{`"soon"`, `true`, `{}`, `[1]`, `"`, `NaN`, `""`} {
 		if _, err := ParseExpiry(raw); !errors.Is(err, ErrExpiry) {
 			t.Errorf("ParseExpiry(%s): %v, want ErrExpiry", raw, err)
+		}
+	}
+	for _, raw := range []string{`"2026-12-01T10:00:00"`, `"2026-12-01 10:00:00.123456"`} {
+		if _, err := ParseExpiry(raw); !errors.Is(err, ErrNoZone) {
+			t.Errorf("ParseExpiry(%s): %v, want ErrNoZone", raw, err)
 		}
 	}
 	if e, err := ParseExpiry("1e300"); err != nil || policy.Life(e) != maxAge {

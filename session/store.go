@@ -9,7 +9,7 @@ import (
 )
 
 // What a store answers besides success. Errors of a Store wrap one of these;
-// callers use errors.Is. An error that wraps none of them is a defect.
+// callers use errors.Is. An error that wraps none of them, and not ErrNoZone, is a defect.
 var (
 	// ErrNotFound says for certain that no live session has the key: it never
 	// existed, was deleted, or is at or past its expiry.

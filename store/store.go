@@ -36,6 +36,8 @@ type Options struct {
 	ReadOnly bool
 	// Now is the store's clock; nil: time.Now.
 	Now func() time.Time
+
+	zone *time.Location // that of the URL
 }
 
 type opener func(ctx context.Context, rawURL string, o Options) (session.Store, error)
@@ -65,10 +67,20 @@ var openers = map[string]opener{
 //	cached+postgres://… redis://…
 //	                             Django's cached_db engine: a database, a space, and a cache
 //
+// Each but memory: takes the parameter time_zone: TIME_ZONE of a project with USE_TZ = False. In
+// cached+ it is the database's.
+//
 // The errors are ErrURL and those of the store.
 func Open(ctx context.Context, rawURL string, o Options) (session.Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	rawURL, zone, err := takeZone(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if o.zone == nil {
+		o.zone = zone
 	}
 	scheme, _, ok := strings.Cut(rawURL, ":")
 	if !ok {
@@ -116,7 +128,7 @@ func openSQLite(ctx context.Context, u *url.URL, o Options) (session.Store, erro
 	if err != nil {
 		return nil, err
 	}
-	return sqlite.Open(ctx, file, sqlite.Options{Codec: o.Codec, Create: o.Create, ReadOnly: o.ReadOnly, Now: o.Now})
+	return sqlite.Open(ctx, file, sqlite.Options{Codec: o.Codec, Create: o.Create, ReadOnly: o.ReadOnly, Zone: o.zone, Now: o.Now})
 }
 
 // sqliteFile returns the file that a URL names.
@@ -135,12 +147,12 @@ func sqliteFile(u *url.URL) (file string, err error) {
 }
 
 func openPostgres(ctx context.Context, rawURL string, o Options) (session.Store, error) {
-	s, err := postgres.Open(ctx, rawURL, postgres.Options{Codec: o.Codec, Create: o.Create, Now: o.Now})
+	s, err := postgres.Open(ctx, rawURL, postgres.Options{Codec: o.Codec, Create: o.Create, Zone: o.zone, Now: o.Now})
 	return opened(s, err, postgres.ErrURL)
 }
 
 func openRedis(ctx context.Context, rawURL string, o Options) (session.Store, error) {
-	s, err := redis.Open(ctx, rawURL, redis.Options{Now: o.Now})
+	s, err := redis.Open(ctx, rawURL, redis.Options{Zone: o.zone, Now: o.Now})
 	return opened(s, err, redis.ErrURL)
 }
 
@@ -159,7 +171,7 @@ func openFile(_ context.Context, u *url.URL, o Options) (session.Store, error) {
 	if u.Host != "" || u.User != nil || len(query) > 0 || u.Fragment != "" || strings.Trim(u.Path, "/") == "" || strings.Contains(prefix, "/") {
 		return nil, fmt.Errorf("%w: write file:///absolute/folder?prefix=SESSION_COOKIE_NAME&age=SESSION_COOKIE_AGE", ErrURL)
 	}
-	s, err := file.Open(u.Path, file.Options{Codec: o.Codec, Prefix: prefix, Age: age, Create: o.Create, Now: o.Now})
+	s, err := file.Open(u.Path, file.Options{Codec: o.Codec, Prefix: prefix, Age: age, Zone: o.zone, Create: o.Create, Now: o.Now})
 	return opened(s, err, ErrURL)
 }
 
@@ -176,7 +188,7 @@ func openCached(ctx context.Context, rawURL string, o Options) (session.Store, e
 		return nil, err
 	}
 	database := s.(cached.Database) // as those schemes' stores are
-	cache, err := redis.Open(ctx, cacheURL, redis.Options{Engine: redis.CachedDBEngine, Now: o.Now})
+	cache, err := redis.Open(ctx, cacheURL, redis.Options{Engine: redis.CachedDBEngine, Zone: o.zone, Now: o.Now})
 	if err != nil {
 		_, err = opened(nil, err, redis.ErrURL)
 		return nil, errors.Join(err, database.Close())

@@ -15,6 +15,18 @@ const SessionSalt = "django.contrib.sessions.SessionStore"
 type Codec struct {
 	signer *Signer
 	limit  int
+	zone   *time.Location
+}
+
+// In returns the codec of a project with USE_TZ = False and this TIME_ZONE, in which its sessions'
+// dates are; with nil, which is how codecs are made, that of one with USE_TZ = True.
+func (c *Codec) In(zone *time.Location) *Codec {
+	if c == nil {
+		return nil
+	}
+	in := *c
+	in.zone = zone
+	return &in
 }
 
 // NewCodec makes the codec of a project with these SECRET_KEY and
@@ -41,7 +53,7 @@ func (c *Codec) Write(data []byte, origin *session.Origin, now time.Time) (strin
 	if c == nil {
 		return "", ErrNoKey
 	}
-	document, err := write(data, origin, c.limit)
+	document, err := write(session.Stored(data, c.zone), origin, c.limit)
 	if err != nil {
 		return "", err
 	}
@@ -70,7 +82,8 @@ func (c *Codec) Read(text string) (data []byte, origin *session.Origin, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	return read(raw, c.limit)
+	data, origin, err = read(raw, c.limit)
+	return session.Shown(data, c.zone), origin, err
 }
 
 // latin1 decodes data as JSONSerializer.loads does.

@@ -24,7 +24,6 @@ import (
 
 	"cloakroom/session"
 	"cloakroom/session/django"
-	"cloakroom/session/rawjson"
 )
 
 // DefaultPrefix is Django's default for SESSION_COOKIE_NAME, with which files'
@@ -39,6 +38,8 @@ type Options struct {
 	Prefix string
 	// Age is SESSION_COOKIE_AGE.
 	Age time.Duration
+	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil.
+	Zone *time.Location
 	// Create makes the folder if there is none.
 	Create bool
 	// Now is the clock.
@@ -66,6 +67,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
+	o.Codec = o.Codec.In(o.Zone)
 	if o.Create {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, unavailable(err)
@@ -122,6 +124,8 @@ func (s *Store) live(key string) (session.Session, error) {
 		return session.Session{}, session.ErrNotFound
 	case err != nil:
 		return session.Session{}, err
+	case session.LacksZone(v.Data):
+		return session.Session{}, session.ErrNoZone
 	}
 	return v, nil
 }
@@ -173,22 +177,14 @@ func (s *Store) written(data []byte, end time.Time) time.Time {
 }
 
 // ownExpiry is what a session says of its own end; nothing, where it cannot be
-// read.
+// read. A date of which the zone is not known is the last that it can be, so that
+// no such session is cleared.
 func ownExpiry(data []byte) session.Expiry {
-	members, err := rawjson.Object(string(data), nil)
+	own, err := session.LatestExpiry(data)
 	if err != nil {
 		return session.Expiry{}
 	}
-	for _, m := range members {
-		if m.Name == session.ExpiryKey {
-			own, err := session.ParseExpiry(m.Value)
-			if err != nil {
-				return session.Expiry{}
-			}
-			return own
-		}
-	}
-	return session.Expiry{}
+	return own
 }
 
 // Ping implements session.Store.

@@ -32,6 +32,8 @@ type Options struct {
 	Create bool
 	// AccountsOnly asks for no django_session: accounts can be in a database of their own.
 	AccountsOnly bool
+	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil.
+	Zone *time.Location
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -72,7 +74,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if !hasParameter(rawURL, "pool_max_conns") {
 		config.MaxConns = max(config.MinConns, DefaultConnections)
 	}
-	s := &Store{codec: o.Codec, now: o.Now}
+	s := &Store{codec: o.Codec.In(o.Zone), now: o.Now}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}

@@ -42,6 +42,7 @@ func (s *Store) decode(key string, answer []any) (v stored, err error) {
 		return v, fmt.Errorf("%w: not a string in Redis", session.ErrUnreadable)
 	}
 	v.Data, v.Origin, err = pickle.Decode(v.text)
+	v.Data = session.Shown(v.Data, s.zone)
 	return v, err
 }
 

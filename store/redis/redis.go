@@ -43,6 +43,8 @@ const Timeout = 5 * time.Second
 type Options struct {
 	// Engine is CacheEngine or CachedDBEngine; empty: CacheEngine.
 	Engine string
+	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil.
+	Zone *time.Location
 	// Now is the clock. A session is dead where either it or the server's
 	// says so.
 	Now func() time.Time
@@ -52,6 +54,7 @@ type Options struct {
 type Store struct {
 	client *redis.Client
 	prefix string
+	zone   *time.Location
 	now    func() time.Time
 }
 
@@ -71,7 +74,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if o.Engine == "" {
 		o.Engine = CacheEngine
 	}
-	s := &Store{now: o.Now}
+	s := &Store{zone: o.Zone, now: o.Now}
 	u, err := url.Parse(rawURL)
 	if err == nil {
 		if s.prefix, err = takePrefix(u, o.Engine); err == nil {

@@ -24,7 +24,7 @@ func (s *Store) Create(ctx context.Context, v session.Session) error {
 func (s *Store) Put(ctx context.Context, v session.Session) error { return s.set(ctx, v) }
 
 func (s *Store) set(ctx context.Context, v session.Session, options ...any) error {
-	text, err := pickle.Encode(v.Data, v.Origin)
+	text, err := pickle.Encode(session.Stored(v.Data, s.zone), v.Origin)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, write *redis.Sc
 		if err != nil {
 			return session.Session{}, err
 		}
-		v, text, err := changed(old, newKey, change)
+		v, text, err := s.changed(old, newKey, change)
 		if err != nil {
 			return session.Session{}, err
 		}
@@ -78,7 +78,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, write *redis.Sc
 
 // changed returns what becomes of old, and its pickle: none where the data is as
 // it was.
-func changed(old stored, newKey string, change session.Change) (v session.Session, text string, err error) {
+func (s *Store) changed(old stored, newKey string, change session.Change) (v session.Session, text string, err error) {
 	v = old.Session
 	if change != nil {
 		v.Data = bytes.Clone(old.Data)
@@ -88,7 +88,7 @@ func changed(old stored, newKey string, change session.Change) (v session.Sessio
 	}
 	v.Key, v.Expires = newKey, v.Expires.UTC().Truncate(time.Millisecond)
 	if !v.SameData(old.Session) {
-		text, err = pickle.Encode(v.Data, v.Origin)
+		text, err = pickle.Encode(session.Stored(v.Data, s.zone), v.Origin)
 	}
 	return v, text, err
 }

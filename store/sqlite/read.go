@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"cloakroom/session"
 	"cloakroom/session/django"
@@ -34,7 +35,7 @@ func (r *row) scan(scan func(...any) error) error { return scan(&r.key, &r.data,
 func (s *Store) decode(r row) (session.Session, error) {
 	v := session.Session{Key: r.key}
 	var err error
-	if v.Expires, err = parseTime(r.expires); err != nil {
+	if v.Expires, err = s.parseTime(r.expires); err != nil {
 		return v, fmt.Errorf("%w: expire_date is no date", session.ErrUnreadable)
 	}
 	v.Data, v.Origin, err = s.codec.Read(r.data)
@@ -44,14 +45,24 @@ func (s *Store) decode(r row) (session.Session, error) {
 // load reads what selectLive, asked with the arguments that it wants, gives.
 func (s *Store) load(key string, query func(args ...any) *sql.Row) (session.Session, error) {
 	var r row
-	switch err := r.scan(query(key, formatTime(s.now())).Scan); {
+	now := s.now()
+	after := now
+	if s.zone == nil {
+		after = after.Add(-12 * time.Hour) // a date in a zone that is not known may be so much later
+	}
+	switch err := r.scan(query(key, s.formatTime(after)).Scan); {
 	case errors.Is(err, sql.ErrNoRows):
 		return session.Session{}, session.ErrNotFound
 	case err != nil:
 		return session.Session{}, unavailable(err)
 	}
 	v, err := s.decode(r)
-	if err != nil {
+	switch {
+	case err == nil && session.LacksZone(v.Data):
+		return session.Session{}, session.ErrNoZone // nor is it known when expire_date is
+	case !v.Expires.IsZero() && !v.Live(now):
+		return session.Session{}, session.ErrNotFound
+	case err != nil:
 		return session.Session{}, err
 	}
 	return v, nil
@@ -110,7 +121,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 func (s *Store) next(ctx context.Context, after string) ([]row, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	return collect(s.reader.QueryContext(ctx, selectNext, after, formatTime(s.now()), batch))
+	return collect(s.reader.QueryContext(ctx, selectNext, after, s.formatTime(s.now()), batch))
 }
 
 // collect reads the rows of a query.

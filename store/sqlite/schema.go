@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	"cloakroom/session"
 )
 
 // schema is what Django's migration sessions.0001_initial makes in SQLite,
@@ -45,15 +47,16 @@ func (s *Store) prepare(ctx context.Context, o Options) error {
 	return s.Migrate(ctx)
 }
 
-// Django writes str(datetime) in UTC (USE_TZ is on): microseconds are left out
-// where they are zero. Such texts sort as the times do.
+// Django writes str(datetime) in UTC, and with USE_TZ = False in its TIME_ZONE: microseconds are
+// left out where they are zero. Such texts sort as the times do, but for the hour that a zone's
+// clocks show twice.
 const (
 	wholeSeconds = "2006-01-02 15:04:05"
 	microseconds = "2006-01-02 15:04:05.000000"
 )
 
-func formatTime(t time.Time) string {
-	t = t.UTC().Truncate(time.Microsecond)
+func (s *Store) formatTime(t time.Time) string {
+	t = session.InZone(t, s.zone).Truncate(time.Microsecond)
 	if t.Nanosecond() == 0 {
 		return t.Format(wholeSeconds)
 	}
@@ -61,4 +64,7 @@ func formatTime(t time.Time) string {
 }
 
 // parseTime takes a text with or without a fraction.
-func parseTime(text string) (time.Time, error) { return time.Parse(wholeSeconds, text) }
+func (s *Store) parseTime(text string) (time.Time, error) {
+	wall, err := time.Parse(wholeSeconds, text)
+	return session.FromWall(wall, s.zone), err
+}

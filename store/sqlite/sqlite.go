@@ -2,8 +2,7 @@
 // in the table django_session, in Django's encoding. Django may use the same
 // file at the same time.
 //
-// Django must have USE_TZ on (its default since 5.0), since the table holds
-// times without their zone.
+// The table holds times without their zone: it is UTC, unless Options.Zone is another.
 package sqlite
 
 import (
@@ -34,6 +33,8 @@ type Options struct {
 	ReadOnly bool
 	// AccountsOnly asks for no django_session: accounts can be in a database of their own.
 	AccountsOnly bool
+	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil: UTC.
+	Zone *time.Location
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -48,6 +49,7 @@ const readers = 8
 // Store is a session.Store in an SQLite file; make one with Open.
 type Store struct {
 	codec *django.Codec
+	zone  *time.Location
 	now   func() time.Time
 	// writer has one connection: writers of this process queue for it, and
 	// only those of other processes wait for SQLite's lock.
@@ -62,7 +64,7 @@ var _ session.Store = (*Store)(nil)
 
 // Open opens file. Its errors wrap session.ErrUnavailable.
 func Open(ctx context.Context, file string, o Options) (*Store, error) {
-	s := &Store{codec: o.Codec, now: o.Now}
+	s := &Store{codec: o.Codec.In(o.Zone), zone: o.Zone, now: o.Now}
 	if err := s.open(ctx, file, o); err != nil {
 		return nil, fmt.Errorf("SQLite file %s: %w; it must be the database of a Django project%s", file, err, map[bool]string{false: ", in a folder that can be written to"}[o.ReadOnly])
 	}

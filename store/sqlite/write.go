@@ -17,7 +17,7 @@ func (s *Store) Create(ctx context.Context, v session.Session) error {
 	}
 	return s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		const insert = "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-		n, err := exec(ctx, tx, insert, v.Key, data, formatTime(v.Expires))
+		n, err := exec(ctx, tx, insert, v.Key, data, s.formatTime(v.Expires))
 		if err == nil && n == 0 {
 			err = session.ErrExists
 		}
@@ -62,14 +62,14 @@ func (s *Store) replace(ctx context.Context, key, newKey string, change session.
 // left alone is one whose new key is taken.
 func (s *Store) save(ctx context.Context, tx *sql.Tx, key string, v session.Session, sameData bool) error {
 	statement := "UPDATE OR IGNORE django_session SET session_key = ?, expire_date = ? WHERE session_key = ?"
-	args := []any{v.Key, formatTime(v.Expires), key}
+	args := []any{v.Key, s.formatTime(v.Expires), key}
 	if !sameData {
 		data, err := s.codec.Write(v.Data, v.Origin, s.now())
 		if err != nil {
 			return err
 		}
 		statement = "UPDATE OR IGNORE django_session SET session_key = ?, expire_date = ?, session_data = ? WHERE session_key = ?"
-		args = []any{v.Key, formatTime(v.Expires), data, key}
+		args = []any{v.Key, s.formatTime(v.Expires), data, key}
 	}
 	n, err := exec(ctx, tx, statement, args...)
 	if err == nil && n == 0 {
@@ -91,7 +91,7 @@ func (s *Store) ClearExpired(ctx context.Context, limit int) (n int, err error) 
 	const clear = "DELETE FROM django_session WHERE session_key IN " +
 		"(SELECT session_key FROM django_session WHERE expire_date <= ? LIMIT ?)"
 	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		n, err = exec(ctx, tx, clear, formatTime(s.now()), max(limit, 0))
+		n, err = exec(ctx, tx, clear, s.formatTime(s.now()), max(limit, 0))
 		return err
 	})
 	return n, err

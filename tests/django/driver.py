@@ -13,18 +13,21 @@ import os
 import pickle
 import random
 import sys
+import time
 
 import django
 from django.conf import settings
 from django.test.utils import override_settings
 
-settings.configure(
-    SECRET_KEY="not the key of any test",
-    USE_TZ=True,
-    INSTALLED_APPS=["django.contrib.sessions"],
-    LOGGING_CONFIG=None,
+settings.configure(**{
+    "SECRET_KEY": "not the key of any test",
+    "USE_TZ": True,
+    "INSTALLED_APPS": ["django.contrib.sessions"],
+    "LOGGING_CONFIG": None,
     **json.loads(sys.argv[1]),
-)
+})
+os.environ["TZ"] = settings.TIME_ZONE  # as Django does for a settings module
+time.tzset()
 django.setup()
 logging.disable(logging.CRITICAL)  # tampered sessions are the tests' business
 
@@ -104,7 +107,30 @@ def create(text, expiry=None):
 
 
 def told(key, data):
-    return {"key": key, "text": dump(data), "expires": ends(key).isoformat()}
+    return {"key": key, "text": dump(data), "expires": aware(ends(key)).isoformat()}
+
+
+def aware(at):
+    return at if at.tzinfo else at.astimezone()
+
+
+def set_date(seconds, key=None):
+    """Makes a session end at a date, in a view's words: now and so much."""
+    from django.utils import timezone
+
+    store = SessionStore(session_key=key)
+    store["_auth_user_id"] = "7"
+    store.set_expiry(timezone.now() + datetime.timedelta(seconds=seconds))
+    store.save()
+    return store.session_key
+
+
+def age(key):
+    """Says what SessionMiddleware makes of a session; null where there is none."""
+    store = SessionStore(session_key=key)
+    if not dict(store.items()):
+        return None
+    return {"age": store.get_expiry_age(), "ends": aware(ends(key)).isoformat(), "text": dump(dict(store.items()))}
 
 
 def ends(key):
@@ -278,7 +304,7 @@ OPS = {
     f.__name__: f
     for f in (
         version, migrate, schema, encode, decode, sign, canonical, create, put,
-        raw, read, value_names, create_value, create_python, read_python, save, count, cycle, flush, clear, expiry,
+        raw, read, value_names, create_value, create_python, read_python, set_date, age, save, count, cycle, flush, clear, expiry,
         cookie_write, cookie_read,
     )
 }

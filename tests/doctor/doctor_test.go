@@ -32,8 +32,8 @@ func TestDoctor(t *testing.T) {
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	live, nobodys := sessiontest.Key(t), sessiontest.Key(t)
-	for key, data := range map[string]string{live: `{"_auth_user_id":"7"}`, nobodys: `{"n":1}`} {
+	live, nobodys, zoneless := sessiontest.Key(t), sessiontest.Key(t), sessiontest.Key(t)
+	for key, data := range map[string]string{live: `{"_auth_user_id":"7"}`, zoneless: `{"_session_expiry":"2099-01-01T00:00:00"}`, nobodys: `{"n":1}`} {
 		if err := sessions.Create(t.Context(), session.Session{Key: key, Data: []byte(data), Expires: time.Now().Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
@@ -51,6 +51,7 @@ func TestDoctor(t *testing.T) {
 			}, not: []string{"WRONG"}},
 			"no session of the cookie": {token: token, cookie: sessiontest.Key(t), status: 1, want: []string{"WRONG  there is no live session of this cookie"}},
 			"nobody's session":         {token: token, cookie: nobodys, want: []string{"it is no user's"}},
+			"a date without a zone":    {token: token, cookie: zoneless, status: 1, want: []string{"WRONG  the session ends at a date without a zone", "time_zone=TIME_ZONE"}},
 			"a wrong token":            {token: "another token", cookie: live, status: 1, want: []string{"WRONG  the session service does not look up: it answers 401", "have to be one"}, not: []string{"live until"}},
 			"no token":                 {want: []string{"the token was not tried"}},
 			"FAIL_CLOSED":              {token: token, want: []string{"answers 503 until Envoy is started again"}},

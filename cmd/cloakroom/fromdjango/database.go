@@ -40,14 +40,8 @@ func (t *translation) sessionDatabase() (string, error) {
 	if !t.Installed {
 		return "", fmt.Errorf("INSTALLED_APPS lacks django.contrib.sessions, whose table SESSION_ENGINE %q needs", t.Engine)
 	}
-	if d.Vendor == "sqlite" {
-		// SQLite keeps expire_date without a zone.
-		switch {
-		case !t.UseTZ:
-			return "", fmt.Errorf("USE_TZ is False: with SQLite the times in django_session then have no zone that others know")
-		case d.TimeZone != "" && d.TimeZone != "UTC":
-			return "", fmt.Errorf("%s TIME_ZONE is %q: the times in django_session are then in that zone; leave it out, or set it to UTC", d.What, d.TimeZone)
-		}
+	if d.Vendor == "sqlite" && d.TimeZone != "" && d.TimeZone != "UTC" {
+		return "", fmt.Errorf("%s TIME_ZONE is %q: the times in django_session are then in that zone; leave it out, or set it to UTC", d.What, d.TimeZone)
 	}
 	t.noteReplica(d, "sessions")
 	var err error

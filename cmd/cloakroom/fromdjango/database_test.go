@@ -88,7 +88,8 @@ func TestSQLite(t *testing.T) {
 			want: append(file, "alone: init_command, timeout, transaction_mode\n")},
 		{name: "UTC", settings: with("'db'", "'TIME_ZONE': 'UTC'"), want: file},
 
-		{name: "local times", refused: true, settings: strings.Replace(head, "USE_TZ = True", "USE_TZ = False", 1) + sqlite, want: []string{"USE_TZ"}},
+		{name: "local times", settings: local("America/Chicago") + sqlite, want: []string{"--store sqlite://$DIR/db.sqlite3?time_zone=America/Chicago\n"}},
+		{name: "local times of no zone", refused: true, settings: local("") + sqlite, want: []string{"USE_TZ is False", `TIME_ZONE is ""`}},
 		{name: "times of a zone", refused: true, settings: with("'db'", "'TIME_ZONE': 'Europe/Paris'"), want: []string{`DATABASES['default'] TIME_ZONE is "Europe/Paris"`}},
 		{name: "in memory", refused: true, settings: with("':memory:'", ""), want: []string{`DATABASES['default'] NAME ":memory:" is in the memory of Django's process`}},
 		{name: "in memory, as a URI", refused: true, settings: with("'file:x?mode=memory&cache=shared'", ""), want: []string{"DATABASES['default'] NAME has the parameter mode=memory"}},

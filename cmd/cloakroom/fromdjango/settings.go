@@ -26,6 +26,7 @@ type settings struct {
 	SaveEveryRequest bool     `json:"save_every_request"`
 	FilePath         string   `json:"file_path"`
 	UseTZ            bool     `json:"use_tz"`
+	TimeZone         string   `json:"time_zone"`
 	SecretKey        string   `json:"secret_key"`
 	Fallbacks        []string `json:"fallbacks"`
 	Login            location

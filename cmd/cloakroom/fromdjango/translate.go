@@ -108,6 +108,9 @@ func (t *translation) run() error {
 	t.note("CLOAKROOM_TOKEN is any secret that filter and service share")
 	t.Filter["engine"] = map[string]any{"service": map[string]any{"cluster": "sessions", "token": "${CLOAKROOM_TOKEN}"}}
 	store, err := t.store(engine)
+	if err == nil {
+		store, err = t.inZone(store)
+	}
 	if err != nil {
 		return err
 	}
@@ -177,6 +180,9 @@ func (t *translation) signedCookies() {
 	}
 	t.Filter["engine"] = map[string]any{"signed_cookies": keys}
 	t.Filter["identity"] = map[string]any{"auth_backends": t.AuthBackends}
+	if !t.UseTZ {
+		t.note("USE_TZ is False: services cannot change a session in a signed cookie that set_expiry has end at a date (502, and the proxy's log says why), and Django cannot read one that x-session-expiry has end at a date; use seconds")
+	}
 }
 
 func (t *translation) store(engine string) (string, error) {
@@ -201,6 +207,26 @@ func (t *translation) store(engine string) (string, error) {
 		return (&url.URL{Scheme: "file", Path: folder, RawQuery: query.Encode()}).String(), nil
 	}
 	return "", fmt.Errorf("SESSION_ENGINE %q is not known", t.Engine)
+}
+
+// inZone returns a store's URL with the zone of the project's dates.
+func (t *translation) inZone(store string) (string, error) {
+	if t.UseTZ {
+		return store, nil
+	}
+	if _, err := time.LoadLocation(t.TimeZone); err != nil || t.TimeZone == "" || t.TimeZone == "Local" {
+		return "", fmt.Errorf("USE_TZ is False, and TIME_ZONE is %q, which is no name of a time zone: the ends of sessions are dates in it", t.TimeZone)
+	}
+	first, second, isTwo := strings.Cut(store, " ")
+	separator := "?"
+	if strings.Contains(first, "?") {
+		separator = "&"
+	}
+	first += separator + "time_zone=" + t.TimeZone
+	if isTwo {
+		first += " " + second
+	}
+	return first, nil
 }
 
 // check refuses what the filter would refuse. The names of its fields are those of the settings.

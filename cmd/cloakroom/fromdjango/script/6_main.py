@@ -84,6 +84,7 @@ def read():
         "save_every_request": bool(s.SESSION_SAVE_EVERY_REQUEST),
         "file_path": text(s.SESSION_FILE_PATH or tempfile.gettempdir(), "SESSION_FILE_PATH"),
         "use_tz": bool(s.USE_TZ),
+        "time_zone": text(s.TIME_ZONE or "", "TIME_ZONE"),
         "secret_key": text(key, "SECRET_KEY"),
         "fallbacks": [text(key, "SECRET_KEY_FALLBACKS") for key in fallbacks],
         "login": location("LOGIN_URL"),
