@@ -52,10 +52,23 @@ func (c *checkCmd) Run(a *app) error {
 	if len(all) == 0 {
 		return fmt.Errorf("%s: there is no configuration of the filter in it", c.File)
 	}
+	var unknown []error
 	for _, f := range all {
-		if _, err := f.Check(env); err != nil {
+		config, err := f.Check(env)
+		if err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
 		}
+		routes, certain := f.UnknownRoutes(config)
+		for _, u := range routes {
+			if certain {
+				unknown = append(unknown, fmt.Errorf("%s: %s", c.File, u))
+			} else {
+				fmt.Fprintf(a.stderr, "warning: %s: %s (among the routes that are in the file)\n", c.File, u)
+			}
+		}
+	}
+	if len(unknown) > 0 {
+		return errors.Join(unknown...)
 	}
 	for _, f := range all {
 		fmt.Fprintln(a.stdout, strings.TrimSuffix(c.File+": "+f.Path, ": ")+": ok")

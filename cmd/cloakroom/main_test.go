@@ -306,6 +306,46 @@ func TestConfigCheckInside(t *testing.T) {
 	}
 }
 
+// TestConfigCheckNamesOfRoutes has configurations name routes that nothing else in the file does.
+func TestConfigCheckNamesOfRoutes(t *testing.T) {
+	sample := func(name, old, new string) string {
+		text, err := os.ReadFile(filepath.Join("..", "..", "envoy", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := strings.Replace(string(text), old, new, 1)
+		if changed == string(text) && old != new {
+			t.Fatalf("%s lacks %q", name, old)
+		}
+		return changed
+	}
+	const config = "kind: EnvoyExtensionPolicy\nspec: {wasm: [{name: cloakroom, config: {engine: {service: {cluster: s}}, routes: {%q: {mode: optional}}}}]}\n"
+	const httpRoute = "---\nkind: HTTPRoute\nmetadata: {name: shop, namespace: prod}\nspec: {rules: [{name: front}, {}]}\n"
+	gateway := func(name string) string { return fmt.Sprintf(config, name) + httpRoute }
+	const warning = "warning: -: spec.wasm[0].config.routes."
+	for name, tt := range map[string]struct {
+		text, stderr string
+		status       int
+	}{
+		"a bootstrap":                   {sample("bootstrap.yaml", "login: {mode: optional}", "logni: {mode: optional}"), `configuration.value.routes.logni: no route of Envoy has the name "logni", so this never holds; is it "login"?`, 1},
+		"a bootstrap, like nothing":     {sample("bootstrap.yaml", "login: {mode: optional}", "checkout: {mode: optional}"), `"checkout", so this never holds` + "\n", 1},
+		"a bootstrap, routes elsewhere": {sample("bootstrap.yaml", "login: {mode: optional}", "logni: {mode: optional}") + "  secondary: {rds: {route_config_name: other}}\n", `warning: -: `, 0},
+		"Istio":                         {sample("istio.yaml", "login: {mode: optional}", "logni: {mode: optional}"), `warning: -: spec.pluginConfig.routes.logni: no route of Envoy has the name "logni"`, 0},
+		"Istio, a patch":                {sample("istio.yaml", "route: {name: health}", "route: {name: heath}"), `spec.configPatches[0].match.routeConfiguration.vhost.route.name: no route of Envoy has the name "heath", so this never holds; is it "health"?`, 0},
+		"Istio, a match":                {strings.Replace(sample("istio.yaml", "login: {mode: optional}", "login.form: {mode: optional}"), "match: [{uri: {prefix: /login/}}]", "match: [{name: form, uri: {prefix: /login/}}]", 1), "", 0},
+		"Gateway API, Istio's name":     {gateway("prod.shop.1"), "", 0},
+		"Gateway API, a rule's name":    {gateway("front"), "", 0},
+		"Envoy Gateway's name":          {gateway("httproute/prod/shop/rule/1/match/0/*"), "", 0},
+		"Envoy Gateway, no such rule":   {gateway("httproute/prod/shop/rule/2/match/0/*"), warning + "httproute/prod/shop/rule/2/match/0/*", 0},
+		"no routes in the file":         {fmt.Sprintf(config, "any"), "", 0},
+	} {
+		got := run(t, map[string]string{"CLOAKROOM_TOKEN": "t"}, tt.text, "config", "check", "-")
+		if got.status != tt.status || !strings.Contains(got.stderr, tt.stderr) || (tt.stderr == "") != (got.stderr == "") {
+			t.Errorf("%s: got %+v, want %d, %q", name, got, tt.status, tt.stderr)
+		}
+	}
+}
+
 func TestConfigSchema(t *testing.T) {
 	got := run(t, nil, "", "config", "schema")
 	var schema struct {

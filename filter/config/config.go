@@ -146,6 +146,9 @@ func (c *Config) Resolve(name string, metadata []byte) (*Route, error) {
 	return route, nil
 }
 
+// RouteNames returns the names under routes, sorted.
+func (c *Config) RouteNames() []string { return sortedKeys(c.routes) }
+
 // CheckMetadata returns what is wrong with the fields that a route of this name carries in its
 // metadata.
 func (c *Config) CheckMetadata(name string, fields map[string]any) error {

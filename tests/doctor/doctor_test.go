@@ -42,6 +42,7 @@ func TestDoctor(t *testing.T) {
 		for name, tt := range map[string]struct {
 			token, cookie, policy, cluster string
 			dead, noEnvoy                  bool
+			routes                         map[string]any
 			status                         int
 			want, not                      []string
 		}{
@@ -58,6 +59,7 @@ func TestDoctor(t *testing.T) {
 			"FAIL_OPEN":                {token: token, policy: "FAIL_OPEN", status: 1, want: []string{"WRONG  with FAIL_OPEN"}},
 			"a cluster mistyped":       {token: token, cluster: "sesions", status: 1, want: []string{`WRONG  Envoy has no cluster "sesions"`}},
 			"no service":               {token: token, dead: true, status: 1, want: []string{"WRONG  the session service at http://127.0.0.1:", "is not ready"}},
+			"a route mistyped":         {token: token, status: 1, routes: map[string]any{"logni": map[string]any{"mode": "optional"}}, want: []string{`WRONG  the configuration of the filter "cloakroom" has routes.logni, and Envoy has no route of that name`}},
 			"no Envoy":                 {token: token, noEnvoy: true, status: 1, want: []string{"WRONG  Envoy's admin interface at http://127.0.0.1:", "--admin"}},
 		} {
 			t.Run(version+"/"+name, func(t *testing.T) {
@@ -73,7 +75,7 @@ func TestDoctor(t *testing.T) {
 				if !tt.noEnvoy {
 					envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
 						Version: version, Workers: 1, Port: ports[0], Admin: ports[1], Upstream: ports[0], Clusters: map[string][]int{"sessions": ports[2:]}, Policy: tt.policy,
-						Config: map[string]any{"engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": "Envoy's"}}},
+						Config: map[string]any{"routes": orEmpty(tt.routes), "engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": "Envoy's"}}},
 					})
 					if err != nil {
 						t.Fatal(err)
@@ -105,6 +107,13 @@ func TestDoctor(t *testing.T) {
 			})
 		}
 	}
+}
+
+func orEmpty(routes map[string]any) map[string]any {
+	if routes == nil {
+		return map[string]any{}
+	}
+	return routes
 }
 
 // doctor runs the command, and returns what it prints and its status.

@@ -21,6 +21,8 @@ type Found struct {
 	text   string // of a configuration that is a text; empty: it is a tree
 	// routes are the configurations that routes carry in their metadata, by their paths.
 	routes map[string]routeMetadata
+	// names are those of the routes in all documents.
+	names *names
 }
 
 // routeMetadata is what a route carries under filter_metadata.cloakroom.
@@ -32,7 +34,7 @@ type routeMetadata struct {
 // Find returns the configurations in a file's documents, which consist of JSON's types; the one
 // document itself where there is none in it.
 func Find(documents []any) []Found {
-	f := finder{routes: map[string]routeMetadata{}}
+	f := finder{routes: map[string]routeMetadata{}, names: newNames()}
 	for _, document := range documents {
 		f.walk("", "", document)
 	}
@@ -40,7 +42,7 @@ func Find(documents []any) []Found {
 		return []Found{{tree: documents[0]}}
 	}
 	for i := range f.all {
-		f.all[i].routes = f.routes
+		f.all[i].routes, f.all[i].names = f.routes, f.names
 	}
 	return f.all
 }
@@ -48,6 +50,7 @@ func Find(documents []any) []Found {
 type finder struct {
 	all    []Found
 	routes map[string]routeMetadata
+	names  *names
 }
 
 func (f *finder) walk(path, route string, node any) {
@@ -56,6 +59,7 @@ func (f *finder) walk(path, route string, node any) {
 		if name, ok := node["name"].(string); ok {
 			route = name
 		}
+		f.names.take(path, node)
 		for _, key := range keysOf(node) {
 			child, at := node[key], join(path, key)
 			if f.take(at, route, key, child, node) {
