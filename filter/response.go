@@ -14,6 +14,7 @@ func (s *Stream) Response(h Headers, now time.Time) Action {
 	if !s.passed {
 		return Action{Verdict: Continue} // a local reply: of the filter's own, or of the host's while it waited
 	}
+	s.answered = true
 	action := Action{Verdict: Continue}
 	instructed, varies, sets := len(h) == 0, false, false
 	for i := range h {

@@ -24,6 +24,7 @@ type state struct {
 	waiting  waitingFor
 	unfinish unfinished    // what Complete has to finish
 	passed   bool          // the request has passed: it was not refused
+	answered bool          // its response has come
 	headers  Headers       // the request's, while they can be read
 	kind     requestKind   // once it was asked for
 	cookie   requestCookie // how the upstream would read the request's cookies
@@ -247,14 +248,14 @@ func (s *Stream) Judging() *config.Route {
 func (s *Stream) LookedUp(r *LookupResult, now time.Time) Action {
 	waiting := s.waiting
 	s.waiting = forNothing
-	action := s.answered(waiting, r, now)
+	action := s.decide(waiting, r, now)
 	if waiting > forVerifyAlone {
 		action.effects().Invalidate = s.written // what is cached of it may be older
 	}
 	return action
 }
 
-func (s *Stream) answered(waiting waitingFor, r *LookupResult, now time.Time) Action {
+func (s *Stream) decide(waiting waitingFor, r *LookupResult, now time.Time) Action {
 	s.reason = r.reason
 	switch waiting {
 	case forLookup:

@@ -6,6 +6,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
+	"cloakroom/filter"
 	"cloakroom/filter/worker"
 )
 
@@ -49,10 +50,24 @@ func (c *httpContext) OnHttpResponseTrailers(int) types.Action {
 
 func (c *httpContext) OnHttpStreamDone() {
 	p := c.plugin
+	if c.stream.Unanswered() {
+		p.unanswered(&c.stream)
+	}
 	p.worker.StreamDone(&c.stream)
 	if len(p.spare) < maxSpare {
 		p.spare = append(p.spare, c)
 	}
+}
+
+// unanswered handles that a stream ends without a response that the filter has seen.
+func (p *pluginContext) unanswered(s *worker.Stream) {
+	details, err := upstreamgo.Property("response\x00code_details", &p.nameBytes)
+	if err != nil || string(details) != filter.InternalRedirect {
+		return
+	}
+	p.at = now()
+	to, _ := upstreamgo.Property("xds\x00route_name", &p.nameBytes) // Envoy has chosen again
+	p.perform(p.worker.Redirected(s, string(to), p.at), nil, 0)
 }
 
 // pairs returns the fields at hand, until it is called again; none if the host returns none.

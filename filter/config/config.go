@@ -44,6 +44,7 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 	for _, name := range sortedKeys(layers) {
 		route := c.base
 		errs = append(errs, route.apply(join("routes", name), layers[name], env))
+		route.Name = name
 		c.routes[name] = &route
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -160,6 +161,7 @@ func (c *Config) CheckMetadata(name string, fields map[string]any) error {
 // own, which come last.
 func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error) {
 	route := *c.Named(name)
+	route.Name = strings.Clone(name)
 	if err := route.apply("metadata.filter_metadata."+Namespace, fields, c.env); err != nil {
 		return nil, err
 	}

@@ -57,6 +57,8 @@ const (
 // Route is the configuration that holds for one request. It does not change
 // once it is made.
 type Route struct {
+	// Name is what it is configured under: an Envoy route's name; empty: the general configuration.
+	Name          string
 	Mode          Mode
 	Cookie        session.Cookie
 	Service       Service

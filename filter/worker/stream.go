@@ -34,6 +34,9 @@ type Stream struct {
 // SkipsResponse reports whether Response has nothing to do, whatever the response.
 func (s *Stream) SkipsResponse() bool { return s.filter.SkipsResponse() }
 
+// Unanswered reports whether the stream's request has passed, and no response has come.
+func (s *Stream) Unanswered() bool { return s.filter.Unanswered() }
+
 // NeedsTime reports whether Response uses the time.
 func (s *Stream) NeedsTime() bool { return s.filter.NeedsTime() }
 

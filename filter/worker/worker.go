@@ -240,6 +240,17 @@ func (w *Worker) Refused(c *Call, now time.Time) *Output {
 	return w.end()
 }
 
+// Redirected handles that a stream ends whose upstream's redirect Envoy has followed by itself, to
+// the route of a name; see filter.Stream.Redirected.
+func (w *Worker) Redirected(s *Stream, to string, now time.Time) *Output {
+	w.begin(s, false, now)
+	action := s.filter.Redirected(to)
+	if action.Effects != nil {
+		w.effect(s, action.Effects)
+	}
+	return w.end()
+}
+
 // StreamDone drops a stream that has ended.
 func (w *Worker) StreamDone(s *Stream) {
 	if s.paused || s.list != nil {

@@ -48,6 +48,8 @@ type FilterRoute struct {
 	Path, Prefix string // one of them
 	// Metadata is the route's filter_metadata, by namespace.
 	Metadata map[string]any
+	// Redirects has Envoy follow the upstream's redirects by itself.
+	Redirects bool
 }
 
 // StartFilter starts such an Envoy.
