@@ -244,6 +244,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow", "stale"), "without a usable answer of the session service: 503, pass as anonymous, or use a cached session up to `cache.stale` old"},
 		{"forward_cookie", boolean(&r.ForwardCookie), "whether the upstream gets the session cookie"},
 		{"end_streams", boolean(&r.EndStreams), "close open streams (WebSocket, server-sent events, gRPC) when their session ends"},
+		{"end_streams_after", duration(&r.EndStreamsAfter), "with `end_streams`: close open streams, too, when the session service has not answered for this long, at least 5s; 0s: an outage closes none"},
 		{"accept_updates", boolean(&r.AcceptUpdates), "whether the upstream may change the session by `x-session-*` response headers"},
 		{"responses", choice(&r.Responses, "process", "skip"), "with `skip` response headers are not processed, as in ext_authz: no `Vary: Cookie`, and the upstream's session cookie and `x-session-*` have no effect"},
 		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with `mode: required` only"},

@@ -73,6 +73,9 @@ type Route struct {
 	// EndStreams closes a stream, a WebSocket for example, when its session
 	// ends.
 	EndStreams bool
+	// EndStreamsAfter closes such a stream, too, when the session service has not
+	// answered for so long; 0: never.
+	EndStreamsAfter time.Duration
 	// AcceptUpdates lets the upstream change the session by response headers.
 	AcceptUpdates bool
 	Responses     Responses

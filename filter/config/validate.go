@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"cloakroom/api"
 )
+
+// minEndStreamsAfter is longer than what a poll of the feed takes when all is well.
+const minEndStreamsAfter = 5 * time.Second
 
 // validate checks what no single field can say.
 func (r *Route) validate(path string) error {
@@ -37,6 +41,9 @@ func (r *Route) validate(path string) error {
 	}
 	if r.EndStreams && r.Service.Cache.TTL == 0 {
 		bad("end_streams", "needs engine.service.cache.ttl: without the feed that comes with it nobody hears of an end")
+	}
+	if r.EndStreamsAfter > 0 && (!r.EndStreams || r.EndStreamsAfter < minEndStreamsAfter) {
+		bad("end_streams_after", "needs end_streams: true, and must be 0s or %s at least: the session service answers about every second", minEndStreamsAfter)
 	}
 	if r.Service.Authority == "" {
 		bad("engine.service.authority", "must not be empty")

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -28,6 +29,9 @@ type watch struct {
 	ask     filter.Callout // by which it is looked up
 	expires time.Time
 	checked time.Time // when it was last looked up
+	// confirmed is when a look-up last found it live, and unanswered when the first was sent
+	// that had no answer since.
+	confirmed, unanswered time.Time
 	streams []*Stream // each with its place in watchAt
 }
 
@@ -66,6 +70,9 @@ func (w *Worker) watch(s *Stream) {
 	at.expires = filter.SessionEnd(at.route, r)
 	if s.checked.After(at.checked) {
 		at.checked = s.checked
+	}
+	if s.checked.After(at.confirmed) {
+		at.confirmed = s.checked
 	}
 	at.add(s)
 }
@@ -119,10 +126,20 @@ func (w *watches) allChanged() {
 
 // tick looks up the sessions with open streams whose turn it is.
 func (w *watches) tick(worker *Worker, l *lookups) {
+	var silent []*watch
 	for hash, at := range w.byHash {
+		if l.service.silent(at, worker.now) {
+			silent = append(silent, at)
+			continue
+		}
 		if !at.expires.After(worker.now) || !within(at.route.Service.Cache.TTL, at.checked, worker.now) {
 			w.due[hash] = true
 		}
+	}
+	slices.SortFunc(silent, func(a, b *watch) int { return cmp.Compare(a.hash, b.hash) })
+	for _, at := range silent {
+		worker.warn("streams are closed: the session service at cluster " + at.route.Service.Cluster + " has not answered for end_streams_after, " + at.route.EndStreamsAfter.String())
+		w.closeAll(worker, at)
 	}
 	room := maxRechecks
 	for _, hash := range w.inTurn() {
@@ -135,7 +152,9 @@ func (w *watches) tick(worker *Worker, l *lookups) {
 			return
 		}
 		delete(w.due, hash)
-		at.checked = worker.now
+		if at.checked = worker.now; at.unanswered.IsZero() {
+			at.unanswered = worker.now
+		}
 		worker.send(pendingCall{callout: at.ask, flight: l.takeOff(at.key, nil)})
 	}
 }
@@ -163,22 +182,42 @@ func (w *watches) lookedUp(worker *Worker, l *lookups, key string, r *filter.Loo
 		w.due[hash] = true
 	case r.Live() && filter.SessionEnd(at.route, r).After(worker.now):
 		at.expires, at.user, at.checked = filter.SessionEnd(at.route, r), r.User(), worker.now
+		at.confirmed, at.unanswered = worker.now, time.Time{}
 		if r.Key() == "" || r.Key() == key {
 			return
 		}
 		// The session has a newer key: that is the one to watch.
 		w.forget(at)
 		newer := w.at(r.Key())
-		newer.expires, newer.user, newer.checked, newer.route = at.expires, at.user, at.checked, at.route
+		newer.expires, newer.user, newer.checked, newer.route, newer.confirmed = at.expires, at.user, at.checked, at.route, at.confirmed
 		newer.ask = filter.NewLookup(l.service.config, newer.key)
 		for _, s := range at.streams {
 			newer.add(s)
 		}
 	default:
-		w.forget(at)
-		for _, s := range at.streams {
-			s.watch = nil
-			worker.closeStream(s)
-		}
+		w.closeAll(worker, at)
 	}
+}
+
+// closeAll closes the streams of a session.
+func (w *watches) closeAll(worker *Worker, at *watch) {
+	w.forget(at)
+	for _, s := range at.streams {
+		s.watch = nil
+		worker.closeStream(s)
+	}
+}
+
+// silent reports whether the service has not said for end_streams_after that a session goes on:
+// neither by its feed, which says what has ended, nor by the look-up that is due.
+func (v *service) silent(at *watch, now time.Time) bool {
+	limit := at.route.EndStreamsAfter
+	if limit == 0 {
+		return false
+	}
+	since := at.confirmed
+	if v.feed.heard.After(since) {
+		since = v.feed.heard
+	}
+	return now.Sub(since) >= limit || !at.unanswered.IsZero() && now.Sub(at.unanswered) >= limit
 }

@@ -1,0 +1,118 @@
+package revocation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cloakroom/store"
+	"cloakroom/tests/stack"
+)
+
+// afterOutage bounds how long streams outlive an outage of the session service in which their
+// session ended: a poll under way has to time out (engine.service.timeout and a second), another
+// worker to take the lease, and the look-up to be answered.
+const afterOutage = 10 * time.Second
+
+// away is a site with streams, whose service is away and comes back.
+func away(t *testing.T, more map[string]any) (s *site, streams []*stream, key string, back func()) {
+	t.Helper()
+	config := map[string]any{"end_streams": true}
+	maps.Copy(config, more)
+	s = newSite(t, shape{
+		envoys: 1, workers: 2, services: 1, url: "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3"), timeout: "1s",
+		cache: map[string]any{"ttl": "1h"}, config: config, upstream: http.HandlerFunc(speak),
+	})
+	key = s.create(1)[0]
+	for range 4 {
+		streams = append(streams, openStream(t, s.bases[0], key, ""))
+	}
+	if err := s.services[0].Stop(); err != nil {
+		t.Fatal(err)
+	}
+	return s, streams, key, func() {
+		service, err := stack.StartService(context.WithoutCancel(t.Context()), stack.ServiceConfig{Port: s.ports[0], Store: s.url, SecretKey: secretKey, Token: token, Bare: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { service.Stop() })
+	}
+}
+
+// TestStreamsAfterAnOutage ends a session in the store while the session service is away: its
+// streams are open as long as that is, and closed when it is back.
+func TestStreamsAfterAnOutage(t *testing.T) {
+	s, streams, key, back := away(t, nil)
+	sessions, err := store.Open(t.Context(), s.url, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sessions.Close()
+	if err := sessions.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		for _, stream := range streams {
+			if !stream.beats(t) {
+				t.Fatal("an outage has closed a stream")
+			}
+		}
+	}
+	back()
+	began := time.Now()
+	for _, stream := range streams {
+		for stream.beats(t) {
+			if time.Since(began) > afterOutage {
+				t.Fatalf("a stream is open %s after the outage", time.Since(began))
+			}
+		}
+	}
+	note(t, "away", fmt.Sprintf("streams of a session that ended in an outage were closed %s after it (bound: %s)", time.Since(began).Round(10*time.Millisecond), afterOutage))
+}
+
+// TestStreamsEndWithTheService has end_streams_after close streams while the service is away.
+func TestStreamsEndWithTheService(t *testing.T) {
+	began := time.Now()
+	s, streams, _, back := away(t, map[string]any{"end_streams_after": "5s"})
+	for _, stream := range streams {
+		for stream.beats(t) {
+			if time.Since(began) > patience {
+				t.Fatal("a stream is open with the service away")
+			}
+		}
+	}
+	if ended := time.Since(began); ended < 5*time.Second {
+		t.Errorf("closed after %s", ended)
+	}
+	back()
+	key := s.create(1)[0]
+	client := &http.Client{}
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if status := head(t, client, s.bases[0], key); status == http.StatusOK {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("with the service back: %d", status)
+		}
+	}
+}
+
+// head returns the status of an answer, whose body does not end.
+func head(t *testing.T, client *http.Client, base, key string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Cookie", "sessionid="+key)
+	request.Header.Set("Sec-Fetch-Mode", "cors")
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
