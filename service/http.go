@@ -133,6 +133,11 @@ func (s *service) problem(path string, err error) (int, problem) {
 		s.metrics.storeErrors.WithLabelValues(path).Inc()
 		s.Log.Error("request failed", "path", path, "status", status, "error", err)
 		message = http.StatusText(status)
+		for _, known := range []error{session.ErrFull, session.ErrNoZone} {
+			if errors.Is(err, known) {
+				message = known.Error() // which says nothing of the session
+			}
+		}
 	}
 	return status, problem{message}
 }
@@ -194,6 +199,24 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 	respond(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
+type readiness struct {
+	Status   string   `json:"status"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// warnings returns what an operator has to do about the store before it fails.
+func (s *service) warnings(ctx context.Context) []string {
+	bounded, ok := s.Store.(session.Bounded)
+	if !ok {
+		return nil
+	}
+	c, err := bounded.Capacity(ctx)
+	if err != nil {
+		return []string{"how full the store is cannot be read: " + err.Error()}
+	}
+	return c.Warnings()
+}
+
 func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := s.WithTimeout(r.Context(), s.Timeout)
 	defer cancel()
@@ -201,5 +224,6 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r.URL.Path, err)
 		return
 	}
-	respond(w, http.StatusOK, map[string]string{"status": "ready"})
+	// A store that is nearly full is ready: that it will not be is no reason to send nobody here.
+	respond(w, http.StatusOK, readiness{"ready", s.warnings(ctx)})
 }

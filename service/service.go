@@ -86,6 +86,9 @@ func New(c Config) (http.Handler, error) {
 	s := &service{Config: c.withDefaults()}
 	s.tokenSum = sha256.Sum256([]byte(c.Token))
 	s.metrics = newMetrics(s.Metrics)
+	if bounded, ok := s.Store.(session.Bounded); ok {
+		s.Metrics.MustRegister(newCapacityCollector(bounded, s.Timeout))
+	}
 	s.throttle = &throttle{log: s.Log, now: s.Now, kinds: map[string]*throttled{}}
 	return s.routes(), nil
 }

@@ -34,7 +34,38 @@ var (
 	// ErrUnavailable says that the store did not answer, or not in time. It
 	// says nothing about the session: an outage is never a logout.
 	ErrUnavailable = errors.New("session: store unavailable")
+	// ErrFull says that the store has no room for what was to be written. Deleting may still
+	// work.
+	ErrFull = fmt.Errorf("%w: it is full", ErrUnavailable)
 )
+
+// Bounded is a store that can be full, or make room by itself.
+type Bounded interface {
+	// Capacity returns how full it is.
+	Capacity(ctx context.Context) (Capacity, error)
+}
+
+// Capacity is how full a store is.
+type Capacity struct {
+	// Used and Max are in bytes. A Max of 0: it has no bound of its own.
+	Used, Max int64
+	// Evicts is the policy by which it deletes what it was to keep; empty: it deletes nothing.
+	Evicts string
+}
+
+// Near is the part of Max from which on a store is nearly full.
+const Near = 0.9
+
+// Warnings returns what an operator has to do about it.
+func (c Capacity) Warnings() (all []string) {
+	if c.Evicts != "" {
+		all = append(all, "the store deletes sessions and revocations when it is full (maxmemory-policy "+c.Evicts+"): a session or a signed cookie that was revoked may be admitted again; set maxmemory-policy noeviction")
+	}
+	if c.Max > 0 && float64(c.Used) >= Near*float64(c.Max) {
+		all = append(all, fmt.Sprintf("the store is nearly full: %d of %d bytes (maxmemory); when it is full, revocations, logins and changes fail with 503; raise maxmemory", c.Used, c.Max))
+	}
+	return all
+}
 
 // Session is one session as it is stored.
 type Session struct {

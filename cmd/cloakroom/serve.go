@@ -77,6 +77,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if c.Sweep > 0 {
 		go service.Sweep(ctx, sessions, c.Sweep, log)
 	}
+	if bounded, ok := sessions.(session.Bounded); ok {
+		go service.WatchCapacity(ctx, bounded, log)
+	}
 	if index, ok := sessions.(session.UserIndex); ok {
 		go service.Index(ctx, index, log)
 	}

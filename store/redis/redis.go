@@ -136,6 +136,9 @@ func connect(u *url.URL) (*redis.Client, error) {
 
 // unavailable marks what went wrong between us and Redis.
 func unavailable(err error) error {
+	if strings.Contains(err.Error(), "OOM command not allowed") {
+		return fmt.Errorf("%w: Redis has used all of maxmemory; raise it, or make room: %w", session.ErrFull, err)
+	}
 	return fmt.Errorf("%w: Redis: %w", session.ErrUnavailable, err)
 }
 

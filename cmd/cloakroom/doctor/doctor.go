@@ -117,11 +117,17 @@ func (d *doctor) service(at string) {
 		d.fail("name it as http://host:port", "the session service's URL is %q", at)
 		return
 	}
-	if _, err := d.send(http.MethodGet, at+"/readyz", "", http.StatusOK); err != nil {
+	text, err := d.send(http.MethodGet, at+"/readyz", "", http.StatusOK)
+	if err != nil {
 		d.fail("start cloakroom serve there; its log says what its store lacks", "the session service at %s is not ready: %v", at, err)
 		return
 	}
 	d.right("the session service at %s is ready: it reaches its store", at)
+	var ready struct{ Warnings []string }
+	_ = json.Unmarshal(text, &ready) // without any where it is another's
+	for _, warning := range ready.Warnings {
+		d.fail("see README.md, \"The session service\"", "%s", warning)
+	}
 	if d.Token == "" {
 		d.note("the token was not tried: set CLOAKROOM_TOKEN to have that done")
 		return
