@@ -151,6 +151,7 @@ const (
 	Ended                 // a stream was closed: its session had ended
 	Stale                 // admitted by what was cached: no answer, on_unavailable: stale
 	Overloaded            // refused: too much waits for the session service already
+	WriteUnknown          // refused: whether a change of the session was stored is not known
 	DataOmitted           // counted besides: data of a session had no room in identity.data_header
 )
 
@@ -161,6 +162,6 @@ const NumOutcomes = int(DataOmitted) + 1
 var Outcomes = map[Outcome]string{
 	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
 	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked", Misconfigured: "misconfigured",
-	LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended", Overloaded: "overloaded",
+	LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended", Overloaded: "overloaded", WriteUnknown: "write_unknown",
 	DataOmitted: "data_omitted",
 }

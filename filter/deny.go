@@ -52,6 +52,27 @@ func (s *Stream) refuseUnavailable() Action {
 	}
 }
 
+// writeHeader says, in a refusal, what is known of a change of the session.
+const writeHeader = "x-session-write"
+
+// refuseWrite refuses because the answer to a change of the session, of the upstream's or a
+// logout, did not come: r is what came instead. Where the answer alone may have been lost, the
+// reply says so. It does not ask for another try where the upstream has done what it was asked.
+func (s *Stream) refuseWrite(r *LookupResult) Action {
+	action := s.refuseUnavailable()
+	if r.unsent {
+		action.Reply.Headers = append(action.Reply.Headers, [2]string{writeHeader, "not-stored"})
+		return action
+	}
+	action.Outcome = WriteUnknown
+	if !s.passed {
+		action.Reply = s.refusal(503, "Whether you are logged out is not known; try again.", [2]string{writeHeader, "unknown"}, [2]string{"retry-after", "1"})
+		return action
+	}
+	action.Reply = s.refusal(503, "Whether the change of your session was stored is not known. The request may have had its effect: look before you send it again.", [2]string{writeHeader, "unknown"})
+	return action
+}
+
 // missing handles a request without a live session of a user.
 func (s *Stream) missing() Action {
 	s.result = none

@@ -40,8 +40,18 @@ func Reason(a Answer) string {
 	return reason
 }
 
+// isUnsent reports whether a call has certainly done nothing: it was not sent, or was refused
+// before anything was written. Every other failure may be that of the answer alone.
+func isUnsent(status string) bool {
+	switch status {
+	case NotSent, "401", "403", "404", "405":
+		return true
+	}
+	return false
+}
+
 // notAnswered returns a NoAnswer with its reason.
 func notAnswered(a Answer) *LookupResult {
 	rejected := a.Status == "400" || a.Status == "413" || a.Status == "422" // the service's, of a call that it cannot do
-	return &LookupResult{reason: Reason(a), rejected: rejected}
+	return &LookupResult{reason: Reason(a), rejected: rejected, unsent: isUnsent(a.Status)}
 }

@@ -52,7 +52,7 @@ func (s *Stream) logoutSigned(now time.Time) Action {
 // an error and leaves the cookie: a person who reads "logged out" must be.
 func (s *Stream) flushed(r *LookupResult) Action {
 	if r.status != noSession {
-		return s.refuseUnavailable()
+		return s.refuseWrite(r)
 	}
 	return s.loggedOut()
 }

@@ -96,6 +96,7 @@ type LookupResult struct {
 	omitted       []string          // keys whose data the service left out
 	reason        string            // why there is no answer; empty where there is one, and where it is not known
 	rejected      bool              // there is no answer, and never will be one to this call
+	unsent        bool              // there is no answer, and the call has certainly done nothing
 }
 
 // The results without a session.
@@ -103,7 +104,7 @@ var (
 	// NoAnswer is the result where the service did not answer, TooManyWait where it was not
 	// called because too much waits for it.
 	NoAnswer    = &LookupResult{reason: "the response does not fit the call"}
-	TooManyWait = &LookupResult{reason: "too many requests wait for it already"}
+	TooManyWait = &LookupResult{reason: "too many requests wait for it already", unsent: true}
 	none        = &LookupResult{status: noSession}
 	ended       = &LookupResult{status: endedSession}
 )

@@ -164,7 +164,7 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	key := ""
 	switch s.status() {
 	case noAnswer:
-		return s.refuseUnavailable()
+		return s.refuseWrite(&LookupResult{unsent: true})
 	case liveSession:
 		key = s.key
 	}
@@ -201,7 +201,7 @@ func (s *Stream) updated(r *LookupResult, now time.Time) Action {
 	case r.rejected:
 		return s.refuseUpdate(errors.New("the session service at cluster " + s.route.Service.Cluster + " does not store it: " + r.reason))
 	case r.status == noAnswer:
-		return s.refuseUnavailable()
+		return s.refuseWrite(r)
 	case r.status == noSession:
 		// SessionMiddleware raises SessionInterrupted, which answers 400.
 		return Action{Outcome: Missing, Reply: s.refusal(400,
@@ -232,7 +232,7 @@ func (s *Stream) loggedIn(r *LookupResult, now time.Time) Action {
 // words or by an expiry that has passed.
 func (s *Stream) flushedByUpstream(r *LookupResult) Action {
 	if r.status != noSession {
-		return s.refuseUnavailable()
+		return s.refuseWrite(r)
 	}
 	s.result = none
 	return Action{Verdict: Continue, Outcome: LoggedOut,

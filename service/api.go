@@ -195,10 +195,18 @@ func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {
 
 // rotateWith moves the session of key to a new one, as change makes it.
 func (s *service) rotateWith(ctx context.Context, key string, change session.Change) (answer, error) {
+	return s.rotated(ctx, key, func(string) error { return nil }, change)
+}
+
+// rotated is rotateWith after another step, which is given the new key.
+func (s *service) rotated(ctx context.Context, key string, before func(newKey string) error, change session.Change) (answer, error) {
 	var v session.Session
 	err := current(key, func(newest string) error {
 		key = newest
 		return s.withNewKey(func(newKey string) (err error) {
+			if err = before(newKey); err != nil {
+				return err
+			}
 			v, err = s.Store.Rotate(ctx, key, newKey, change)
 			return err
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"cloakroom/session"
 )
@@ -46,12 +47,62 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 		return loggedIn(v, patch, marks)
 	})
 	if in.Key != nil && session.ValidKey(*in.Key) {
-		a, err := s.rotateWith(ctx, *in.Key, change)
+		a, err := s.loginOf(ctx, *in.Key, marks.User, change)
 		if !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) {
 			return a, err
 		}
 	}
 	return s.createWith(ctx, session.Session{Data: emptyObject}, change)
+}
+
+// repeatable is for how long a login can be repeated: by a client whose answer was lost, and who
+// has the old key still.
+const repeatable = 2 * time.Minute
+
+// loginOf logs a user in with the session of a key, which gets another. Repeated, it does so with
+// what the first login has made of it, so that what a visitor had put there is not lost.
+func (s *service) loginOf(ctx context.Context, key, user string, change session.Change) (answer, error) {
+	before := session.LoginOf(key)
+	_, err := s.Store.Load(ctx, key)
+	if err == nil {
+		return s.rotated(ctx, key, func(newKey string) error {
+			return s.Store.SetNote(ctx, before, session.Note{Text: newKey, Expires: s.Now().Add(repeatable)})
+		}, change)
+	}
+	if !errors.Is(err, session.ErrNotFound) {
+		return none, err
+	}
+	notes, err := s.Store.Notes(ctx, before)
+	if err != nil {
+		return none, err
+	}
+	if !session.ValidKey(notes[0].Text) {
+		return none, session.ErrNotFound
+	}
+	switch first, err := s.Store.Load(ctx, notes[0].Text); {
+	case err != nil:
+		return none, err
+	case session.UserOf(first.Data) != user:
+		return none, session.ErrNotFound // of another, who has logged in since
+	}
+	return s.loginAgain(ctx, notes[0].Text, user, change)
+}
+
+// loginAgain changes the session that a login has made, under its key.
+func (s *service) loginAgain(ctx context.Context, key, user string, change session.Change) (answer, error) {
+	var v session.Session
+	err := current(key, func(newest string) (err error) {
+		key = newest
+		v, err = s.Store.Update(ctx, key, func(v session.Session) (session.Session, error) {
+			if session.UserOf(v.Data) != user {
+				return v, session.ErrNotFound
+			}
+			return change(v)
+		})
+		return err
+	})
+	a, err := s.ended(liveNew(v), v, err)
+	return s.told(ctx, key, a, err)
 }
 
 // loggedIn returns a session after a login.

@@ -73,7 +73,7 @@ func TestLogin(t *testing.T) {
 		{"an anonymous visitor's data stays", `{"cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{"cart":[1],` + seven + `}`, 0},
 		{"the user's own data stays", `{"_auth_user_id":"7","cart":[1]}`, `{"key":"K","user":"7","age":60}`, `{"_auth_user_id":"7","cart":[1]` + seven[len(`"_auth_user_id":"7"`):] + `}`, 0},
 		{"another user's data goes", `{"_auth_user_id":"9","cart":[1]}`, `{"key":"K","user":"7","patch":{"x":1},"age":60}`, `{"x":1,` + seven + `}`, 0},
-		{"a session that is gone", ``, `{"key":"K","user":"7","age":60}`, `{` + seven + `}`, 1},
+		{"a session that is gone", ``, `{"key":"K","user":"7","age":60}`, `{` + seven + `}`, 0},
 		{"a key that is none", ``, `{"key":"../","user":"7","age":60}`, `{` + seven + `}`, 0},
 		{"the id as the database writes it", ``, `{"user":"07","age":60}`, `{` + seven + `}`, 0},
 		{"an inactive user", `{"cart":[1]}`, `{"key":"K","user":"8","age":60}`, ``, 0},

@@ -117,6 +117,9 @@ func PredecessorOf(key string) string { return "predecessor." + sha256Hex("prede
 // that a key was replaced by: several, where Django has overwritten the link to the first.
 func SuccessorsOf(key string) string { return "successors." + sha256Hex("successors of "+key) }
 
+// LoginOf returns the key of the note whose Text is the session key that a login replaced a key by.
+func LoginOf(key string) string { return "login." + sha256Hex("login of "+key) }
+
 func sha256Hex(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
