@@ -50,9 +50,9 @@ func TestFromDjango(t *testing.T) {
 			v := newVisitor(t)
 			get := func(path string, status int, location string) {
 				t.Helper()
-				got := v.do(theSite.url(path), nil, "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
-				if got.status != status || got.header.Get("Location") != location {
-					t.Errorf("%s: got %d to %q, want %d to %q", path, got.status, got.header.Get("Location"), status, location)
+				got := v.Do(theSite.url(path), nil, "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
+				if got.Status != status || got.Header.Get("Location") != location {
+					t.Errorf("%s: got %d to %q, want %d to %q", path, got.Status, got.Header.Get("Location"), status, location)
 				}
 			}
 			get("/", 302, "/login/?next=/")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cloakroom/tests/stack"
 )
 
 // whoami is the Go service's answer.
@@ -26,16 +28,16 @@ type djangoView struct {
 
 func TestWithoutSession(t *testing.T) {
 	v := newVisitor(t)
-	page := v.do(theSite.url("/cart/?a=1&b=2"), nil, "Sec-Fetch-Mode", "navigate")
-	if got, want := page.header.Get("Location"), "/login/?next=/cart/%3Fa%3D1%26b%3D2"; page.status != http.StatusFound || got != want {
-		t.Errorf("a page load: %d to %q, want 302 to %q", page.status, got, want)
+	page := v.Do(theSite.url("/cart/?a=1&b=2"), nil, "Sec-Fetch-Mode", "navigate")
+	if got, want := page.Header.Get("Location"), "/login/?next=/cart/%3Fa%3D1%26b%3D2"; page.Status != http.StatusFound || got != want {
+		t.Errorf("a page load: %d to %q, want 302 to %q", page.Status, got, want)
 	}
-	script := v.do(theSite.url("/go/whoami"), nil, "Sec-Fetch-Mode", "cors")
-	if script.status != http.StatusUnauthorized || script.header.Get("Location") != "" {
-		t.Errorf("a fetch: %d to %q, want 401", script.status, script.header.Get("Location"))
+	script := v.Do(theSite.url("/go/whoami"), nil, "Sec-Fetch-Mode", "cors")
+	if script.Status != http.StatusUnauthorized || script.Header.Get("Location") != "" {
+		t.Errorf("a fetch: %d to %q, want 401", script.Status, script.Header.Get("Location"))
 	}
-	if health := v.do(theSite.url("/healthz"), nil); health.status != http.StatusOK {
-		t.Errorf("a route with mode off: %d, want 200", health.status)
+	if health := v.Do(theSite.url("/healthz"), nil); health.Status != http.StatusOK {
+		t.Errorf("a route with mode off: %d, want 200", health.Status)
 	}
 }
 
@@ -44,11 +46,11 @@ func TestWithoutSession(t *testing.T) {
 func TestGoServiceLearnsWhoItIs(t *testing.T) {
 	v := newVisitor(t)
 	v.login()
-	form := url.Values{"csrfmiddlewaretoken": {v.csrf("/")}, "item": {"a green coat, süß 🧥"}}
-	if kept := v.do(theSite.url("/cart/"), form, "Origin", theSite.url("")); kept.status != http.StatusFound {
-		t.Fatalf("POST /cart/: %d, want 302", kept.status)
+	form := url.Values{"csrfmiddlewaretoken": {v.CSRF(theSite.url("/"))}, "item": {"a green coat, süß 🧥"}}
+	if kept := v.Do(theSite.url("/cart/"), form, "Origin", theSite.url("")); kept.Status != http.StatusFound {
+		t.Fatalf("POST /cart/: %d, want 302", kept.Status)
 	}
-	answer := v.do(theSite.url("/go/whoami"), nil, "X-User-Id", "2", "x_user_id", "2", "X-Session", `{"admin":true}`)
+	answer := v.Do(theSite.url("/go/whoami"), nil, "X-User-Id", "2", "x_user_id", "2", "X-Session", `{"admin":true}`)
 	got := decode[whoami](t, answer)
 	if got.User != "1" {
 		t.Errorf("user %q, want 1", got.User)
@@ -68,15 +70,15 @@ func TestGoServiceLearnsWhoItIs(t *testing.T) {
 func TestLogouts(t *testing.T) {
 	logouts := []struct {
 		name   string
-		logout func(v *visitor) response
+		logout func(v *visitor) stack.Response
 		status int
 	}{
-		{"Django's", func(v *visitor) response {
-			form := url.Values{"csrfmiddlewaretoken": {v.csrf("/")}}
-			return v.do(theSite.url("/django-logout/"), form, "Origin", theSite.url(""))
+		{"Django's", func(v *visitor) stack.Response {
+			form := url.Values{"csrfmiddlewaretoken": {v.CSRF(theSite.url("/"))}}
+			return v.Do(theSite.url("/django-logout/"), form, "Origin", theSite.url(""))
 		}, http.StatusFound},
-		{"the filter's", func(v *visitor) response {
-			return v.do(theSite.url("/logout/"), url.Values{}, "Origin", theSite.url(""), "Sec-Fetch-Mode", "navigate")
+		{"the filter's", func(v *visitor) stack.Response {
+			return v.Do(theSite.url("/logout/"), url.Values{}, "Origin", theSite.url(""), "Sec-Fetch-Mode", "navigate")
 		}, http.StatusSeeOther},
 	}
 	for _, tt := range logouts {
@@ -84,24 +86,24 @@ func TestLogouts(t *testing.T) {
 			v := newVisitor(t)
 			key := v.login()
 			old := with(t, key)
-			if before := old("/go/whoami"); before.status != http.StatusOK {
-				t.Fatalf("before: %d, want 200", before.status)
+			if before := old("/go/whoami"); before.Status != http.StatusOK {
+				t.Fatalf("before: %d, want 200", before.Status)
 			}
-			if got := tt.logout(v); got.status != tt.status {
-				t.Fatalf("logout: %d, want %d: %s", got.status, tt.status, got.body)
+			if got := tt.logout(v); got.Status != tt.status {
+				t.Fatalf("logout: %d, want %d: %s", got.Status, tt.status, got.Body)
 			}
 			if got := v.key(); got != "" {
 				t.Error("the browser still has the cookie")
 			}
-			if after := old("/go/whoami", "Sec-Fetch-Mode", "cors"); after.status != http.StatusUnauthorized {
-				t.Errorf("the Go service with the old cookie: %d, want 401", after.status)
+			if after := old("/go/whoami", "Sec-Fetch-Mode", "cors"); after.Status != http.StatusUnauthorized {
+				t.Errorf("the Go service with the old cookie: %d, want 401", after.Status)
 			}
-			if after := old("/", "Sec-Fetch-Mode", "navigate"); after.status != http.StatusFound {
-				t.Errorf("Django with the old cookie: %d, want 302", after.status)
+			if after := old("/", "Sec-Fetch-Mode", "navigate"); after.Status != http.StatusFound {
+				t.Errorf("Django with the old cookie: %d, want 302", after.Status)
 			}
 			// Django itself, with no filter before it, agrees.
-			direct := newVisitor(t).do(theSite.direct(8000, "/session/"), nil, "Cookie", "sessionid="+key)
-			if direct.status == http.StatusOK && decode[djangoView](t, direct).User == "demo" {
+			direct := newVisitor(t).Do(theSite.direct(8000, "/session/"), nil, "Cookie", "sessionid="+key)
+			if direct.Status == http.StatusOK && decode[djangoView](t, direct).User == "demo" {
 				t.Error("Django itself still takes the old cookie")
 			}
 		})
@@ -112,12 +114,12 @@ func TestLogoutIsRefusedToOtherSites(t *testing.T) {
 	v := newVisitor(t)
 	key := v.login()
 	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
-		if got := v.do(theSite.url("/logout/"), url.Values{}, header...); got.status != http.StatusForbidden {
-			t.Errorf("%v: %d, want 403", header, got.status)
+		if got := v.Do(theSite.url("/logout/"), url.Values{}, header...); got.Status != http.StatusForbidden {
+			t.Errorf("%v: %d, want 403", header, got.Status)
 		}
 	}
-	if got := with(t, key)("/go/whoami"); got.status != http.StatusOK {
-		t.Errorf("afterwards: %d, want 200", got.status)
+	if got := with(t, key)("/go/whoami"); got.Status != http.StatusOK {
+		t.Errorf("afterwards: %d, want 200", got.Status)
 	}
 }
 
@@ -127,15 +129,15 @@ func TestRefreshedSessionIsStillDjangos(t *testing.T) {
 	v := newVisitor(t)
 	key := v.login()
 	callService(t, "/v1/touch", map[string]any{"key": key, "age": 3600})
-	answer := v.do(theSite.url("/go/whoami"), nil)
-	if cookie := answer.header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "sessionid="+key+";") || !strings.Contains(cookie, "Max-Age=1209600") {
+	answer := v.Do(theSite.url("/go/whoami"), nil)
+	if cookie := answer.Header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "sessionid="+key+";") || !strings.Contains(cookie, "Max-Age=1209600") {
 		t.Errorf("Set-Cookie %q, want the same key for 14 days", strings.ReplaceAll(cookie, key, "KEY"))
 	}
 	// The store hears of it without the request waiting, and so does this test.
 	want := time.Now().Add(14*24*time.Hour - time.Minute)
 	var got djangoView
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && got.Expires.Before(want); {
-		direct := newVisitor(t).do(theSite.direct(8000, "/session/"), nil, "Cookie", "sessionid="+key)
+		direct := newVisitor(t).Do(theSite.direct(8000, "/session/"), nil, "Cookie", "sessionid="+key)
 		got = decode[djangoView](t, direct)
 	}
 	if got.Expires.Before(want) {
@@ -144,8 +146,8 @@ func TestRefreshedSessionIsStillDjangos(t *testing.T) {
 	if got.User != "demo" {
 		t.Errorf("Django sees user %q, want demo", got.User)
 	}
-	if page := v.do(theSite.url("/"), nil); page.status != http.StatusOK || !strings.Contains(page.body, "You are demo") {
-		t.Errorf("Django's page afterwards: %d", page.status)
+	if page := v.Do(theSite.url("/"), nil); page.Status != http.StatusOK || !strings.Contains(page.Body, "You are demo") {
+		t.Errorf("Django's page afterwards: %d", page.Status)
 	}
 }
 
@@ -157,12 +159,12 @@ func TestOutageIsNoLogout(t *testing.T) {
 	leaver.login()
 	refused := func(when string) {
 		t.Helper()
-		for _, got := range []response{
-			guest.do(theSite.url("/go/whoami"), nil),
-			leaver.do(theSite.url("/logout/"), url.Values{}),
+		for _, got := range []stack.Response{
+			guest.Do(theSite.url("/go/whoami"), nil),
+			leaver.Do(theSite.url("/logout/"), url.Values{}),
 		} {
-			if got.status != http.StatusServiceUnavailable || got.header.Get("Set-Cookie") != "" {
-				t.Errorf("%s: %d, Set-Cookie %q; want 503 and the cookie untouched", when, got.status, got.header.Get("Set-Cookie"))
+			if got.Status != http.StatusServiceUnavailable || got.Header.Get("Set-Cookie") != "" {
+				t.Errorf("%s: %d, Set-Cookie %q; want 503 and the cookie untouched", when, got.Status, got.Header.Get("Set-Cookie"))
 			}
 		}
 	}
@@ -176,8 +178,8 @@ func TestOutageIsNoLogout(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range []*visitor{guest, leaver} {
-		if got := v.do(theSite.url("/go/whoami"), nil); got.status != http.StatusOK {
-			t.Errorf("afterwards: %d, want 200", got.status)
+		if got := v.Do(theSite.url("/go/whoami"), nil); got.Status != http.StatusOK {
+			t.Errorf("afterwards: %d, want 200", got.Status)
 		}
 	}
 }
@@ -187,7 +189,7 @@ func TestOutageIsNoLogout(t *testing.T) {
 func TestSecretsStayOutOfLogs(t *testing.T) {
 	v := newVisitor(t)
 	key := v.login()
-	v.do(theSite.url("/go/whoami"), nil)
+	v.Do(theSite.url("/go/whoami"), nil)
 	for name, text := range map[string]string{"envoy": theSite.envoy.Log(), "service": theSite.service.Log()} {
 		if strings.Contains(text, key) || strings.Contains(text, token) {
 			t.Errorf("%s's log holds a key or the token", name)

@@ -7,19 +7,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"cloakroom/tests/stack"
 )
@@ -135,120 +130,47 @@ func (s *site) direct(port int, path string) string {
 	return "http://127.0.0.1:" + strconv.Itoa(s.ports[port]) + path
 }
 
-// visitor is a browser of a sort: it keeps cookies and follows no redirect.
-type visitor struct {
-	t      *testing.T
-	client *http.Client
-}
+// visitor is a stack.Visitor of the site.
+type visitor struct{ *stack.Visitor }
 
-func newVisitor(t *testing.T) *visitor {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &visitor{t, &http.Client{
-		Jar:           jar,
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
-
-type response struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// do sends a request; form, unless nil, is posted.
-func (v *visitor) do(address string, form url.Values, headers ...string) response {
-	v.t.Helper()
-	method, body := http.MethodGet, io.Reader(nil)
-	if form != nil {
-		method, body = http.MethodPost, strings.NewReader(form.Encode())
-	}
-	request, err := http.NewRequest(method, address, body)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	request.Header.Set("Accept", "*/*")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	answer, err := v.client.Do(request)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return response{answer.StatusCode, answer.Header, string(text)}
-}
-
-var csrfField = regexp.MustCompile(`name="csrfmiddlewaretoken" value="([^"]+)"`)
-
-// csrf gets a page and gives the token in its form.
-func (v *visitor) csrf(path string) string {
-	v.t.Helper()
-	page := v.do(theSite.url(path), nil)
-	match := csrfField.FindStringSubmatch(page.body)
-	if page.status != http.StatusOK || match == nil {
-		v.t.Fatalf("GET %s: %d, no form with a CSRF token in %.200q", path, page.status, page.body)
-	}
-	return match[1]
-}
+func newVisitor(t *testing.T) *visitor { return &visitor{stack.NewVisitor(t)} }
 
 // login goes through Django's own login view and gives the session's key.
 func (v *visitor) login() string {
-	v.t.Helper()
+	v.T.Helper()
 	form := url.Values{
-		"csrfmiddlewaretoken": {v.csrf("/login/?next=/go/whoami")},
+		"csrfmiddlewaretoken": {v.CSRF(theSite.url("/login/?next=/go/whoami"))},
 		"username":            {"demo"}, "password": {"cloakroom"}, "next": {"/go/whoami"},
 	}
-	answer := v.do(theSite.url("/login/"), form, "Origin", theSite.url(""))
-	if answer.status != http.StatusFound || answer.header.Get("Location") != "/go/whoami" {
-		v.t.Fatalf("login: %d to %q, want 302 to /go/whoami", answer.status, answer.header.Get("Location"))
+	answer := v.Do(theSite.url("/login/"), form, "Origin", theSite.url(""))
+	if answer.Status != http.StatusFound || answer.Header.Get("Location") != "/go/whoami" {
+		v.T.Fatalf("login: %d to %q, want 302 to /go/whoami", answer.Status, answer.Header.Get("Location"))
 	}
 	key := v.key()
 	if key == "" {
-		v.t.Fatal("login: no session cookie")
+		v.T.Fatal("login: no session cookie")
 	}
 	return key
 }
 
 // key is the session cookie's value; empty if there is none.
-func (v *visitor) key() string {
-	here, err := url.Parse(theSite.url("/"))
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	for _, cookie := range v.client.Jar.Cookies(here) {
-		if cookie.Name == "sessionid" {
-			return cookie.Value
-		}
-	}
-	return ""
-}
+func (v *visitor) key() string { return v.Cookie(theSite.url("/"), "sessionid") }
 
 // with is a visitor who sends one key, whatever the site says.
-func with(t *testing.T, key string) func(path string, headers ...string) response {
+func with(t *testing.T, key string) func(path string, headers ...string) stack.Response {
 	v := newVisitor(t)
-	v.client.Jar = nil
-	return func(path string, headers ...string) response {
+	v.Client.Jar = nil
+	return func(path string, headers ...string) stack.Response {
 		t.Helper()
-		return v.do(theSite.url(path), nil, append(headers, "Cookie", "sessionid="+key)...)
+		return v.Do(theSite.url(path), nil, append(headers, "Cookie", "sessionid="+key)...)
 	}
 }
 
 // decode reads a JSON answer.
-func decode[T any](t *testing.T, r response) (value T) {
+func decode[T any](t *testing.T, r stack.Response) (value T) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(r.body), &value); err != nil {
-		t.Fatalf("status %d: %v in %.200q", r.status, err, r.body)
+	if err := json.Unmarshal([]byte(r.Body), &value); err != nil {
+		t.Fatalf("status %d: %v in %.200q", r.Status, err, r.Body)
 	}
 	return value
 }

@@ -2,11 +2,8 @@ package stack
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 )
 
 // DjangoConfig says how to run the demonstration's Django project.
@@ -20,36 +17,20 @@ type DjangoConfig struct {
 // StartDjango prepares the database, with the user demo, and runs the project
 // under gunicorn.
 func StartDjango(ctx context.Context, c DjangoConfig) (*Process, error) {
-	python, err := Python()
-	if err != nil {
-		return nil, err
-	}
 	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(root, "demo", "django")
-	env := []string{
-		"CLOAKROOM_DEMO_DATABASE=" + c.Database,
-		"CLOAKROOM_SECRET_KEY=" + c.SecretKey,
-		"PYTHONDONTWRITEBYTECODE=1",
+	p := Project{
+		Dir:  filepath.Join(root, "demo", "django"),
+		Env:  []string{"CLOAKROOM_DEMO_DATABASE=" + c.Database, "CLOAKROOM_SECRET_KEY=" + c.SecretKey},
+		WSGI: "demo.wsgi",
 	}
-	for _, args := range [][]string{{"migrate", "--verbosity", "0"}, {"demo_user"}} {
-		cmd := exec.CommandContext(ctx, python, append([]string{"manage.py"}, args...)...)
-		cmd.Dir = dir
-		cmd.Env = append(cmd.Environ(), env...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("manage.py %s: %w\n%s", args[0], err, out)
-		}
+	if err := p.Manage(ctx, "migrate", "--verbosity", "0"); err != nil {
+		return nil, err
 	}
-	address := "127.0.0.1:" + strconv.Itoa(c.Port)
-	return Start(ctx, Command{
-		Name:  "django",
-		Path:  python,
-		Args:  []string{"-m", "gunicorn", "--bind", address, "--workers", "1", "--threads", "4", "--access-logfile", "-", "demo.wsgi"},
-		Env:   env,
-		Dir:   dir,
-		Tee:   c.Tee,
-		Ready: Answers("http://"+address+"/login/", ""),
-	})
+	if err := p.Manage(ctx, "demo_user"); err != nil {
+		return nil, err
+	}
+	return p.Serve(ctx, c.Port, "/login/", c.Tee)
 }
