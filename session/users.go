@@ -13,6 +13,19 @@ type User struct {
 	Active   bool
 }
 
+// UserTable is a table of accounts, and its columns.
+type UserTable struct {
+	// Name may have a schema before a dot (PostgreSQL).
+	Name, ID, Password string
+	// Active is a column of booleans, NULL being false; "": every user is active.
+	Active string
+}
+
+// DjangoUsers returns a table with the columns of Django's own user models.
+func DjangoUsers(name string) UserTable {
+	return UserTable{Name: name, ID: "id", Password: "password", Active: "is_active"}
+}
+
 // Users finds accounts.
 type Users interface {
 	// User returns the account of an id, the text that Django keeps under

@@ -14,9 +14,9 @@ import (
 // Users returns the accounts in a table of the database that holds s: see
 // sqlite.Store.Users and postgres.Store.Users. session.ErrNotFound says that
 // there are none: no such table, or no database at all.
-func Users(ctx context.Context, s session.Store, table string) (session.Users, error) {
+func Users(ctx context.Context, s session.Store, table session.UserTable) (session.Users, error) {
 	database, ok := s.(interface {
-		Users(context.Context, string) (session.Users, error)
+		Users(context.Context, session.UserTable) (session.Users, error)
 	})
 	if !ok {
 		return nil, fmt.Errorf("%w: only sqlite: and postgres: have accounts", session.ErrNotFound)
@@ -26,7 +26,7 @@ func Users(ctx context.Context, s session.Store, table string) (session.Users, e
 
 // OpenUsers opens the accounts in a table of a database, sqlite: or postgres:, which need not
 // hold sessions.
-func OpenUsers(ctx context.Context, rawURL, table string) (users session.Users, closeAll func() error, err error) {
+func OpenUsers(ctx context.Context, rawURL string, table session.UserTable) (users session.Users, closeAll func() error, err error) {
 	var s session.Store
 	switch scheme, _, _ := strings.Cut(rawURL, ":"); scheme {
 	case "sqlite":

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"cloakroom/service"
 	"cloakroom/session"
@@ -13,21 +15,24 @@ import (
 // accounts opens the users' accounts as --accounts says.
 func (c *serveCmd) accounts(ctx context.Context, a *app, sessions session.Store) (_ *service.Accounts, closeAll func() error, _ error) {
 	closeAll = func() error { return nil }
+	table, err := c.table()
+	if err != nil {
+		return nil, nil, err
+	}
 	var users session.Users
-	var err error
 	switch c.Accounts {
 	case "off":
 		return nil, closeAll, nil
 	case "auto":
-		users, err = store.Users(ctx, sessions, c.Users)
+		users, err = store.Users(ctx, sessions, table)
 		if errors.Is(err, session.ErrNotFound) {
 			return nil, closeAll, fmt.Errorf("--accounts auto: the store has no accounts (%w): --users names another table, --accounts URL another database; with --accounts off inactive users and changed passwords end no session", err)
 		}
 	default:
-		users, closeAll, err = store.OpenUsers(ctx, c.Accounts, c.Users)
+		users, closeAll, err = store.OpenUsers(ctx, c.Accounts, table)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--accounts, --users: %w", err)
+		return nil, nil, fmt.Errorf("--accounts, --users, --user-columns: %w", err)
 	}
 	hasher, err := a.authHasher()
 	if err != nil {
@@ -38,7 +43,20 @@ func (c *serveCmd) accounts(ctx context.Context, a *app, sessions session.Store)
 
 // usersFlag is how commands name the table of the accounts.
 type usersFlag struct {
-	Users string `default:"auth_user" placeholder:"TABLE" help:"Table of the accounts, with the columns id, password and is_active."`
+	Users   string   `default:"auth_user" placeholder:"TABLE" help:"Table of the accounts (default ${default})."`
+	Columns []string `name:"user-columns" default:"id,password,is_active" placeholder:"ID,PASSWORD,ACTIVE" help:"Its columns; without the third every user is active (default ${default})."`
+}
+
+// table returns what the flags name.
+func (f usersFlag) table() (session.UserTable, error) {
+	if n := len(f.Columns); n < 2 || n > 3 || slices.Contains(f.Columns, "") {
+		return session.UserTable{}, fmt.Errorf("%w: --user-columns %q: write the columns of the id, the password and, if there is one, whether the user is active, such as id,password,is_active", errUsage, strings.Join(f.Columns, ","))
+	}
+	table := session.UserTable{Name: f.Users, ID: f.Columns[0], Password: f.Columns[1]}
+	if len(f.Columns) == 3 {
+		table.Active = f.Columns[2]
+	}
+	return table, nil
 }
 
 // userID returns a user's id as the database writes it, and a hint on standard error where it has
@@ -47,7 +65,11 @@ func (f usersFlag) userID(ctx context.Context, a *app, sessions session.Store, i
 	if id == "" {
 		return "", nil
 	}
-	users, err := store.Users(ctx, sessions, f.Users)
+	table, err := f.table()
+	if err != nil {
+		return "", err
+	}
+	users, err := store.Users(ctx, sessions, table)
 	if errors.Is(err, session.ErrNotFound) {
 		return id, nil // the accounts are elsewhere
 	}

@@ -34,7 +34,7 @@ type Database interface {
 	session.UserIndex
 	session.Migrator
 	// Users gives the accounts in a table.
-	Users(ctx context.Context, table string) (session.Users, error)
+	Users(ctx context.Context, table session.UserTable) (session.Users, error)
 }
 
 // Feed gives the cache's feed, which all services on it share.

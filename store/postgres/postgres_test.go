@@ -270,7 +270,7 @@ func TestUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Users(t.Context(), "auth_user"); !errors.Is(err, session.ErrNotFound) {
+	if _, err := s.Users(t.Context(), session.DjangoUsers("auth_user")); !errors.Is(err, session.ErrNotFound) {
 		t.Fatalf("no table: %v", err)
 	}
 	conn := connect(t, url)
@@ -279,22 +279,39 @@ func TestUsers(t *testing.T) {
 	exec(t, conn, `CREATE TABLE odd (id integer PRIMARY KEY)`)
 	exec(t, conn, `INSERT INTO people."my""users" VALUES (7, 'seven', true), (8, 'eight', false)`)
 	exec(t, conn, `INSERT INTO members VALUES ('00112233-4455-6677-8899-aabbccddeeff', 'uuid', true)`)
-	if _, err := s.Users(t.Context(), "odd"); !errors.Is(err, session.ErrUnavailable) {
+	exec(t, conn, `CREATE TABLE own (key uuid PRIMARY KEY, "the ""hash" text NOT NULL, live bool)`)
+	exec(t, conn, `INSERT INTO own VALUES ('00112233-4455-6677-8899-aabbccddeeff', 'x', true), ('10112233-4455-6677-8899-aabbccddeeff', 'y', NULL)`)
+	if _, err := s.Users(t.Context(), session.DjangoUsers("odd")); !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("a table without the columns: %v", err)
 	}
+	for _, columns := range []session.UserTable{{Name: "own", ID: "no", Password: `the "hash`}, {Name: "own", ID: "key", Password: "no"}, {Name: "own", ID: "key", Password: `the "hash`, Active: "no"}} {
+		if _, err := s.Users(t.Context(), columns); !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("%+v: got %v, want an error for the column", columns, err)
+		}
+	}
+	own := session.UserTable{Name: "own", ID: "key", Password: `the "hash`, Active: "live"}
+	always := own
+	always.Active = ""
+	const first, second = "00112233-4455-6677-8899-aabbccddeeff", "10112233-4455-6677-8899-aabbccddeeff"
+	django := session.DjangoUsers
 	for _, tt := range []struct {
-		table, id string
-		want      session.User
-		err       error
+		table session.UserTable
+		id    string
+		want  session.User
+		err   error
 	}{
-		{`people.my"users`, "7", session.User{ID: "7", Password: "seven", Active: true}, nil},
-		{`people.my"users`, "8", session.User{ID: "8", Password: "eight"}, nil},
-		{`people.my"users`, "9", session.User{}, session.ErrNotFound},
-		{`people.my"users`, "7 OR 1=1", session.User{}, session.ErrNotFound},
-		{`people.my"users`, "99999999999999", session.User{}, session.ErrNotFound},
-		{`people.my"users`, "\x00", session.User{}, session.ErrNotFound},
-		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{ID: "00112233-4455-6677-8899-aabbccddeeff", Password: "uuid", Active: true}, nil},
-		{"members", "7", session.User{}, session.ErrNotFound},
+		{own, first, session.User{ID: first, Password: "x", Active: true}, nil},
+		{own, strings.ToUpper(strings.ReplaceAll(first, "-", "")), session.User{ID: first, Password: "x", Active: true}, nil},
+		{own, second, session.User{ID: second, Password: "y"}, nil}, // NULL
+		{always, second, session.User{ID: second, Password: "y", Active: true}, nil},
+		{django(`people.my"users`), "7", session.User{ID: "7", Password: "seven", Active: true}, nil},
+		{django(`people.my"users`), "8", session.User{ID: "8", Password: "eight"}, nil},
+		{django(`people.my"users`), "9", session.User{}, session.ErrNotFound},
+		{django(`people.my"users`), "7 OR 1=1", session.User{}, session.ErrNotFound},
+		{django(`people.my"users`), "99999999999999", session.User{}, session.ErrNotFound},
+		{django(`people.my"users`), "\x00", session.User{}, session.ErrNotFound},
+		{django("members"), "00112233-4455-6677-8899-aabbccddeeff", session.User{ID: "00112233-4455-6677-8899-aabbccddeeff", Password: "uuid", Active: true}, nil},
+		{django("members"), "7", session.User{}, session.ErrNotFound},
 	} {
 		users, err := s.Users(t.Context(), tt.table)
 		if err != nil {

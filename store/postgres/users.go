@@ -26,15 +26,19 @@ type users struct {
 	query string
 }
 
-// Users returns the accounts in table, auth_user or another with the columns id,
-// password and is_active; a schema may stand before a dot. ErrNotFound: there
-// is no such table. Other errors wrap session.ErrUnavailable.
-func (s *Store) Users(ctx context.Context, table string) (session.Users, error) {
-	name := pgx.Identifier(strings.Split(table, ".")).Sanitize()
-	u := &users{s, "SELECT id::text, password, is_active FROM " + name + " WHERE id = $1"}
+// Users returns the accounts in a table. ErrNotFound: there is no such table. Other errors, one
+// for a column that is missing included, wrap session.ErrUnavailable.
+func (s *Store) Users(ctx context.Context, table session.UserTable) (session.Users, error) {
+	column := func(name string) string { return pgx.Identifier{name}.Sanitize() }
+	name, id, password := pgx.Identifier(strings.Split(table.Name, ".")).Sanitize(), column(table.ID), column(table.Password)
+	active := "true"
+	if table.Active != "" {
+		active = "coalesce(" + column(table.Active) + ", false)"
+	}
+	u := &users{s, "SELECT " + id + "::text, " + password + ", " + active + " FROM " + name + " WHERE " + id + " = $1"}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	_, err := s.pool.Exec(ctx, "SELECT id, password, is_active FROM "+name+" LIMIT 0")
+	_, err := s.pool.Exec(ctx, "SELECT "+id+", "+password+", "+active+" FROM "+name+" LIMIT 0")
 	switch {
 	case isCode(err, undefinedTable):
 		return nil, fmt.Errorf("%w: table %s", session.ErrNotFound, name)

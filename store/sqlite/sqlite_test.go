@@ -281,7 +281,7 @@ func BenchmarkLoad(b *testing.B) {
 func TestUsers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db.sqlite3")
 	s := open(t, file, codec(t, "secret"), time.Now)
-	if _, err := s.Users(t.Context(), "auth_user"); !errors.Is(err, session.ErrNotFound) {
+	if _, err := s.Users(t.Context(), session.DjangoUsers("auth_user")); !errors.Is(err, session.ErrNotFound) {
 		t.Fatalf("no table: %v", err)
 	}
 	rows(t, file, `CREATE TABLE "my""users" (id integer PRIMARY KEY, password text NOT NULL, is_active bool NOT NULL)`)
@@ -289,21 +289,42 @@ func TestUsers(t *testing.T) {
 	rows(t, file, `CREATE TABLE odd (id integer PRIMARY KEY)`)
 	rows(t, file, `INSERT INTO "my""users" VALUES (7, 'seven', 1), (8, 'eight', 0)`)
 	rows(t, file, `INSERT INTO members VALUES ('00112233445566778899aabbccddeeff', 'uuid', 1)`)
-	if _, err := s.Users(t.Context(), "odd"); !errors.Is(err, session.ErrUnavailable) {
+	rows(t, file, `CREATE TABLE own (key char(32) PRIMARY KEY, "the ""hash" text NOT NULL, live bool)`)
+	rows(t, file, `INSERT INTO own VALUES ('00112233445566778899aabbccddeeff', 'x', 1), ('10112233445566778899aabbccddeeff', 'y', NULL)`)
+	rows(t, file, `CREATE TABLE texts (id varchar(32) PRIMARY KEY, password text NOT NULL, is_active bool NOT NULL)`)
+	rows(t, file, `INSERT INTO texts VALUES ('00112233445566778899AABBCCDDEEFF', 'text', 1)`)
+	if _, err := s.Users(t.Context(), session.DjangoUsers("odd")); !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("a table without the columns: %v", err)
 	}
+	for _, columns := range []session.UserTable{{Name: "own", ID: "no", Password: `the "hash`}, {Name: "own", ID: "key", Password: "no"}, {Name: "own", ID: "key", Password: `the "hash`, Active: "no"}} {
+		if _, err := s.Users(t.Context(), columns); !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("%+v: got %v, want an error for the column", columns, err)
+		}
+	}
+	own := session.UserTable{Name: "own", ID: "key", Password: `the "hash`, Active: "live"}
+	always := own
+	always.Active = ""
+	const first, second = "00112233-4455-6677-8899-aabbccddeeff", "10112233-4455-6677-8899-aabbccddeeff"
+	django := session.DjangoUsers
 	for _, tt := range []struct {
-		table, id string
-		want      session.User
-		err       error
+		table session.UserTable
+		id    string
+		want  session.User
+		err   error
 	}{
-		{`my"users`, "7", session.User{ID: "7", Password: "seven", Active: true}, nil},
-		{`my"users`, "8", session.User{ID: "8", Password: "eight"}, nil},
-		{`my"users`, "07", session.User{ID: "7", Password: "seven", Active: true}, nil},
-		{`my"users`, "9", session.User{}, session.ErrNotFound},
-		{`my"users`, "7 OR 1=1", session.User{}, session.ErrNotFound},
-		{`my"users`, "", session.User{}, session.ErrNotFound},
-		{"members", "00112233-4455-6677-8899-aabbccddeeff", session.User{ID: "00112233-4455-6677-8899-aabbccddeeff", Password: "uuid", Active: true}, nil},
+		{own, first, session.User{ID: first, Password: "x", Active: true}, nil},
+		{own, strings.ToUpper(strings.ReplaceAll(first, "-", "")), session.User{ID: first, Password: "x", Active: true}, nil},
+		{own, second, session.User{ID: second, Password: "y"}, nil}, // NULL
+		{always, second, session.User{ID: second, Password: "y", Active: true}, nil},
+		{django(`my"users`), "7", session.User{ID: "7", Password: "seven", Active: true}, nil},
+		{django(`my"users`), "8", session.User{ID: "8", Password: "eight"}, nil},
+		{django(`my"users`), "07", session.User{ID: "7", Password: "seven", Active: true}, nil},
+		{django(`my"users`), "9", session.User{}, session.ErrNotFound},
+		{django(`my"users`), "7 OR 1=1", session.User{}, session.ErrNotFound},
+		{django(`my"users`), "", session.User{}, session.ErrNotFound},
+		{django("members"), "00112233-4455-6677-8899-aabbccddeeff", session.User{ID: "00112233-4455-6677-8899-aabbccddeeff", Password: "uuid", Active: true}, nil},
+		{django("texts"), "00112233445566778899AABBCCDDEEFF", session.User{ID: "00112233445566778899AABBCCDDEEFF", Password: "text", Active: true}, nil},
+		{django("texts"), "00112233445566778899aabbccddeeff", session.User{}, session.ErrNotFound},
 	} {
 		users, err := s.Users(t.Context(), tt.table)
 		if err != nil {

@@ -14,54 +14,70 @@ import (
 type users struct {
 	store *Store
 	query string
+	// uuid says that the ids are UUIDs, which Django keeps without dashes in SQLite.
+	uuid bool
 }
 
-// Users returns the accounts in table, auth_user or another with the columns id,
-// password and is_active. ErrNotFound: there is no such table. Other errors
-// wrap session.ErrUnavailable.
-func (s *Store) Users(ctx context.Context, table string) (session.Users, error) {
+// uuidType is the type of the column that Django makes for UUIDs.
+const uuidType = "char(32)"
+
+// Users returns the accounts in a table. ErrNotFound: there is no such table. Other errors, one
+// for a column that is missing included, wrap session.ErrUnavailable.
+func (s *Store) Users(ctx context.Context, table session.UserTable) (session.Users, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var found int
-	if err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?", table).Scan(&found); err != nil {
+	if err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?", table.Name).Scan(&found); err != nil {
 		return nil, unavailable(err)
 	}
 	if found == 0 {
-		return nil, fmt.Errorf("%w: table %s", session.ErrNotFound, table)
+		return nil, fmt.Errorf("%w: table %s", session.ErrNotFound, table.Name)
 	}
-	name := `"` + strings.ReplaceAll(table, `"`, `""`) + `"`
-	rows, err := s.reader.QueryContext(ctx, "SELECT t.id, t.password, t.is_active FROM "+name+" AS t LIMIT 0")
+	// A column that is not qualified would be a text where it is missing.
+	id, password, active := "t."+quoted(table.ID), "t."+quoted(table.Password), "true"
+	if table.Active != "" {
+		active = "coalesce(t." + quoted(table.Active) + ", false)"
+	}
+	query := "SELECT " + id + ", " + password + ", " + active + " FROM " + quoted(table.Name) + " AS t"
+	rows, err := s.reader.QueryContext(ctx, query+" LIMIT 0")
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	// Django keeps a UUID without its dashes in SQLite.
-	return &users{s, "SELECT t.id, t.password, t.is_active FROM " + name + " AS t WHERE t.id IN (?, ?)"}, rows.Close()
+	if err := rows.Close(); err != nil {
+		return nil, unavailable(err)
+	}
+	var kind string
+	err = s.reader.QueryRowContext(ctx, "SELECT type FROM pragma_table_info(?) WHERE lower(name) = lower(?)", table.Name, table.ID).Scan(&kind)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, unavailable(err)
+	}
+	return &users{s, query + " WHERE " + id + " = ?", strings.EqualFold(kind, uuidType)}, nil
 }
+
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // User implements session.Users.
 func (u *users) User(ctx context.Context, id string) (session.User, error) {
+	if u.uuid {
+		id = strings.ToLower(strings.ReplaceAll(id, "-", ""))
+	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var user session.User
-	err := u.store.reader.QueryRowContext(ctx, u.query, id, withoutDashes(id)).Scan(&user.ID, &user.Password, &user.Active)
+	err := u.store.reader.QueryRowContext(ctx, u.query, id).Scan(&user.ID, &user.Password, &user.Active)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return session.User{}, session.ErrNotFound
 	case err != nil:
 		return session.User{}, unavailable(err)
 	}
-	if user.ID == withoutDashes(id) && user.ID != id {
-		user.ID = id // as Django writes a UUID, whose digits are those of the table
+	if u.uuid && len(user.ID) == 32 {
+		user.ID = withDashes(user.ID)
 	}
 	return user, nil
 }
 
-// uuidLength is that of a UUID's text with its dashes (RFC 9562 section 4).
-const uuidLength = 36
-
-func withoutDashes(id string) string {
-	if len(id) != uuidLength || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
-		return id
-	}
-	return id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:]
+// withDashes returns 32 digits as a UUID's text (RFC 9562 section 4), which is Django's in sessions.
+func withDashes(digits string) string {
+	return digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:]
 }

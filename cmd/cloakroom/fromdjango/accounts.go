@@ -13,6 +13,10 @@ type users struct {
 	Model, Table string
 	// Columns are those of the primary key, password and is_active; "" where there is none.
 	Columns []string
+	// Inherited are the fields that are in another model's table.
+	Inherited []string
+	// Active is the type of is_active's field, or, without one, the class's value as Python writes it.
+	Active string
 	// Key is the type of the primary key's field.
 	Key      string
 	Database database
@@ -69,6 +73,9 @@ func (t *translation) accounts(engine string) ([]string, error) {
 	if table := u.table(); table != "auth_user" {
 		args = append(args, "--users", table)
 	}
+	if columns := u.columns(); columns != "id,password,is_active" {
+		args = append(args, "--user-columns", columns)
+	}
 	args = append(args, t.authBackends(u)...)
 	if (engine == "db" || engine == "cached_db") && where == t.sessions {
 		return args, nil
@@ -102,10 +109,15 @@ func (t *translation) authBackends(u users) (args []string) {
 
 // unreadable returns why the accounts cannot be checked, or "".
 func (u users) unreadable() string {
-	if want := []string{"id", "password", "is_active"}; !slices.Equal(u.Columns, want) {
-		return fmt.Sprintf("AUTH_USER_MODEL %s has the columns %q, and Cloakroom reads %q", u.Model, u.Columns, want)
-	}
 	switch {
+	case len(u.Inherited) > 0:
+		return fmt.Sprintf("AUTH_USER_MODEL %s has %s in the table of the model that it inherits, and Cloakroom reads one table", u.Model, strings.Join(u.Inherited, " and "))
+	case u.Columns[1] == "":
+		return fmt.Sprintf("AUTH_USER_MODEL %s has no field named password", u.Model)
+	case u.Active != "BooleanField" && u.Active != "True":
+		return fmt.Sprintf("AUTH_USER_MODEL %s has an is_active that is no BooleanField (%s)", u.Model, u.Active)
+	case strings.Contains(strings.Join(u.Columns, ""), ","):
+		return fmt.Sprintf("AUTH_USER_MODEL %s has the columns %q, and --user-columns separates them by commas", u.Model, u.Columns)
 	case !slices.Contains(keyFields, u.Key):
 		return fmt.Sprintf("AUTH_USER_MODEL %s has a primary key of the type %s, whose text in sessions may differ from the database's", u.Model, u.Key)
 	case u.OwnHash != "":
@@ -114,6 +126,11 @@ func (u users) unreadable() string {
 		return fmt.Sprintf("AUTH_USER_MODEL %s has the table %q, and a dot separates the schema from the table", u.Model, u.Table)
 	}
 	return ""
+}
+
+// columns returns the columns as --user-columns has them.
+func (u users) columns() string {
+	return strings.TrimSuffix(strings.Join(u.Columns, ","), ",")
 }
 
 // table returns the table as --users has it. Projects name a schema as in db_table = 'schema"."table'.

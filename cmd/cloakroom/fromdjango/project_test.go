@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store"
 	"cloakroom/tests/stack"
@@ -184,7 +185,7 @@ func check(t *testing.T, r *Result) {
 		}
 	}
 	if i := slices.Index(r.Serve, "--accounts"); i > 0 && r.Serve[i+1] != "off" {
-		if _, _, err := store.OpenUsers(ended, r.Serve[i+1], "auth_user"); errors.Is(err, store.ErrURL) {
+		if _, _, err := store.OpenUsers(ended, r.Serve[i+1], session.DjangoUsers("auth_user")); errors.Is(err, store.ErrURL) {
 			t.Errorf("--accounts %s: %v", r.Serve[i+1], err)
 		}
 	}

@@ -9,16 +9,20 @@ def users():
         return None
     meta = model._meta
 
-    def column(name):
+    fields = {}
+    for name in ("password", "is_active"):
         try:
-            return meta.get_field(name).column
+            fields[name] = meta.get_field(name)
         except FieldDoesNotExist:
-            return ""
-
+            pass
+    active, always = fields.get("is_active"), getattr(model, "is_active", True)
     return {
         "model": meta.label,
         "table": meta.db_table,
-        "columns": [meta.pk.column, column("password"), column("is_active")],
+        "columns": [meta.pk.column] + [fields[name].column if name in fields else "" for name in ("password", "is_active")],
+        "inherited": [name for name, field in fields.items() if field.model._meta.db_table != meta.db_table],
+        # Of AbstractBaseUser it is True, for every user.
+        "active": active.get_internal_type() if active else str(always) if isinstance(always, bool) else type(always).__name__,
         "key": meta.pk.get_internal_type(),
         "database": database(model),
         "own_hash": own_hash(model),
@@ -49,9 +53,9 @@ def backend(path, model):
         loaded = load_backend(path)
     inactive, undecided = False, ""
     if hasattr(loaded, "user_can_authenticate"):
-        user = model()
-        user.is_active = False
         try:
+            user = model()
+            user.is_active = False
             inactive = bool(loaded.user_can_authenticate(user))
         except Exception as error:  # it may need more of a user than that
             undecided = described(error)
