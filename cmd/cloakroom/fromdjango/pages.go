@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// djangoPage is a view of Django's own that people without a session use.
+// djangoPage is a view of Django's own, or some of a library's, that people without a session use.
 type djangoPage struct {
 	// Kind is login, password-reset, and so on.
 	Kind string
@@ -35,8 +35,11 @@ func (t *translation) pages(public []string) error {
 	t.loginPage()
 	for _, page := range t.Public {
 		if page.Kind != "login" {
-			t.add(page.Kind, "optional", page.Paths...)
+			t.add(page.Kind, "optional", slices.DeleteFunc(page.Paths, t.covers)...)
 		}
+	}
+	if t.Undeclared {
+		t.note("allauth's pages for people without a session, such as those of signing up and of a second factor, have no routes: it declares them from Django 5.1 on (login_not_required); name each with --public")
 	}
 	for _, path := range public {
 		if err := t.publicPath(path); err != nil {
@@ -48,6 +51,12 @@ func (t *translation) pages(public []string) error {
 		t.note("MEDIA_URL: the route media admits people without a session, as Django's own view of media does; leave it out where files are for users alone")
 	}
 	return nil
+}
+
+// covers reports whether a path has a route already, or is not to have one: /[^/]+/… could be
+// anything.
+func (t *translation) covers(path string) bool {
+	return strings.HasPrefix(path, "/"+part) || slices.ContainsFunc(t.Pages, func(p Page) bool { return p.Match == "path" && p.Value == path })
 }
 
 // loginPage adds the page that LOGIN_URL names.
@@ -129,6 +138,9 @@ const maxProgram = 80
 func (t *translation) add(name, mode string, paths ...string) {
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
+	if len(paths) == 0 {
+		return
+	}
 	if len(paths) == 1 && !strings.Contains(paths[0], part) {
 		t.page(Page{name, "path", paths[0], mode})
 		return

@@ -33,12 +33,14 @@ type settings struct {
 	LogoutRedirect   location `json:"logout_redirect"`
 	TrustedOrigins   []string `json:"trusted_origins"`
 	Public           []djangoPage
-	StaticURL        string   `json:"static_url"`
-	MediaURL         string   `json:"media_url"`
-	AuthBackends     []string `json:"auth_backends"`
-	Database         database
-	Cache            cache
-	Users            *users
+	// Undeclared says that views of allauth's cannot be told apart.
+	Undeclared   bool
+	StaticURL    string   `json:"static_url"`
+	MediaURL     string   `json:"media_url"`
+	AuthBackends []string `json:"auth_backends"`
+	Database     database
+	Cache        cache
+	Users        *users
 	// Libpq are the environment's variables that libpq may read.
 	Libpq map[string]string
 	// project is the project's folder.

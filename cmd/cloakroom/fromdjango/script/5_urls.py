@@ -100,12 +100,17 @@ ARGUMENTS = {"uidb64": "MQ0x0x", "token": "0x0x0x-0x0x0x0x0x0x0x0x0x0x"}
 
 
 def public_pages():
-    """Returns the paths of the views in PUBLIC, with PART for each that is not known."""
+    """Returns the paths of the views in PUBLIC, and of allauth's, with PART for each that is not known."""
     from django.urls import NoReverseMatch, reverse
     from django.utils.encoding import iri_to_uri
 
     pages = []
-    for name, view in named_views(urlconf()):
+    allauth = []
+    for name, view, callback in named_views(urlconf()):
+        if view.__module__.startswith("allauth.") and getattr(callback, "login_required", True) is False:
+            allauth += templates(name)
+            for _ in each_language():
+                allauth += templates(name)
         known = [path_of(base) for base in getattr(view, "__mro__", [view]) if path_of(base) in PUBLIC]
         if not known:
             continue
@@ -119,11 +124,40 @@ def public_pages():
         for argument in arguments.values():
             paths = [path.replace(argument, PART) for path in paths]
         pages.append({"kind": kind, "name": name, "paths": unique(paths)})
+    if allauth:
+        pages.append({"kind": "allauth", "name": "allauth", "paths": unique(allauth)})
     return pages
 
 
+def undeclared():
+    """Reports whether there are views of allauth's, and a Django that has no login_not_required."""
+    import django
+
+    return django.VERSION < (5, 1) and any(view.__module__.startswith("allauth.") for _, view, _ in named_views(urlconf()))
+
+
+def templates(name):
+    """Yields the paths of a pattern, in the language that is active, with PART for each argument."""
+    from django.urls import get_resolver, get_script_prefix
+    from django.utils.encoding import iri_to_uri
+
+    *namespaces, name = name.split(":")
+    resolver, before = get_resolver(), get_script_prefix()
+    for namespace in namespaces:
+        if namespace not in resolver.namespace_dict:
+            return
+        prefix, resolver = resolver.namespace_dict[namespace]
+        before += prefix
+    for possibilities, *_ in resolver.reverse_dict.getlist(name):
+        for template, parameters in possibilities:
+            try:
+                yield iri_to_uri(before + template) % dict.fromkeys(parameters, PART)
+            except (KeyError, ValueError):
+                pass  # of a namespace with arguments
+
+
 def named_views(patterns, namespace=""):
-    """Yields the name and the class, or function, of each view that has a name."""
+    """Yields the name, the class or function, and the callback of each view that has a name."""
     for pattern in patterns:
         if hasattr(pattern, "url_patterns"):
             inner = f"{pattern.namespace}:" if pattern.namespace else ""
@@ -131,4 +165,4 @@ def named_views(patterns, namespace=""):
             continue
         view = getattr(pattern.callback, "view_class", pattern.callback)
         if pattern.name and hasattr(view, "__qualname__"):
-            yield namespace + pattern.name, view
+            yield namespace + pattern.name, view, pattern.callback

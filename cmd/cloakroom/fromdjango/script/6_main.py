@@ -91,6 +91,7 @@ def read():
         "logout_redirect": location("LOGOUT_REDIRECT_URL"),
         "trusted_origins": [text(origin, "CSRF_TRUSTED_ORIGINS") for origin in s.CSRF_TRUSTED_ORIGINS],
         "public": public_pages(),
+        "undeclared": undeclared(),
         "static_url": text(s.STATIC_URL, "STATIC_URL"),
         "media_url": text(s.MEDIA_URL, "MEDIA_URL"),
         "auth_backends": auth_backends(),
