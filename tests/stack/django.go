@@ -26,10 +26,10 @@ func StartDjango(ctx context.Context, c DjangoConfig) (*Process, error) {
 		Env:  []string{"CLOAKROOM_DEMO_DATABASE=" + c.Database, "CLOAKROOM_SECRET_KEY=" + c.SecretKey},
 		WSGI: "demo.wsgi",
 	}
-	if err := p.Manage(ctx, "migrate", "--verbosity", "0"); err != nil {
+	if _, err := p.Manage(ctx, "migrate", "--verbosity", "0"); err != nil {
 		return nil, err
 	}
-	if err := p.Manage(ctx, "demo_user"); err != nil {
+	if _, err := p.Manage(ctx, "demo_user"); err != nil {
 		return nil, err
 	}
 	return p.Serve(ctx, c.Port, "/login/", c.Tee)

@@ -3,7 +3,7 @@ package stack
 import (
 	"context"
 	"fmt"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -62,13 +62,26 @@ func (p *Printed) StartService(ctx context.Context, port int, token string) (*Pr
 	if len(p.Commands) != 2 {
 		return nil, fmt.Errorf("from-django printed the commands %q: want migrate and serve", p.Commands)
 	}
+	return Start(ctx, Command{
+		Name: "session service", Path: "/bin/bash", Args: []string{"-c", p.script(token, p.Commands[0]+"\nexec "+p.Commands[1])},
+		Ready: Answers("http://127.0.0.1:"+strconv.Itoa(port)+"/readyz", ""),
+	})
+}
+
+// Run runs a command in a shell, with the variables and the token, and returns what it prints.
+func (p *Printed) Run(ctx context.Context, command, token string) (string, error) {
+	out, err := exec.CommandContext(ctx, "/bin/bash", "-c", p.script(token, command)).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", command, err, out)
+	}
+	return string(out), err
+}
+
+// script returns what a shell runs.
+func (p *Printed) script(token, commands string) string {
 	script := fmt.Sprintf("set -e\nexport PATH=%q:\"$PATH\"\n", p.dir)
 	for _, variable := range p.Env {
 		script += "export " + variable + "\n"
 	}
-	script += "export CLOAKROOM_TOKEN=" + token + "\n" + p.Commands[0] + "\nexec " + p.Commands[1] + "\n"
-	return Start(ctx, Command{
-		Name: "session service", Path: "/bin/bash", Args: []string{"-c", script}, Env: os.Environ(),
-		Ready: Answers("http://127.0.0.1:"+strconv.Itoa(port)+"/readyz", ""),
-	})
+	return script + "export CLOAKROOM_TOKEN=" + token + "\n" + commands + "\n"
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 )
 
 // Project is a Django project in a folder.
@@ -35,16 +36,19 @@ func (p Project) command(ctx context.Context, args ...string) (*exec.Cmd, error)
 	return cmd, nil
 }
 
-// Manage runs manage.py.
-func (p Project) Manage(ctx context.Context, args ...string) error {
+// Manage runs manage.py and returns what it prints.
+func (p Project) Manage(ctx context.Context, args ...string) (string, error) {
 	cmd, err := p.command(ctx, append([]string{"manage.py"}, args...)...)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("manage.py %s: %w\n%s", args[0], err, out)
+	var errors strings.Builder
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("manage.py %s: %w\n%s%s", args[0], err, out, &errors)
 	}
-	return nil
+	return string(out), err
 }
 
 // Serve runs the project under gunicorn and waits until it answers a path.
