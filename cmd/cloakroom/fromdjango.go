@@ -18,6 +18,7 @@ type fromDjangoCmd struct {
 	Project string   `default:"." type:"existingdir" help:"Folder with manage.py in it."`
 	Python  string   `default:"python3" help:"The project's interpreter, one that has Django, or the folder of its virtual environment."`
 	Public  []string `sep:"none" placeholder:"PATH" help:"A path that people without a session may use, or with * at its end all that begin with it, such as /docs/*. Can be given several times."`
+	Private []string `sep:"none" placeholder:"PATH" help:"A path that needs a session, written as --public's are, such as /admin/*. Can be given several times; all other paths are then for everybody."`
 	Secrets bool     `name:"with-secrets" help:"Print keys and passwords, too."`
 	JSON    bool     `xor:"form" help:"Print JSON."`
 	Envoy   bool     `xor:"form" help:"Print a whole bootstrap of Envoy, not the filter's configuration alone."`
@@ -38,7 +39,7 @@ type fromDjangoCmd struct {
 // the environment of both in comments.
 func (c *fromDjangoCmd) Run(ctx context.Context, a *app) error {
 	result, err := fromdjango.Translate(ctx, fromdjango.Options{
-		Python: c.Python, Project: c.Project, Module: c.Module, Public: c.Public, Secrets: c.Secrets,
+		Python: c.Python, Project: c.Project, Module: c.Module, Public: c.Public, Private: c.Private, Secrets: c.Secrets,
 	})
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (c *fromDjangoCmd) comments(r *fromdjango.Result) string {
 	}
 	b.WriteString("#\n")
 	if !c.Envoy && !c.Istio {
-		b.WriteString("# Routes that Envoy needs for people without a session; --envoy prints them:\n")
+		b.WriteString("# Routes that Envoy needs; --envoy prints them:\n")
 		for _, page := range r.Pages {
 			fmt.Fprintf(&b, "#   %s: %s %s, mode: %s\n", page.Name, page.Match, page.Value, page.Mode)
 		}

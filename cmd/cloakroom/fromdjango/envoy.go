@@ -91,11 +91,11 @@ func (r *Result) render(name string, p Proxy, config, routes map[string]any) (st
 	var out bytes.Buffer
 	err = templates.ExecuteTemplate(&out, name, struct {
 		Proxy
-		App, Service  endpoint
-		Pages         []Page
-		HostEnv       []string
-		Configuration string
-	}{p, app, service, r.Pages, r.HostEnv, string(text)})
+		App, Service        endpoint
+		Pages               []Page
+		HostEnv             []string
+		Mode, Configuration string
+	}{p, app, service, r.Pages, r.HostEnv, fmt.Sprint(r.Filter["mode"]), string(text)})
 	return out.String(), err
 }
 

@@ -18,20 +18,21 @@ type djangoPage struct {
 	Paths []string
 }
 
-// Page is a path, or some, that people without a session need: a route of its own.
+// Page is a path, or some, that people without a session need, or may not have: a route of its own.
 type Page struct {
 	// Name is the route's.
 	Name string `json:"name"`
 	// Match says what Value is: path, prefix or regex (RE2, of the whole path).
 	Match string `json:"match"`
 	Value string `json:"value"`
-	// Mode is the filter's: optional or off.
+	// Mode is the filter's: optional, off, or required.
 	Mode string `json:"mode"`
 }
 
 // pages collects the paths for people without a session: the login page, Django's pages for a
-// forgotten password and for the language, what pages consist of, and those of --public.
-func (t *translation) pages(public []string) error {
+// forgotten password and for the language, what pages consist of, and those of --public. Those of
+// --private are last.
+func (t *translation) pages(public, private []string) error {
 	t.loginPage()
 	for _, page := range t.Public {
 		if page.Kind != "login" {
@@ -42,13 +43,19 @@ func (t *translation) pages(public []string) error {
 		t.note("allauth's pages for people without a session, such as those of signing up and of a second factor, have no routes: it declares them from Django 5.1 on (login_not_required); name each with --public")
 	}
 	for _, path := range public {
-		if err := t.publicPath(path); err != nil {
+		if err := t.named("public", "optional", path, "set mode: optional in the configuration instead"); err != nil {
 			return err
 		}
 	}
 	t.assets("STATIC_URL", "static", "off", t.StaticURL)
 	if t.assets("MEDIA_URL", "media", "optional", t.MediaURL) {
 		t.note("MEDIA_URL: the route media admits people without a session, as Django's own view of media does; leave it out where files are for users alone")
+	}
+	for _, path := range private {
+		if err := t.named("private", "required", path, "leave it out"); err != nil {
+			return err
+		}
+		t.Filter["mode"] = "optional"
 	}
 	return nil
 }
@@ -95,20 +102,21 @@ func (t *translation) otherLogin() string {
 	return "; set LOGIN_URL to " + strings.Join(names, " or ") + ", unless another service does"
 }
 
-// publicPath adds a path of --public: as it is, or with * at its end all that begin with it.
-func (t *translation) publicPath(path string) error {
+// named adds a path of --public or --private: as it is, or with * at its end all that begin with it.
+// Instead says what to do where it means every path.
+func (t *translation) named(flag, mode, path, instead string) error {
 	prefix, all := strings.CutSuffix(path, "*")
 	switch {
 	case !strings.HasPrefix(path, "/") || strings.ContainsAny(prefix, "*?#; "):
-		return fmt.Errorf("--public %q: write a path, such as /pricing/, or the beginning of some, such as /docs/*", path)
+		return fmt.Errorf("--%s %q: write a path, such as /pricing/, or the beginning of some, such as /docs/*", flag, path)
 	case all && strings.Trim(prefix, "/") == "":
-		return fmt.Errorf("--public %q: every path would be public; set mode: optional in the configuration instead", path)
+		return fmt.Errorf("--%s %q: every path would be %s; %s", flag, path, flag, instead)
 	case all && !strings.HasSuffix(prefix, "/"):
-		return fmt.Errorf("--public %q: write %s/*, so that no other path begins with it", path, prefix)
+		return fmt.Errorf("--%s %q: write %s/*, so that no other path begins with it", flag, path, prefix)
 	case all:
-		t.page(Page{"public", "prefix", prefix, "optional"})
+		t.page(Page{flag, "prefix", prefix, mode})
 	default:
-		t.page(Page{"public", "path", path, "optional"})
+		t.page(Page{flag, "path", path, mode})
 	}
 	return nil
 }

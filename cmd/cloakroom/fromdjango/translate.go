@@ -42,6 +42,8 @@ type Options struct {
 	Module string
 	// Public are paths for people without a session, as --public has them.
 	Public []string
+	// Private are paths that need a session, as --private has them: with some, all others do not.
+	Private []string
 	// Secrets has secrets and passwords written into the result.
 	Secrets bool
 }
@@ -57,7 +59,7 @@ func Translate(ctx context.Context, o Options) (*Result, error) {
 	}
 	t := &translation{settings: s, secrets: o.Secrets, Result: Result{Module: s.SettingsModule, Environment: map[string]string{}}}
 	if err = t.run(); err == nil {
-		err = t.pages(o.Public)
+		err = t.pages(o.Public, o.Private)
 	}
 	if err == nil {
 		err = t.check()

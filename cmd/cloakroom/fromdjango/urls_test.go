@@ -96,6 +96,9 @@ func TestPages(t *testing.T) {
 		{name: "the login page among the assets", settings: signed + "STATIC_URL = '/enter/'\nLOGIN_URL = 'enter'", not: []string{"page static"}, want: []string{"note STATIC_URL /enter/ has the page /enter/ under it"}},
 
 		{name: "named ones", settings: signed, o: Options{Public: []string{"/", "/pricing/", "/docs/*"}}, want: []string{"page public path / optional\npage public-2 path /pricing/ optional\npage public-3 prefix /docs/ optional\n"}},
+		{name: "private ones", settings: signed + "STATIC_URL = '/admin/static/'", o: Options{Private: []string{"/admin/*", "/me/"}}, want: []string{"mode:optional", "page static prefix /admin/static/ off\npage private prefix /admin/ required\npage private-2 path /me/ required\n"}},
+		{name: "all private", refused: true, settings: signed, o: Options{Private: []string{"/*"}}, want: []string{`--private "/*": every path would be private; leave it out`}},
+		{name: "half a private part", refused: true, settings: signed, o: Options{Private: []string{"/adm*"}}, want: []string{`--private "/adm*": write /adm/*`}},
 		{name: "all", refused: true, settings: signed, o: Options{Public: []string{"/*"}}, want: []string{`--public "/*": every path would be public`}},
 		{name: "half a part", refused: true, settings: signed, o: Options{Public: []string{"/doc*"}}, want: []string{`--public "/doc*": write /doc/*`}},
 		{name: "no path", refused: true, settings: signed, o: Options{Public: []string{"docs/"}}, want: []string{`--public "docs/": write a path`}},
