@@ -101,6 +101,7 @@ build/chromium/.done: build/node/.done tests/integration/sites/chromium/package.
 		unpacked() { node -e 'process.stdin.pipe(zlib.createBrotliDecompress()).pipe(process.stdout)' <$(@D)/node_modules/@sparticuz/chromium/bin/$$1.br; }; \
 		unpacked chromium >$(@D)/chromium && chmod +x $(@D)/chromium; \
 		for part in al2023 swiftshader fonts; do unpacked $$part.tar | tar -x -C $(@D); done; \
+		echo '<fontconfig><dir prefix="relative">fonts</dir></fontconfig>' >$(@D)/fonts.conf; \
 		rm -rf $(@D)/node_modules; \
 	else \
 		echo "The browser is left out of the tests: its package is for Linux on x86_64; name one with CHROMIUM=…"; \

@@ -25,7 +25,7 @@ import (
 const (
 	token    = "the-sites-token"
 	ann      = "ann@example.com" // the first account
-	password = "a secret 🧥"
+	password = "a sécret ß"
 )
 
 // config says what a site is.
@@ -125,13 +125,13 @@ func whoami(w http.ResponseWriter, r *http.Request) {
 // withService adds the route /go/ and its cluster to a bootstrap, as its reader would.
 func withService(t *testing.T, bootstrap string, address net.Addr) string {
 	t.Helper()
-	const route, cluster = "              # All others need a session.\n", "  clusters:\n"
+	const route, cluster = "              - name: app\n", "  clusters:\n"
 	if strings.Count(bootstrap, route) != 1 || strings.Count(bootstrap, cluster) != 1 {
 		t.Fatalf("there is no place for another route in\n%s", bootstrap)
 	}
 	host, port, _ := net.SplitHostPort(address.String())
 	return strings.NewReplacer(
-		route, "              - {name: go, match: {prefix: /go/}, route: {cluster: go}}\n"+route,
+		route, "              - {name: go, match: {prefix: /go/}, metadata: {filter_metadata: {cloakroom: {mode: required}}}, route: {cluster: go}}\n"+route,
 		cluster, fmt.Sprintf("%s  - {name: go, type: STATIC, load_assignment: {cluster_name: go, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: %s, port_value: %s}}}}]}]}}\n", cluster, host, port),
 	).Replace(bootstrap)
 }
