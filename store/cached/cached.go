@@ -182,5 +182,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	return errors.Join(s.Database.Ping(ctx), s.cache.Ping(ctx))
 }
 
+// Notices implements session.Noticer.
+func (s *Store) Notices() []string { return session.Notices(s.Database) }
+
 // Close implements session.Store.
 func (s *Store) Close() error { return errors.Join(s.Database.Close(), s.cache.Close()) }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,11 +28,15 @@ const (
 const pageSize = 1000
 
 // Feed is a session.Feed in PostgreSQL, for any number of services on one
-// database: a table, and NOTIFY to wake those who wait.
+// database: a table, and notifications to wake those who wait. While none can be
+// had, or none is proven to arrive, the table is polled; see listen.go.
 type Feed struct {
 	store  *Store
 	cancel context.CancelFunc
 	ended  chan struct{}
+
+	notified atomic.Bool  // notifications are proven to arrive
+	waiting  atomic.Int64 // Reads that wait
 
 	mu   sync.Mutex
 	wake chan struct{}
@@ -45,44 +49,10 @@ func (s *Store) Feed(ctx context.Context) (session.Feed, error) {
 	if _, err := s.pool.Exec(ctx, "SELECT 1 FROM cloakroom_feed LIMIT 1"); err != nil {
 		return nil, unavailable(err)
 	}
-	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Feed{store: s, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{})}
-	go f.listen(listening)
+	go f.follow(following)
 	return f, nil
-}
-
-// retryListening is how long a connection that was lost is waited for. Reads
-// look into the table all the same, only later.
-const retryListening = 200 * time.Millisecond
-
-func (f *Feed) listen(ctx context.Context) {
-	defer close(f.ended)
-	for ctx.Err() == nil {
-		_ = f.listenOnce(ctx) // its end is the news: something may have been missed
-		f.wakeAll()
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryListening):
-		}
-	}
-}
-
-func (f *Feed) listenOnce(ctx context.Context) error {
-	conn, err := f.store.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	raw := conn.Hijack() // it listens; the pool must not hand it to others
-	defer raw.Close(context.WithoutCancel(ctx))
-	if _, err := raw.Exec(ctx, "LISTEN cloakroom_feed"); err != nil {
-		return err
-	}
-	for {
-		f.wakeAll()
-		if _, err := raw.WaitForNotification(ctx); err != nil {
-			return err
-		}
-	}
 }
 
 func (f *Feed) wakeAll() {
@@ -121,11 +91,21 @@ func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error)
 		if err != nil || page.Gap || len(page.Events) > 0 {
 			return page, err
 		}
-		select {
-		case <-ctx.Done():
+		if !f.wait(ctx, wake) {
 			return page, nil
-		case <-wake:
 		}
+	}
+}
+
+// wait reports whether wake is closed before ctx ends.
+func (f *Feed) wait(ctx context.Context, wake <-chan struct{}) bool {
+	f.waiting.Add(1)
+	defer f.waiting.Add(-1)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+		return true
 	}
 }
 

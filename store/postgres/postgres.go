@@ -48,9 +48,10 @@ const DefaultConnections = 16
 
 // Store is a session.Store in PostgreSQL; make one with Open.
 type Store struct {
-	codec *django.Codec
-	now   func() time.Time
-	pool  *pgxpool.Pool
+	codec  *django.Codec
+	now    func() time.Time
+	pool   *pgxpool.Pool
+	pooler pooler
 }
 
 var _ session.Store = (*Store)(nil)
@@ -63,7 +64,8 @@ var _ session.Store = (*Store)(nil)
 // taken, anew for every connection, so that a failover is followed. Besides
 // libpq's parameters there are pgxpool's: pool_max_conns, pool_min_conns,
 // pool_max_conn_lifetime, pool_max_conn_idle_time, pool_health_check_period.
-// Others, such as search_path, go to the server.
+// Others, such as search_path, go to the server. pgx's default_query_exec_mode is
+// cache_statement, or cache_describe through a connection pooler such as PgBouncer.
 //
 // Errors wrap ErrURL or session.ErrUnavailable. They do not hold the password.
 func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
@@ -75,6 +77,8 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 		config.MaxConns = max(config.MinConns, DefaultConnections)
 	}
 	s := &Store{codec: o.Codec.In(o.Zone), now: o.Now}
+	s.pooler.chosen = hasParameter(rawURL, "default_query_exec_mode")
+	s.pooler.watch(config)
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}
@@ -102,7 +106,7 @@ func unavailable(err error) error {
 	} else if own && isCode(err, insufficientPrivilege) {
 		err = fmt.Errorf("%w; GRANT SELECT, INSERT, UPDATE, DELETE ON cloakroom_feed, cloakroom_note, cloakroom_session_index to the role", err)
 	}
-	return fmt.Errorf("%w: PostgreSQL: %w", session.ErrUnavailable, err)
+	return fmt.Errorf("%w: PostgreSQL: %w", session.ErrUnavailable, hinted(err))
 }
 
 // write runs do in a transaction.

@@ -42,8 +42,14 @@ func (s *Store) prepare(ctx context.Context, o Options) error {
 		return nil
 	}
 	var there bool
-	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('django_session') IS NOT NULL").Scan(&there); err != nil {
-		return unavailable(err)
+	// In a transaction, which the store needs: a pooler may refuse it.
+	if err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, "SELECT to_regclass('django_session') IS NOT NULL").Scan(&there); err != nil {
+			return unavailable(err)
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	switch {
 	case !there && !o.Create:

@@ -123,10 +123,13 @@ func (d *doctor) service(at string) {
 		return
 	}
 	d.right("the session service at %s is ready: it reaches its store", at)
-	var ready struct{ Warnings []string }
+	var ready struct{ Warnings, Notices []string }
 	_ = json.Unmarshal(text, &ready) // without any where it is another's
 	for _, warning := range ready.Warnings {
 		d.fail("see README.md, \"The session service\"", "%s", warning)
+	}
+	for _, n := range ready.Notices {
+		d.note("%s", n)
 	}
 	if d.Token == "" {
 		d.note("the token was not tried: set CLOAKROOM_TOKEN to have that done")
