@@ -49,6 +49,17 @@ const indexPause = time.Second
 
 // Index keeps a store's index of users near until ctx ends. Several may run on one store.
 func Index(ctx context.Context, s session.UserIndex, log *slog.Logger) {
+	switch s := s.(type) {
+	case session.UserIndexer:
+		indexPending(ctx, s, log)
+	case session.UserFollower:
+		for pause(ctx, indexPause/2+rand.N(indexPause)) {
+			_ = s.FollowUsers(ctx) // its Notices say what is wrong
+		}
+	}
+}
+
+func indexPending(ctx context.Context, s session.UserIndexer, log *slog.Logger) {
 	failed := false
 	for pause(ctx, indexPause/2+rand.N(indexPause)) {
 		_, err := inBatches(ctx, 0, s.IndexUsers)

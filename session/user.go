@@ -32,14 +32,34 @@ func UserOf(data []byte) string {
 	return ""
 }
 
+// ErrNotIndexed says that a UserIndex cannot answer at present: all sessions have to be read.
+var ErrNotIndexed = errors.New("session: the index of users is not complete")
+
 // UserIndex is a Store that finds a user's sessions without reading all.
 type UserIndex interface {
 	// UserKeys returns the keys of the sessions of a user that were there when it began,
-	// and those of all sessions that cannot be read and could be the user's.
+	// and those of all sessions that cannot be read and could be the user's. ErrNotIndexed
+	// where any could be missing.
 	UserKeys(ctx context.Context, user string) (keys, opaque []string, err error)
+}
+
+// UserIndexer is a UserIndex that lists by itself what is to be indexed.
+type UserIndexer interface {
+	UserIndex
 	// IndexUsers reads up to limit sessions that are not indexed yet, so that UserKeys need
 	// not, and returns how many. Fewer than limit means that none is left.
 	IndexUsers(ctx context.Context, limit int) (int, error)
+}
+
+// UserFollower is a UserIndex that is complete while somebody follows the store's writes. Its
+// Notices say so where it is not.
+type UserFollower interface {
+	UserIndex
+	Noticer
+	// FollowUsers reads all sessions, and from then on those that are written, until ctx ends
+	// or writes could have been missed, which is an error. Of several that run on one store,
+	// in this process and elsewhere, one does, and the others wait for its end.
+	FollowUsers(ctx context.Context) error
 }
 
 // Migrator is a Store that keeps tables of Cloakroom's own in a database of Django's.
@@ -81,7 +101,7 @@ func (e *OpaqueError) Unwrap() error { return ErrNotEnded }
 // FlushUser ends all sessions of a user that were there when it began, each by end, and returns
 // their keys. After an error some may be ended: their keys are returned with it. Where sessions
 // could be the user's and cannot be read, it is an *OpaqueError, after all others were
-// ended. A store that has no UserIndex is read as a whole.
+// ended. A store that has no UserIndex, or none that is complete, is read as a whole.
 func FlushUser(ctx context.Context, s Store, user string, end func(ctx context.Context, key string) error) (flushed []string, err error) {
 	keys, opaque, err := userKeys(ctx, s, user)
 	if err != nil {
@@ -99,16 +119,44 @@ func FlushUser(ctx context.Context, s Store, user string, end func(ctx context.C
 	return flushed, nil
 }
 
+// OfUser calls do with each live session of a user, or that could be the user's and cannot be
+// read here, which comes with an error as from Store.All.
+func OfUser(ctx context.Context, s Store, user string, do func(Session, error)) error {
+	keys, opaque, err := userKeys(ctx, s, user)
+	if err != nil {
+		return err
+	}
+	for _, key := range append(keys, opaque...) {
+		v, err := s.Load(ctx, key)
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err == nil && UserOf(v.Data) != user:
+		case err == nil:
+			do(v, nil)
+		case errors.Is(err, ErrUnreadable) || errors.Is(err, ErrTooLarge):
+			v.Key = key
+			do(v, err)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
 func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string, err error) {
 	if user == "" {
 		return nil, nil, nil
 	}
 	if index, ok := s.(UserIndex); ok {
-		if keys, opaque, err = index.UserKeys(ctx, user); err != nil {
+		keys, opaque, err = index.UserKeys(ctx, user)
+		switch {
+		case err == nil:
+			more, opaque, err := reread(ctx, s, user, opaque)
+			return append(keys, more...), opaque, err
+		case !errors.Is(err, ErrNotIndexed):
 			return nil, nil, err
 		}
-		more, opaque, err := reread(ctx, s, user, opaque)
-		return append(keys, more...), opaque, err
+		keys, opaque = nil, nil
 	}
 	for v, err := range s.All(ctx) {
 		switch {

@@ -54,7 +54,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 func (c *migrateCmd) read(ctx context.Context, a *app, sessions session.Store) error {
 	progress := a.progress("reading")
 	defer progress.Finish()
-	index, ok := sessions.(session.UserIndex)
+	index, ok := sessions.(session.UserIndexer)
 	if !ok {
 		return session.MoveRevocations(ctx, sessions, func(int) { progress.Add(1) })
 	}

@@ -79,25 +79,41 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	if c.User, err = c.userID(ctx, a, sessions, c.User); err != nil {
 		return err
 	}
-	all := []listed{}
-	for v, err := range sessions.All(ctx) {
-		if err != nil && !unreadable(err) {
-			return err
-		}
-		if c.User != "" && session.UserOf(v.Data) != c.User {
-			continue
-		}
-		l := describe(v, err == nil)
-		if c.ShowKeys {
-			l.Key = v.Key
-		}
-		all = append(all, l)
+	all, err := c.list(ctx, sessions)
+	if err != nil {
+		return err
 	}
 	print := a.printTable
 	if c.JSON {
 		print = func(all []listed) error { return a.printJSON(all) }
 	}
 	return errors.Join(print(all), a.hint(all))
+}
+
+func (c *listCmd) list(ctx context.Context, sessions session.Store) (all []listed, err error) {
+	all = []listed{}
+	add := func(v session.Session, err error) {
+		l := describe(v, err == nil)
+		if c.ShowKeys {
+			l.Key = v.Key
+		}
+		all = append(all, l)
+	}
+	if c.User != "" {
+		err := session.OfUser(ctx, sessions, c.User, func(v session.Session, err error) {
+			if err == nil {
+				add(v, nil)
+			}
+		})
+		return all, err
+	}
+	for v, err := range sessions.All(ctx) {
+		if err != nil && !unreadable(err) {
+			return nil, err
+		}
+		add(v, err)
+	}
+	return all, nil
 }
 
 // hint writes what to do about sessions that cannot be read; where none can, it is an error.

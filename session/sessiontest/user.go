@@ -66,7 +66,7 @@ func testFlushUser(f *fixture) {
 // indexAll indexes what is not indexed, a few at a time.
 func indexAll(f *fixture) {
 	f.Helper()
-	if indexer, ok := f.store.(session.UserIndex); ok {
+	if indexer, ok := f.store.(session.UserIndexer); ok {
 		for {
 			n, err := indexer.IndexUsers(f.ctx, 3)
 			f.ok(err)

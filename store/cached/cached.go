@@ -31,7 +31,7 @@ type Cache interface {
 // Database is a session.Store with Django's tables.
 type Database interface {
 	session.Store
-	session.UserIndex
+	session.UserIndexer
 	session.Migrator
 	// Users gives the accounts in a table.
 	Users(ctx context.Context, table session.UserTable) (session.Users, error)

@@ -147,8 +147,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 var (
-	_ session.UserIndex = (*Store)(nil)
-	_ session.Migrator  = (*Store)(nil)
+	_ session.UserIndexer = (*Store)(nil)
+	_ session.Migrator    = (*Store)(nil)
 )
 
 var selectPending = "SELECT i.writes, " + columnsOf("s.") + " FROM cloakroom_session_index i JOIN django_session s ON s.session_key = i.session_key " +
@@ -176,7 +176,7 @@ type unindexed struct {
 	session session.Session
 }
 
-// IndexUsers implements session.UserIndex. It reads and decodes outside of a transaction.
+// IndexUsers implements session.UserIndexer. It reads and decodes outside of a transaction.
 func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 	found, err := s.pending(ctx, "", limit)
 	if err != nil || len(found) == 0 {

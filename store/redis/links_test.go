@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,7 +100,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestSentinel follows the primary to another server.
+// TestSentinel follows the primary to another server, and the index of users does too.
 func TestSentinel(t *testing.T) {
 	start := func(args ...string) *stack.RedisServer {
 		t.Helper()
@@ -144,6 +145,8 @@ func TestSentinel(t *testing.T) {
 	if err := waitFor(t.Context(), replica.Address()); err != nil {
 		t.Fatal(err)
 	}
+	follow(t, s)
+	eventually(t, "the index is complete", indexed(s))
 	primary.Kill()
 	outages := 0
 	for end := time.Now().Add(20 * time.Second); ; outages++ {
@@ -160,6 +163,11 @@ func TestSentinel(t *testing.T) {
 	}
 	if outages == 0 {
 		t.Error("the primary's end was not noticed")
+	}
+	eventually(t, "the index is complete again", indexed(s))
+	of7 := add(t, s, "7", time.Hour)
+	if keys, _, err := s.UserKeys(t.Context(), "7"); err != nil || !slices.Equal(keys, []string{of7}) {
+		t.Errorf("got %v, %v, want %s", keys, err, of7)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -56,6 +57,7 @@ type Store struct {
 	prefix string
 	zone   *time.Location
 	now    func() time.Time
+	notice atomic.Pointer[string] // of who runs FollowUsers
 }
 
 var _ session.Store = (*Store)(nil)

@@ -140,8 +140,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 const fillBatch = 5000
 
 var (
-	_ session.UserIndex = (*Store)(nil)
-	_ session.Migrator  = (*Store)(nil)
+	_ session.UserIndexer = (*Store)(nil)
+	_ session.Migrator    = (*Store)(nil)
 )
 
 var selectPending = "SELECT i.writes, " + columnsOf("s.") + " FROM cloakroom_session_index i JOIN django_session s ON s.session_key = i.session_key " +
@@ -163,7 +163,7 @@ type unindexed struct {
 	session       session.Session
 }
 
-// IndexUsers implements session.UserIndex. It reads and decodes outside of a transaction.
+// IndexUsers implements session.UserIndexer. It reads and decodes outside of a transaction.
 func (s *Store) IndexUsers(ctx context.Context, limit int) (n int, err error) {
 	found, err := s.pending(ctx, "", limit)
 	if err != nil || len(found) == 0 {

@@ -126,7 +126,7 @@ func (d *doctor) service(at string) {
 	var ready struct{ Warnings, Notices []string }
 	_ = json.Unmarshal(text, &ready) // without any where it is another's
 	for _, warning := range ready.Warnings {
-		d.fail("see README.md, \"The session service\"", "%s", warning)
+		d.fail("see docs/operations.md", "%s", warning)
 	}
 	for _, n := range ready.Notices {
 		d.note("%s", n)
