@@ -132,7 +132,7 @@ func TestUserIndex(t *testing.T) {
 		}
 		time.Sleep(60 * time.Millisecond) // what "touched" would have lived
 		before := scans(t, c)
-		flushed, err := session.FlushUser(t.Context(), s, "7")
+		flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +230,7 @@ func TestUserIndexGaps(t *testing.T) {
 				})
 				var flushed []string
 				eventually(t, "the user is flushed", func() (is bool) {
-					keys, err := session.FlushUser(t.Context(), s, "7")
+					keys, err := session.FlushUser(t.Context(), s, "7", s.Delete)
 					flushed = append(flushed, keys...)
 					return err == nil
 				})
@@ -260,7 +260,7 @@ func TestUserIndexFollowers(t *testing.T) {
 			key := add(t, s, "7", time.Hour)
 			stops[i]()
 			other := add(t, s, "7", time.Hour)
-			if flushed, err := session.FlushUser(t.Context(), s, "7"); err != nil || !slices.Contains(flushed, key) || !slices.Contains(flushed, other) {
+			if flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete); err != nil || !slices.Contains(flushed, key) || !slices.Contains(flushed, other) {
 				t.Errorf("flushed %v, %v; want %s and %s", flushed, err, key, other)
 			}
 			if i == 0 {
@@ -339,7 +339,7 @@ func TestUserIndexEvicted(t *testing.T) {
 		t.Errorf("got %v, want %v", err, session.ErrNotIndexed)
 	}
 	key := add(t, s, "7", time.Hour)
-	if flushed, err := session.FlushUser(t.Context(), s, "7"); err != nil || !slices.Equal(flushed, []string{key}) {
+	if flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete); err != nil || !slices.Equal(flushed, []string{key}) {
 		t.Errorf("flushed %v, %v", flushed, err)
 	}
 }
@@ -359,7 +359,7 @@ func TestUserIndexRefused(t *testing.T) {
 			return strings.Contains(strings.Join(s.Notices(), ""), "the user needs CLIENT")
 		})
 		key := add(t, admin, "7", time.Hour)
-		if flushed, err := session.FlushUser(t.Context(), s, "7"); err != nil || !slices.Equal(flushed, []string{key}) {
+		if flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete); err != nil || !slices.Equal(flushed, []string{key}) {
 			t.Errorf("flushed %v, %v", flushed, err)
 		}
 	})
