@@ -5,7 +5,7 @@ SHELL := bash
 
 GO ?= go
 PYTHON ?= python3
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ENVOY_OLD := 1.36.2
 DJANGO_OLD := 4.2.30
 NODE := 22.20.0
@@ -157,6 +157,11 @@ test: setup build ## every test, Envoy and Django included
 update: setup build ## write the golden files and the generated tables anew
 	@CLOAKROOM_UPDATE=1 $(GO) test -count=1 -timeout 15m ./filter/config ./hostsim ./tests/transcripts ./tests/steps ./tests/differential -run 'Reference|Transcript$$|Guide|HostsAgree'
 
+.PHONY: race
+race: tools ## the tests of what has goroutines and needs no other process, under the race detector
+	@command -v gcc >/dev/null || { echo "a C compiler is missing, which the race detector needs: apt-get install gcc" >&2; exit 1; }
+	@$(GO) test -race -count=1 ./service ./store/feed ./store/memory ./session ./hostsim/...
+
 FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: tools ## every fuzz target, for FUZZTIME each
@@ -177,12 +182,12 @@ check: tools ## format, vet, lint, modules, import rules, file sizes
 	@$(GO) vet ./...
 	@$(WASM_GO) vet ./plugin ./filter/... ./session/... ./hostsim/testdata/probe
 	@cd plugin/sdk && $(GO) vet ./... && $(WASM_GO) vet . && $(WASM_GO) vet -tags=upstreamgo.headersonly .
-	@GOBIN=$(CURDIR)/build $(GO) install $(STATICCHECK)
-	@build/staticcheck ./...
-	@$(WASM) build/staticcheck ./plugin
+	@test -x build/golangci-lint || { echo "building golangci-lint (once; a minute or two)"; GOBIN=$(CURDIR)/build $(GO) install $(LINT); }
+	@build/golangci-lint run ./...
+	@$(WASM) build/golangci-lint run ./plugin
 	@# It takes go:wasmexport functions for unused ones.
-	@$(WASM) build/staticcheck -checks inherit,-U1000 ./hostsim/testdata/probe
-	@cd plugin/sdk && $(WASM) ../../build/staticcheck -checks inherit,-U1000 .
+	@$(WASM) build/golangci-lint run --disable unused,unparam ./hostsim/testdata/probe
+	@cd plugin/sdk && $(WASM) ../../build/golangci-lint run --disable unused,unparam .
 	@$(GO) mod tidy -diff
 	@cd plugin/sdk && $(GO) mod tidy -diff
 	@cd tests/plugins/coraza && $(WASM_GO) vet . && $(GO) mod tidy -diff

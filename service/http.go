@@ -78,7 +78,7 @@ func decode[In any](body io.Reader) (in In, err error) {
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	if err = d.Decode(&in); err == nil {
-		if _, err = d.Token(); err == io.EOF {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
 			return in, nil
 		}
 		if err == nil {

@@ -94,13 +94,12 @@ func (f *fixture) send(r *http.Request) (int, string) {
 }
 
 // create stores a session of one hour.
-func (f *fixture) create(key, data string) string {
+func (f *fixture) create(key, data string) {
 	f.Helper()
 	v := session.Session{Key: key, Data: []byte(data), Expires: f.clock.Now().Add(time.Hour)}
 	if err := f.store.Create(f.Context(), v); err != nil {
 		f.Fatal(err)
 	}
-	return key
 }
 
 func (f *fixture) stored(key string) string {

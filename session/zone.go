@@ -82,7 +82,7 @@ func FromWall(wall time.Time, zone *time.Location) time.Time {
 // LacksZone reports whether data says that the session ends at a date without a zone.
 func LacksZone(data []byte) bool {
 	_, err := ExpiryOf(data)
-	return err == ErrNoZone
+	return errors.Is(err, ErrNoZone)
 }
 
 // lastZone is the one in which a date comes last.

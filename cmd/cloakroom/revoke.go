@@ -132,7 +132,7 @@ func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.S
 		return fmt.Errorf("%w: - reads the cookie's value from standard input; nobody keeps a list of sessions that are in cookies", errUsage)
 	}
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	cookie := strings.TrimSpace(line)

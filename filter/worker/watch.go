@@ -32,7 +32,7 @@ type watch struct {
 	// confirmed is when a look-up last found it live, and unanswered when the first was sent
 	// that had no answer since.
 	confirmed, unanswered time.Time
-	streams []*Stream // each with its place in watchAt
+	streams               []*Stream // each with its place in watchAt
 }
 
 func (at *watch) add(s *Stream) {

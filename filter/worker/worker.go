@@ -117,7 +117,7 @@ const (
 // begin starts a call about a stream, or none. A callback that is known to have come from the
 // network or a timer, and not out of the end of another callback, is fresh: nothing of the
 // worker's is on the stack.
-func (w *Worker) begin(s *Stream, fresh bool, now time.Time) *Output {
+func (w *Worker) begin(s *Stream, fresh bool, now time.Time) {
 	o := &w.out
 	if o.More {
 		clear(o.Resumed)
@@ -134,7 +134,6 @@ func (w *Worker) begin(s *Stream, fresh bool, now time.Time) *Output {
 	if fresh {
 		w.budget = maxFanOut
 	}
-	return o
 }
 
 // clockSetBack drops what the times of say nothing any more: nothing that is cached is used for

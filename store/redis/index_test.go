@@ -114,7 +114,7 @@ func TestUserIndex(t *testing.T) {
 		for key, err := range map[string]error{
 			"set":     c.Set(t.Context(), name("set"), value, time.Hour).Err(),
 			"add":     c.SetNX(t.Context(), name("add"), value, time.Hour).Err(),
-			"setex":   c.SetEx(t.Context(), name("setex"), value, time.Hour).Err(),
+			"setex":   c.Do(t.Context(), "SETEX", name("setex"), 3600, value).Err(),
 			"forever": c.Set(t.Context(), name("forever"), value, 0).Err(),
 			"mset":    c.MSet(t.Context(), name("mset"), value).Err(),
 			"append":  c.Append(t.Context(), name("append"), value).Err(),

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -88,7 +89,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 			}
 			for i, name := range names {
 				v, err := s.decode(name[len(s.prefix):], answers[i])
-				if err == session.ErrNotFound {
+				if errors.Is(err, session.ErrNotFound) {
 					continue
 				}
 				if !yield(v.Session, err) {

@@ -63,6 +63,9 @@ func rows(t *testing.T, file, query string) []string {
 		}
 		all = append(all, text)
 	}
+	if err := result.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return all
 }
 

@@ -70,7 +70,7 @@ func TestUserIDsInTheFeed(t *testing.T) {
 		s := newSite(t, version, options{FilterConfig: twoWorkers(nil)})
 		key, other := s.create(`{"_auth_user_id":"7"}`), s.create(`{"_auth_user_id":"8"}`)
 		for _, user := range []string{"7\n", "\n", "\n\n\n", "x\nu8\n*", "\x00", "\u2028", "7 ", strings.Repeat("\n", 600), strings.Repeat("u", 200), `"`, `\`, "*", "h0123456789abcdef"} {
-			if status, body := s.call("/v1/flush", `{"user":`+strconv.Quote(user)+`}`); status != 200 && status != 400 {
+			if status, body := s.flush(`{"user":` + strconv.Quote(user) + `}`); status != 200 && status != 400 {
 				t.Errorf("the user %q: %d %s", user, status, body)
 			}
 			// The service may refuse such an id; a store's feed may hold it all the same.
@@ -82,7 +82,7 @@ func TestUserIDsInTheFeed(t *testing.T) {
 			}
 		}
 		s.cachedEverywhere(key)
-		s.call("/v1/flush", `{"user":"7"}`)
+		s.flush(`{"user":"7"}`)
 		eventually(t, "every worker has applied the event", func() bool { return s.everywhere(key, 401) })
 		if !s.everywhere(other, 200) {
 			t.Error("another user's session has ended")
@@ -114,7 +114,7 @@ func TestSilentFeedConnection(t *testing.T) {
 		}
 		s.cachedEverywhere(mine)
 		between.silence(t, s.follower())
-		if status, body := s.call("/v1/flush", `{"key":"`+ended+`"}`); status != 200 {
+		if status, body := s.flush(`{"key":"` + ended + `"}`); status != 200 {
 			t.Fatalf("%d %s", status, body)
 		}
 		start := time.Now()

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
@@ -217,9 +218,9 @@ func (s *site) create(data string) string {
 	return key
 }
 
-// call calls the session service itself.
-func (s *site) call(path, body string) (int, string) {
-	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+// flush has the session service end what body says.
+func (s *site) flush(body string) (int, string) {
+	r := httptest.NewRequest(http.MethodPost, api.Flush, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+token)
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)

@@ -109,7 +109,7 @@ func TestFailedVM(t *testing.T) {
 				if n := strangers.Load(); n > 0 {
 					t.Errorf("%d requests without a session reached the upstream", n)
 				}
-				if status, body := s.call("/v1/flush", `{"key":"`+key+`"}`); status != 200 {
+				if status, body := s.flush(`{"key":"` + key + `"}`); status != 200 {
 					t.Fatalf("%d %s", status, body)
 				}
 				stream.ends(t)

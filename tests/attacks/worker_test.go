@@ -250,7 +250,7 @@ func dialH2(t testing.TB, address string) *h2 {
 }
 
 // open opens a stream and returns the size of its header block.
-func (c *h2) open(t testing.TB, end bool, fields ...hpack.HeaderField) (id uint32, size int) {
+func (c *h2) open(t testing.TB, end bool, fields ...hpack.HeaderField) (size int) {
 	t.Helper()
 	c.block.Reset()
 	for _, f := range fields {
@@ -258,12 +258,12 @@ func (c *h2) open(t testing.TB, end bool, fields ...hpack.HeaderField) (id uint3
 			t.Fatal(err)
 		}
 	}
-	id, size = c.next, c.block.Len()
+	id := c.next
 	c.next += 2
 	if err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: end}); err != nil {
 		t.Fatal(err)
 	}
-	return id, size
+	return c.block.Len()
 }
 
 // waitingStreams opens streams with a key that no session has and 57 KB of cookies, all
@@ -283,7 +283,7 @@ func (c *h2) waitingStreams(t testing.TB, n int) (wire int) {
 		for range 15 {
 			fields = append(fields, large)
 		}
-		_, size := c.open(t, true, fields...)
+		size := c.open(t, true, fields...)
 		wire += size + 9
 	}
 	return wire
@@ -360,7 +360,7 @@ func TestManySocketsOfOneSession(t *testing.T) {
 		defer each(sockets, 16, func(i int) { conns[i].Close() })
 		beside := s.bystand("/", mine, "8")
 		start := time.Now()
-		if status, body := s.call("/v1/flush", `{"key":"`+key+`"}`); status != 200 {
+		if status, body := s.flush(`{"key":"` + key + `"}`); status != 200 {
 			t.Fatalf("the logout: %d %s", status, body)
 		}
 		var mu sync.Mutex

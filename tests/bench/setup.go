@@ -165,7 +165,7 @@ func (b *bench) createSession(ctx context.Context, data string) (string, error) 
 	defer response.Body.Close()
 	var live struct{ State, Key string }
 	if err := json.NewDecoder(response.Body).Decode(&live); err != nil || live.State != "live" {
-		return "", fmt.Errorf("/v1/create answers %s, state %q: %v", response.Status, live.State, err)
+		return "", fmt.Errorf("/v1/create answers %s, state %q: %v", response.Status, live.State, err) //nolint:errorlint // there may be none
 	}
 	return live.Key, nil
 }

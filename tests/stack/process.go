@@ -98,7 +98,7 @@ func (p *Process) waitReady(ctx context.Context, ready func(context.Context) err
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("it ended: %v", p.err)
+			return fmt.Errorf("it ended: %v", p.err) //nolint:errorlint // there is none where it ended well
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		case <-tick.C:

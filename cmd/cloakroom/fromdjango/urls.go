@@ -27,9 +27,7 @@ func (l location) isURL() bool {
 
 // location returns a URL as the filter redirects to it.
 func (t *translation) location(name string, l location, otherwise string) (string, error) {
-	refuse := func(format string, args ...any) (string, error) {
-		return "", fmt.Errorf("%s is %q: %s", name, l.Setting, fmt.Sprintf(format, args...))
-	}
+	refuse := func(why string) (string, error) { return "", fmt.Errorf("%s is %q: %s", name, l.Setting, why) }
 	switch {
 	case l.URL == "":
 		return otherwise, nil

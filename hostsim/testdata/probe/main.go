@@ -10,6 +10,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -78,7 +79,7 @@ type pluginContext struct {
 
 func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 	configuration, err := proxywasm.GetPluginConfiguration()
-	if err != nil && err != types.ErrorStatusNotFound {
+	if err != nil && !errors.Is(err, types.ErrorStatusNotFound) {
 		return types.OnPluginStartStatusFailed
 	}
 	for line := range strings.Lines(string(configuration)) {
