@@ -26,77 +26,76 @@ var (
 	ErrTrap = guest.ErrTrap
 )
 
-// Limits of Envoy's where the configuration says nothing.
+// Envoy's defaults.
 const (
 	defaultBufferLimit  = 1 << 20          // bytes, per_connection_buffer_limit_bytes
 	defaultCalloutLimit = 32 << 20         // bytes, http.async_response_buffer_limit
 	defaultTimeout      = 15 * time.Second // of a route
 )
 
-// Config says what a host runs. Only Plugins is needed.
+// Config is the configuration of a Host. Only Plugins is required.
 type Config struct {
 	Plugins  []Plugin           // in the order in which requests pass them, as in http_filters
-	Routes   []Route            // the first that matches wins; where none does, 404
-	Clusters map[string]Cluster // by name: where requests and callouts go
+	Routes   []Route            // the first that matches is used; without one the response is 404
+	Clusters map[string]Cluster // the upstreams of requests and callouts, by name
 
 	VirtualHost string // property xds.virtual_host_name
 
-	Workers int // threads, each with VMs of its own; 0 is one
-	// Balance chooses the worker of a request, from 0 on; nil lets them take turns.
+	Workers int // number of threads, each with VMs of its own; 0 is one
+	// Balance returns the worker for a request, from 0 on; nil is round robin.
 	Balance func(*http.Request) int
 
-	LogLevel     Level // lines below it are dropped; the zero value keeps all
-	BufferLimit  int   // bytes that a paused body may hold; 0 is 1 MiB
-	CalloutLimit int   // bytes of a callout's answer; 0 is 32 MiB
-	Trailers     bool  // HTTP/1.1 trailers pass too; Envoy drops them by default
+	LogLevel     Level // lines below it are dropped
+	BufferLimit  int   // bytes of a paused body, at most; 0 is 1 MiB
+	CalloutLimit int   // bytes of a callout's response, at most; 0 is 32 MiB
+	Trailers     bool  // passes HTTP/1.1 trailers, which Envoy drops by default
 
-	// OldWASI offers the 18 functions of WASI that Envoys from before April 2026
-	// have, and not the 45 of later ones: a module that imports another does not
-	// load.
+	// OldWASI offers only the 18 functions of WASI that Envoy had before April 2026, instead
+	// of 45. A module that imports another one does not load.
 	OldWASI bool
 
-	// CallLimit is how long one call into the guest may take; a longer one ends
-	// as a trap does. 0 is no limit, as in Envoy. With one the guest's code looks
-	// for its end in every loop and is about three times as slow.
+	// CallLimit is the duration of one call into a guest, at most; a longer call ends as a trap
+	// does. 0 is no limit, as in Envoy. A limit makes guests about three times as slow, because
+	// they check it in every loop.
 	CallLimit time.Duration
 
-	Faults   Faults              // what is to go wrong
+	Faults   Faults              // see Fault
 	Trace    func(line string)   // gets a line for each call into a guest and out of it; see Transcript
-	Clock    Clock               // the time of guests, ticks and time-outs; nil is the machine's
-	Log      func(Level, string) // gets each log line in turn; must not call the host
-	CacheDir string              // keeps compiled modules between processes; "" keeps them in memory
+	Clock    Clock               // nil is the clock of the operating system
+	Log      func(Level, string) // gets each log line, one at a time; must not call the Host
+	CacheDir string              // directory for compiled modules; "" keeps them in memory
 }
 
-// Plugin is one filter of the chain. Only Wasm is needed. Plugins with the same
-// module, VMID, VMConfiguration and Env share one VM on each worker, as in Envoy.
+// Plugin is one filter of the chain. Only Wasm is required. Plugins with the same module,
+// VMID, VMConfiguration and Env share one VM on each worker, as in Envoy.
 type Plugin struct {
 	Wasm            []byte            // the module
-	Configuration   []byte            // as proxy_on_configure finds it
-	VMConfiguration []byte            // as proxy_on_vm_start finds it
+	Configuration   []byte            // for proxy_on_configure
+	VMConfiguration []byte            // for proxy_on_vm_start
 	Name            string            // property plugin_name
 	RootID          string            // property plugin_root_id
-	VMID            string            // property plugin_vm_id, and the owner of shared data
+	VMID            string            // property plugin_vm_id, and the namespace of shared data
 	Env             map[string]string // the VM's environment
 	FailurePolicy   FailurePolicy
-	// ReloadBackoff is how old a VM has to be at least before FailReload replaces
-	// it; 0 is 1 s. Envoy lengthens it at random by up to a half.
+	// ReloadBackoff is the age of a VM, at least, for FailReload to replace it; 0 is 1 s.
+	// Envoy adds up to a half of it at random.
 	ReloadBackoff time.Duration
 }
 
-// FailurePolicy is what becomes of streams that begin after the VM has failed. Those
-// that were under way get 503 at their next callback in any case.
+// FailurePolicy is how streams are handled that begin after the VM of a plugin has failed.
+// Streams that began before get 503 at their next callback under each policy.
 type FailurePolicy int
 
-// The zero value denies.
+// The policies, as in Envoy. The zero value is FailClosed.
 const (
-	FailClosed FailurePolicy = iota // 503
-	FailOpen                        // they pass without the filter
-	FailReload                      // they get a new VM; 503 while the old one is too young
+	FailClosed FailurePolicy = iota // they get 503
+	FailOpen                        // they pass without the plugin
+	FailReload                      // they get a new VM, or 503 during Plugin.ReloadBackoff
 )
 
 var policyNames = [...]string{FailClosed: "FAIL_CLOSED", FailOpen: "FAIL_OPEN", FailReload: "FAIL_RELOAD"}
 
-// UnmarshalText reads Envoy's name of a policy.
+// UnmarshalText sets the policy by Envoy's name, for example FAIL_OPEN.
 func (p *FailurePolicy) UnmarshalText(text []byte) error {
 	i := slices.Index(policyNames[:], string(text))
 	if i < 0 {
@@ -106,34 +105,37 @@ func (p *FailurePolicy) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Route tells where requests go and what the filter finds out about it.
+// Route is the route of the requests whose path it matches: by Path or, if that is empty, by
+// Prefix. A route with neither matches no request.
 type Route struct {
 	Name    string // property xds.route_name
-	Path    string // the whole path without the query, or
-	Prefix  string // its beginning; a route with neither matches nothing
+	Path    string // the whole path, without the query
+	Prefix  string // a prefix of the path
 	Cluster string // a name in Config.Clusters
-	// Timeout bounds the upstream's whole answer, from the end of the request on: 504
-	// before the answer's head, a reset after it. 0 is Envoy's 15 s, negative is none.
+	// Timeout is the time for the upstream's whole response, from the end of the request on.
+	// Afterwards the client gets 504, or a reset if it has got the response's headers already.
+	// 0 is Envoy's default of 15 s, a negative value is no timeout.
 	Timeout time.Duration
-	// Metadata is the route's filter_metadata: by namespace, values as of JSON.
+	// Metadata is the route's filter_metadata: fields by namespace, with the types of
+	// encoding/json as values.
 	Metadata map[string]map[string]any
 }
 
-// Cluster is where requests go: see Handler and URL.
+// Cluster is an upstream: see Handler and URL.
 type Cluster struct {
 	base    string
 	handler http.Handler
 }
 
-// Handler is a cluster that h serves in this process, over HTTP/1.1 and pipes
-// without a network. Panicking with http.ErrAbortHandler resets the connection.
+// Handler returns a cluster that h serves in this process, without a network. A handler that
+// panics with http.ErrAbortHandler resets the connection.
 func Handler(h http.Handler) Cluster { return Cluster{handler: h} }
 
-// URL is a cluster behind "http://host:port". Nobody needs to listen there: then
-// requests get the 503 that Envoy answers.
+// URL returns a cluster at "http://host:port". If no server listens there, requests get 503, as
+// in Envoy.
 func URL(base string) Cluster { return Cluster{base: base} }
 
-// completeConfig is a Config that was checked, with the defaults in it.
+// completeConfig is a valid Config with the defaults filled in.
 type completeConfig struct {
 	Config
 	routes []stream.Route

@@ -101,7 +101,7 @@ func TestFaultsAreChecked(t *testing.T) {
 		{hostsim.Fault{On: "callout", Do: "trap"}, "want delay, refuse, reset, late with callout"},
 		{hostsim.Fault{On: "proxy_get_property", Do: "delay"}, "want trap, not_found, bad_argument"},
 		{hostsim.Fault{On: "fd_write", Do: "trap"}, "neither a callback nor a host call"},
-		{hostsim.Fault{On: "callout", Do: "refuse", Share: 2}, "share is 0 to 1"},
+		{hostsim.Fault{On: "callout", Do: "refuse", Share: 2}, "share must be from 0 to 1"},
 	} {
 		_, err := hostsim.New(t.Context(), hostsim.Config{Plugins: []hostsim.Plugin{{Wasm: probeWasm}}, Faults: hostsim.Faults{Faults: []hostsim.Fault{c.fault}}})
 		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, hostsim.ErrLoad) {

@@ -19,8 +19,8 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// Host runs a chain of plugins on its workers and proxies requests through it. Its
-// methods may be called concurrently.
+// Host runs a chain of plugins on its workers and proxies requests through it. It is safe for
+// concurrent use.
 type Host struct {
 	cfg      completeConfig
 	log      *logbook.Book
@@ -103,6 +103,7 @@ func (h *Host) start(ctx context.Context) error {
 	return nil
 }
 
+// runtimeOptions returns the options of the runtime.
 func (h *Host) runtimeOptions() guest.Options {
 	return guest.Options{
 		Clock: h.cfg.Clock, Log: h.log, Metrics: h.metrics, Faults: &h.faults,
@@ -120,15 +121,15 @@ func (h *Host) hostModules() map[string]map[string]guest.HostCall {
 	return calls.Modules(h.cfg.OldWASI)
 }
 
-// ServeHTTP proxies one request through the filters. A stream that is reset ends with
-// http.ErrAbortHandler, which cuts the client's connection.
+// ServeHTTP proxies one request through the plugins. For a stream that is reset it panics with
+// http.ErrAbortHandler, which closes the client's connection.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !stream.Refuse(w, r) {
 		h.pick(r).Serve(w, r)
 	}
 }
 
-// pick chooses the worker of a new request.
+// pick returns the worker for a request.
 func (h *Host) pick(r *http.Request) *stream.Worker {
 	if h.cfg.Balance != nil {
 		return h.workers[h.cfg.Balance(r)]
@@ -136,8 +137,8 @@ func (h *Host) pick(r *http.Request) *stream.Worker {
 	return h.workers[h.next.Add(1)%uint64(len(h.workers))]
 }
 
-// Logs returns the log so far, of the guests and of the host about them. The oldest
-// lines are dropped beyond 10,000.
+// Logs returns the lines that the guests have logged, and the host about them: the last 10,000
+// at least.
 func (h *Host) Logs() []Entry {
 	var out []Entry
 	for _, e := range h.log.All() {
@@ -156,7 +157,8 @@ func (h *Host) Metrics() map[string]Metric {
 	return out
 }
 
-// SetFaults replaces Config.Faults from now on; the zero value ends all faults.
+// SetFaults replaces Config.Faults; the zero value ends all faults. It returns an error, and
+// changes nothing, if one of the faults is invalid.
 func (h *Host) SetFaults(f Faults) error {
 	faults := make([]fault.Fault, len(f.Faults))
 	for i, one := range f.Faults {
@@ -169,7 +171,7 @@ func (h *Host) SetFaults(f Faults) error {
 	return err
 }
 
-// Failed returns the trap that ended a VM which has not been replaced, or nil.
+// Failed returns the trap that ended a VM and that no reload followed, or nil.
 func (h *Host) Failed() error {
 	for _, w := range h.workers {
 		if err := w.Failed(); err != nil {
@@ -179,8 +181,8 @@ func (h *Host) Failed() error {
 	return nil
 }
 
-// Close ends the VMs, the callouts and requests in flight, and the clusters. The host
-// must not serve requests afterwards.
+// Close ends the VMs, the callouts and the requests in flight, and closes the clusters. The
+// Host must not serve requests afterwards.
 func (h *Host) Close(ctx context.Context) error {
 	for _, w := range h.workers {
 		w.Stop()

@@ -8,43 +8,44 @@ import (
 	"sync"
 )
 
-// Transcript keeps the lines of Config.Trace: set it to the Add of one.
+// Transcript records the lines of Config.Trace, which must be set to its method Add. It is
+// safe for concurrent use.
 type Transcript struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-// Add takes one line.
+// Add appends one line.
 func (t *Transcript) Add(line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines = append(t.lines, line)
 }
 
-// String gives all lines so far.
+// String returns all lines, each ended by a newline.
 func (t *Transcript) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.Join(append(t.lines, ""), "\n")
 }
 
-// Reset forgets the lines, for example those of the start.
+// Reset removes all lines, for example those of the start.
 func (t *Transcript) Reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines = nil
 }
 
-// Test is what Golden needs of a *testing.T.
+// Test is the part of *testing.T that Golden uses.
 type Test interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// Golden compares the transcript with a file; with update it writes the file
-// instead. What a guest sees is the same from run to run where requests come one
-// after the other, with an x-request-id of their own, under a VirtualClock.
+// Golden compares the transcript with a file, or with update writes the file. A transcript is
+// reproducible if requests come one after the other, have their own x-request-id, and the
+// clock is a VirtualClock.
 func (t *Transcript) Golden(test Test, file string, update bool) {
 	test.Helper()
 	got := t.String()
@@ -63,10 +64,11 @@ func (t *Transcript) Golden(test Test, file string, update bool) {
 		test.Fatalf("golden file: %v (run the test with -update to write it)", err)
 	}
 	if line := firstDifference(string(want), got); line != "" {
-		test.Errorf("the transcript is not that of %s (run the test with -update if it should be):\n%s", file, line)
+		test.Errorf("the transcript differs from %s (to accept it, run the test with -update):\n%s", file, line)
 	}
 }
 
+// firstDifference describes the first line that differs, or returns "".
 func firstDifference(want, got string) string {
 	wants, gots := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range max(len(wants), len(gots)) {

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Limits of a serialized list of pairs that comes from the guest; a list beyond
-// them is read as an empty one (proxy-wasm-cpp-host, limits.h).
+// Limits of a serialized list of pairs from the guest. A list beyond them is decoded as an
+// empty one (proxy-wasm-cpp-host, limits.h).
 const (
 	maxPairsBytes = 1 << 20
 	maxPairs      = 1024
 )
 
-// Pair is one name and value of a header map or a property map.
+// Pair is a name and a value of a header map or of a property map.
 type Pair struct{ Name, Value string }
 
-// MarshalPairs writes the ABI's form of a list of pairs: the count, the sizes of
-// each name and value, then names and values, each ended by a zero byte. Numbers
-// are 32 bits, little endian. An empty list is no bytes at all.
+// MarshalPairs returns the ABI's form of a list of pairs: the count, the sizes of each name
+// and value, then the names and values, each followed by a zero byte. Numbers have 32 bits,
+// little endian. For an empty list it returns nil.
 func MarshalPairs(ps []Pair) []byte {
 	if len(ps) == 0 {
 		return nil
@@ -25,8 +25,8 @@ func MarshalPairs(ps []Pair) []byte {
 	return MarshalMap(ps)
 }
 
-// MarshalMap is MarshalPairs for property values, where an empty map still has
-// its count.
+// MarshalMap is like MarshalPairs, for property values: an empty map is encoded as a count
+// of zero.
 func MarshalMap(ps []Pair) []byte {
 	size := 4
 	for _, p := range ps {
@@ -45,8 +45,8 @@ func MarshalMap(ps []Pair) []byte {
 	return b
 }
 
-// UnmarshalPairs reads what the guest sent. Anything malformed, and anything over
-// the limits, is an empty list, as in Envoy.
+// UnmarshalPairs decodes a list of pairs from the guest. It returns nil if the list is
+// malformed or over the limits, as Envoy does.
 func UnmarshalPairs(b []byte) []Pair {
 	if len(b) < 4 || len(b) > maxPairsBytes {
 		return nil
@@ -72,7 +72,7 @@ func UnmarshalPairs(b []byte) []Pair {
 	return ps
 }
 
-// cutString takes a string of n bytes and its closing zero byte off b.
+// cutString removes a string of n bytes and the zero byte after it from the front of b.
 func cutString(b []byte, n uint32) (s string, rest []byte, ok bool) {
 	if uint64(len(b)) < uint64(n)+1 || b[n] != 0 {
 		return "", nil, false
@@ -80,8 +80,8 @@ func cutString(b []byte, n uint32) (s string, rest []byte, ok bool) {
 	return string(b[:n]), b[n+1:], true
 }
 
-// SplitPath splits a property path: parts separated by zero bytes, a last empty
-// part not counted.
+// SplitPath returns the parts of a property path, which zero bytes separate. One zero byte
+// at the end is ignored.
 func SplitPath(path string) []string {
 	if path == "" {
 		return nil

@@ -3,7 +3,7 @@ package abi
 // Level is a log level.
 type Level int
 
-// The levels in the ABI's order.
+// The levels, from the least severe on.
 const (
 	Trace Level = iota
 	Debug

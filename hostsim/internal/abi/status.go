@@ -1,3 +1,5 @@
+// Package abi holds the constants of the proxy-wasm ABI 0.2.1 and the encoding of what
+// crosses it.
 package abi
 
 import (
@@ -5,9 +7,10 @@ import (
 	"slices"
 )
 
-// Status is what a host call answers the guest (proxy-wasm ABI 0.2.1).
+// Status is the result of a host call.
 type Status uint32
 
+// The statuses that this host returns.
 const (
 	OK                   Status = 0
 	NotFound             Status = 1
@@ -21,16 +24,17 @@ const (
 	Unimplemented        Status = 12
 )
 
-// StatusNames are the statuses' names, by number.
+// StatusNames are the names of the statuses, by number; "" where this host returns none.
 var StatusNames = [...]string{
 	OK: "ok", NotFound: "not_found", BadArgument: "bad_argument", SerializationFailure: "serialization_failure", ParseFailure: "parse_failure",
 	InvalidMemoryAccess: "invalid_memory_access", Empty: "empty", CASMismatch: "cas_mismatch", InternalFailure: "internal_failure",
 	Unimplemented: "unimplemented",
 }
 
+// String returns the status's name in lower case, or its number in angle brackets.
 func (s Status) String() string { return NameOf(StatusNames[:], uint64(s)) }
 
-// StatusNamed is the inverse of String.
+// StatusNamed returns the status of a name in StatusNames.
 func StatusNamed(name string) Status { return Status(slices.Index(StatusNames[:], name)) }
 
 // Header map types of the ABI.
@@ -69,8 +73,9 @@ const (
 	LastStream = UpstreamStream
 )
 
-// What a callback answers. Headers: anything but Continue stops everything. Bodies:
-// StopAndBuffer keeps the bytes, others stop without keeping them.
+// The actions that a callback returns. At the headers anything but Continue pauses all that
+// follows. At a body StopAndBuffer and StopAndWatermark keep the bytes, StopNoBuffer drops
+// them.
 const (
 	Continue         = 0
 	StopAndBuffer    = 1
@@ -78,7 +83,7 @@ const (
 	StopNoBuffer     = 3
 )
 
-// The names of the map, buffer and stream types, by number.
+// The names of the map, buffer and stream types in a trace, by number.
 var (
 	MapNames = [...]string{"request headers", "request trailers", "response headers", "response trailers",
 		"grpc initial metadata", "grpc trailing metadata", "callout headers", "callout trailers"}
@@ -87,7 +92,8 @@ var (
 	StreamNames = [...]string{"request", "response", "downstream", "upstream"}
 )
 
-// NameOf returns names[i], or "<i>" if there is none.
+// NameOf returns names[i], or i in angle brackets if there is none. It uses the low 32 bits
+// of i, as the ABI passes a type.
 func NameOf(names []string, i uint64) string {
 	if n := uint32(i); n < uint32(len(names)) {
 		return names[n]

@@ -17,8 +17,8 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// GRPC is a gRPC callout of a root context: a call, which has one message each
-// way, or a stream.
+// GRPC is a gRPC callout of a root context: a call, with one message in each direction, or a
+// stream.
 type GRPC struct {
 	Token  uint32
 	Stream bool
@@ -27,25 +27,25 @@ type GRPC struct {
 	// A stream ends when both the guest and the upstream have closed it.
 	LocalClosed, RemoteClosed bool
 
-	// What host calls read during a callback about it:
+	// Set during the callback that reports them:
 	Message           string
 	Initial, Trailing *header.Map
 }
 
-// End closes what the guest sends and cancels the request.
+// End cancels the request.
 func (g *GRPC) End() {
 	g.Send.Close()
 	g.Cancel(context.Canceled)
 }
 
-// The low bits of a token say what it is of.
+// The low bits of a token are the kind of callout.
 const (
 	TokenKind   = 3
 	CallToken   = 1
 	StreamToken = 2
 )
 
-// NewGRPCRequest is the request as Envoy's gRPC client sends it.
+// NewGRPCRequest returns the request that Envoy's gRPC client sends. A timeout of 0 is none.
 func NewGRPCRequest(ctx context.Context, c *upstream.Cluster, path string, body io.Reader, metadata []abi.Pair, timeout time.Duration) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: c.Address, Path: path}, Host: c.Name,
@@ -62,16 +62,16 @@ func NewGRPCRequest(ctx context.Context, c *upstream.Cluster, path string, body 
 	return req.WithContext(ctx)
 }
 
-// GRPCHandler receives what the upstream sends to a gRPC callout, one call at a time.
+// GRPCHandler receives the response of a gRPC callout, one call at a time.
 type GRPCHandler interface {
 	InitialMetadata(m *header.Map)
 	Message(text string)
 	TrailingMetadata(m *header.Map)
 }
 
-// ExchangeGRPC sends the request and passes the response to h as it arrives: metadata
-// and each message of a stream, or the single message of a call that succeeded. It
-// returns how the callout ended; limit is the size of a message, in bytes.
+// ExchangeGRPC sends the request and passes the response to h as it arrives: the metadata and
+// each message of a stream, or the single message of a call that succeeded. It returns the
+// status of the callout. limit is the size of a message at most, in bytes.
 func ExchangeGRPC(c *upstream.Cluster, req *http.Request, stream bool, limit int, h GRPCHandler) grpc.Status {
 	resp, err := c.GRPC.RoundTrip(req)
 	if err != nil {
@@ -115,14 +115,14 @@ func ExchangeGRPC(c *upstream.Cluster, req *http.Request, stream bool, limit int
 	return end
 }
 
-// grpcFailure is the end of a callout that got no answer, or not all of one.
+// grpcFailure returns the status of a callout that got no response, or a part of one.
 func grpcFailure(err error) grpc.Status {
 	status, text, reason := upstream.Failure(err)
 	details := "upstream_reset_before_response_started{" + strings.ReplaceAll(reason, " ", "_")
 	var number syscall.Errno
 	if errors.As(err, &number) {
-		said := number.Error()
-		details += "|delayed_connect_error:_" + strings.ReplaceAll(strings.ToUpper(said[:1])+said[1:], " ", "_")
+		text := number.Error()
+		details += "|delayed_connect_error:_" + strings.ReplaceAll(strings.ToUpper(text[:1])+text[1:], " ", "_")
 	}
 	if details += "}"; status == http.StatusGatewayTimeout {
 		details = "response_timeout"

@@ -17,12 +17,14 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// Response is what proxy_on_http_call_response finds.
+// Response is the response of an HTTP callout, during proxy_on_http_call_response. A nil
+// Response has neither headers nor a body.
 type Response struct {
 	Headers, Trailers *header.Map
 	Body              []byte
 }
 
+// Map returns the headers or the trailers, by a map type of the ABI, or nil.
 func (r *Response) Map(kind uint32) *header.Map {
 	switch {
 	case r == nil:
@@ -33,7 +35,8 @@ func (r *Response) Map(kind uint32) *header.Map {
 	return r.Trailers
 }
 
-// NewRequest is the request as Envoy's HTTP client sends it.
+// NewRequest returns the request that Envoy's HTTP client sends. It changes m. A timeout of 0
+// is none.
 func NewRequest(ctx context.Context, c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration) (*http.Request, error) {
 	m.Set("x-envoy-internal", "true")
 	if timeout > 0 {
@@ -59,13 +62,14 @@ func NewRequest(ctx context.Context, c *upstream.Cluster, m *header.Map, body st
 	return req, nil
 }
 
-// Exchange is exchange with the fault f, or without one if f is nil. over is
-// closed when the stream that made the callout ends; it is nil if no stream made it.
-func Exchange(req *http.Request, c *upstream.Cluster, limit int, f *fault.Fault, clk clock.Clock, over <-chan struct{}) *Response {
+// Exchange sends the request and returns the response, of at most limit bytes, with the
+// fault f, if that is not nil. streamEnded is closed when the stream that made the callout
+// ends; it is nil if no stream made it. See send.
+func Exchange(req *http.Request, c *upstream.Cluster, limit int, f *fault.Fault, clk clock.Clock, streamEnded <-chan struct{}) *Response {
 	if f == nil {
 		return send(req, c, limit)
 	}
-	gone := req.Context().Done()
+	cancelled := req.Context().Done()
 	switch f.Do {
 	case fault.Refuse:
 		return failed(&net.OpError{Op: "dial", Err: fault.ErrTrap})
@@ -74,7 +78,7 @@ func Exchange(req *http.Request, c *upstream.Cluster, limit int, f *fault.Fault,
 		timer := clk.AfterFunc(f.By, func() { close(due) })
 		select {
 		case <-due:
-		case <-gone:
+		case <-cancelled:
 			timer.Stop()
 		}
 	}
@@ -82,19 +86,19 @@ func Exchange(req *http.Request, c *upstream.Cluster, limit int, f *fault.Fault,
 	switch {
 	case f.Do == fault.Reset:
 		return nil
-	case f.Do == fault.Late && over != nil:
+	case f.Do == fault.Late && streamEnded != nil:
 		select {
-		case <-over:
-		case <-gone:
+		case <-streamEnded:
+		case <-cancelled:
 			return failed(context.Cause(req.Context()))
 		}
 	}
 	return r
 }
 
-// send sends the request and gathers the answer. Time-out and connection
-// failures are answers of their own; nil is an answer that broke off after its
-// Headers, or grew over the limit.
+// send sends the request and returns the response. After a timeout or a connection failure
+// that is Envoy's own response. It is nil if the response was cut off after its headers, or
+// has a body of more than limit bytes.
 func send(req *http.Request, c *upstream.Cluster, limit int) *Response {
 	resp, err := c.HTTP.RoundTrip(req)
 	if err != nil {
@@ -113,7 +117,7 @@ func send(req *http.Request, c *upstream.Cluster, limit int) *Response {
 	return r
 }
 
-// failed is the answer that Envoy makes up for a callout that got none.
+// failed returns Envoy's own response for a callout that got none.
 func failed(err error) *Response {
 	status, text, _ := upstream.Failure(err)
 	m := header.NewResponse()

@@ -1,3 +1,4 @@
+// Package callout implements the HTTP and gRPC callouts of guests.
 package callout
 
 import "context"
@@ -7,14 +8,15 @@ type State struct {
 	HTTP map[uint32]context.CancelCauseFunc // pending calls, by token
 	GRPC map[uint32]*GRPC                   // pending calls and streams, by token
 
-	Response *Response // during proxy_on_http_call_response
-	Event    *GRPC     // during a gRPC callback
+	Response *Response // set during proxy_on_http_call_response
+	Event    *GRPC     // the callout of the gRPC callback that runs, or nil
 
 	// What proxy_get_status returns.
 	StatusCode    uint32
 	StatusMessage string
 }
 
+// NewState returns a state without callouts.
 func NewState() *State {
 	return &State{HTTP: map[uint32]context.CancelCauseFunc{}, GRPC: map[uint32]*GRPC{}}
 }

@@ -1,9 +1,9 @@
-// Package clock is the time that a host uses.
+// Package clock is the source of a host's time.
 package clock
 
 import "time"
 
-// Clock is the source of time for the guests' clock, ticks, timeouts and reloads.
+// Clock returns the time and schedules calls: hostsim.Clock.
 type Clock interface {
 	Now() time.Time
 	// AfterFunc calls f in a goroutine of its choice once d has passed.
@@ -12,7 +12,7 @@ type Clock interface {
 
 // Timer is a pending call of a Clock. Stop reports whether it prevented the call.
 //
-// It is an alias, so that a Clock of another package is one of this package.
+// It is an alias, so that a type that implements hostsim.Clock implements Clock.
 type Timer = interface{ Stop() bool }
 
 // System is the clock of the operating system.

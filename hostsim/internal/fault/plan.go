@@ -1,3 +1,4 @@
+// Package fault decides where the faults of a test happen.
 package fault
 
 import (
@@ -12,7 +13,7 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// Fault is one thing that goes wrong, as hostsim.fault documents it.
+// Fault is one kind of fault: see hostsim.Fault.
 type Fault struct {
 	On      string
 	Cluster string
@@ -24,7 +25,7 @@ type Fault struct {
 	Share   float64
 }
 
-// Kinds of faults that are not statuses.
+// Values of Fault.Do, beside the names of statuses.
 const (
 	Trap   = "trap"
 	Fail   = "fail"
@@ -32,14 +33,19 @@ const (
 	Refuse = "refuse"
 	Reset  = "reset"
 	Late   = "late"
+)
 
+// Values of Fault.On, beside the names of callbacks and host calls.
+const (
 	onCallout  = "callout"
 	OnAllocate = "proxy_on_memory_allocate"
 )
 
+// ErrTrap is the reason of an injected trap, or of an injected connection failure.
 var ErrTrap = errors.New("a trap by Config.Faults")
 
-// Plan is Faults in use; nil has none.
+// Plan holds faults and counts the occasions for each. A nil Plan has no faults. It is safe
+// for concurrent use.
 type Plan struct {
 	mu    sync.Mutex
 	rules []rule
@@ -47,11 +53,13 @@ type Plan struct {
 
 type rule struct {
 	Fault
-	times  int // that it could have happened
+	count  int // of occasions so far
 	random *rand.Rand
 }
 
-// NewPlan checks the faults.
+// NewPlan returns the plan for faults, or nil if there are none. seed makes Fault.Share
+// reproducible; isHostCall reports whether a name is that of a host call. The error names
+// the fault that is invalid, and the values that are allowed.
 func NewPlan(seed uint64, faults []Fault, isHostCall func(name string) bool) (*Plan, error) {
 	if len(faults) == 0 {
 		return nil, nil
@@ -66,6 +74,7 @@ func NewPlan(seed uint64, faults []Fault, isHostCall func(name string) bool) (*P
 	return p, nil
 }
 
+// check returns an error if the fault is invalid.
 func (f Fault) check(isHostCall func(name string) bool) error {
 	var kinds []string
 	switch {
@@ -85,24 +94,25 @@ func (f Fault) check(isHostCall func(name string) bool) error {
 		return fmt.Errorf("do: %q: want %s with %s", f.Do, strings.Join(kinds, ", "), f.On)
 	}
 	if f.Nth < 0 || f.Every < 0 || f.Share < 0 || f.Share > 1 || f.By < 0 {
-		return errors.New("nth, every and by are not negative, and share is 0 to 1")
+		return errors.New("nth, every and by must not be negative, and share must be from 0 to 1")
 	}
 	return nil
 }
 
-// Next gives the fault that happens now, in this callback or host call, or nil.
+// Next returns the fault that happens now, in a callback or a host call, or nil.
 func (p *Plan) Next(on string) *Fault {
 	return p.find(func(f *Fault) bool { return f.On == on })
 }
 
-// NextCallout is next for a callout.
+// NextCallout returns the fault that happens to a callout, or nil.
 func (p *Plan) NextCallout(cluster, path string) *Fault {
 	return p.find(func(f *Fault) bool {
 		return f.On == onCallout && (f.Cluster == "" || f.Cluster == cluster) && (f.Path == "" || f.Path == path)
 	})
 }
 
-func (p *Plan) find(here func(*Fault) bool) *Fault {
+// find counts the occasion for each fault that matches, and returns the first that happens.
+func (p *Plan) find(matches func(*Fault) bool) *Fault {
 	if p == nil {
 		return nil
 	}
@@ -111,10 +121,10 @@ func (p *Plan) find(here func(*Fault) bool) *Fault {
 	var found *Fault
 	for i := range p.rules {
 		r := &p.rules[i]
-		if !here(&r.Fault) {
+		if !matches(&r.Fault) {
 			continue
 		}
-		r.times++
+		r.count++
 		if found == nil && r.happens() {
 			found = &r.Fault
 		}
@@ -122,12 +132,13 @@ func (p *Plan) find(here func(*Fault) bool) *Fault {
 	return found
 }
 
+// happens reports whether the fault happens on the current occasion.
 func (r *rule) happens() bool {
 	switch {
 	case r.Nth > 0:
-		return r.times == r.Nth
+		return r.count == r.Nth
 	case r.Every > 0:
-		return r.times%r.Every == 0
+		return r.count%r.Every == 0
 	case r.Share > 0:
 		return r.random.Float64() < r.Share
 	}

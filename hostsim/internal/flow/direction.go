@@ -6,37 +6,38 @@ import "cloakroom/hostsim/internal/header"
 // read.
 const highWatermark = 64 << 10
 
-// Direction is a stream's way through its filters, to the upstream or back. Except for
-// those of Out its methods need the stream's lock.
+// Direction passes the request or the response of a stream through its filters. Its methods
+// need the stream's lock, except those of Out which take it.
 type Direction struct {
 	state
 	Out Pipe // past all filters
 
 	first  Sink
-	halves []*Half // the first filter in the order of passage is the last
+	stages []*Stage // the first filter in the order of passage is the last
 
 	endAtHeaders bool // there is no body
-	ended        bool // the source has no more
+	ended        bool // the source has passed everything
 }
 
-// InitRequest makes d the direction to the upstream. begin is called when the headers have
-// passed all filters.
+// InitRequest prepares d for a request. begin is called when the headers have passed all
+// filters.
 func (d *Direction) InitRequest(s *Signal, begin func()) {
 	d.Out = Pipe{signal: s, state: &d.state, begin: begin, request: true}
 	d.first = &d.Out
 }
 
-// InitResponse makes d the direction to the client, likewise.
+// InitResponse prepares d for a response. begin is called when the headers have passed all
+// filters.
 func (d *Direction) InitResponse(s *Signal, begin func()) {
 	d.Out = Pipe{signal: s, state: &d.state, begin: begin}
 	d.first = &d.Out
 }
 
-// Prepend puts a filter before those that d has.
-func (d *Direction) Prepend(h *Half) {
+// Prepend adds a filter before all others.
+func (d *Direction) Prepend(h *Stage) {
 	h.signal, h.state, h.next = d.Out.signal, &d.state, d.first
 	d.first = h
-	d.halves = append(d.halves, h)
+	d.stages = append(d.stages, h)
 }
 
 // Headers passes the headers of the message to the first filter.
@@ -75,21 +76,21 @@ func (d *Direction) Aborted() bool { return d.aborted }
 // full reports whether the source must not be read: the first filter has paused at the
 // headers, or too much waits already, for a later filter or for the next hop.
 func (d *Direction) full() bool {
-	if n := len(d.halves); n > 0 && d.halves[n-1].stoppedAll {
+	if n := len(d.stages); n > 0 && d.stages[n-1].stoppedAll {
 		return true
 	}
 	pending := len(d.Out.bytes)
-	for _, h := range d.halves {
+	for _, h := range d.stages {
 		pending += len(h.waiting.body)
 	}
 	return pending > highWatermark
 }
 
-// Abort ends the direction for the filters and drops what they hold; what has passed them
-// stays.
+// Abort ends the direction for the filters and drops what they hold. What has passed them
+// remains in Out.
 func (d *Direction) Abort() {
 	d.aborted = true
-	for _, h := range d.halves {
+	for _, h := range d.stages {
 		h.drop()
 	}
 }

@@ -2,13 +2,12 @@ package flow
 
 import "cloakroom/hostsim/internal/header"
 
-// Pipe is the end of a direction: what has passed all filters waits in it for the next
-// hop, which takes it without the lock held.
+// Pipe is the end of a direction: what has passed all filters waits in it for the next hop.
 type Pipe struct {
 	signal  *Signal
 	state   *state
 	begin   func() // called when the headers have passed all filters
-	request bool   // of the request: a local reply ends it
+	request bool   // a local reply ends the pipe of a request
 
 	bytes    []byte
 	end      bool // nothing follows
@@ -34,14 +33,14 @@ func (p *Pipe) Trailer(m *header.Map) {
 	p.signal.Wake()
 }
 
-// Replace makes body all that waits in the pipe. The lock must be held.
+// Replace replaces what waits in the pipe by a whole body. The lock must be held.
 func (p *Pipe) Replace(body []byte) { p.bytes, p.trailers, p.end = body, nil, true }
 
 // Unread puts bytes back that were taken. The lock must be held.
 func (p *Pipe) Unread(b []byte) { p.bytes = append(b, p.bytes...) }
 
-// Take waits for bytes and returns all there are. end reports that nothing follows them,
-// cut that the stream broke before.
+// Take waits for bytes and returns all of them. end reports that nothing follows them, cut
+// that the stream was reset before its end.
 func (p *Pipe) Take() (b []byte, end, cut bool) {
 	p.signal.Do(func() {
 		for len(p.bytes) == 0 && !p.end && !p.signal.over && !(p.request && p.state.aborted) {
@@ -60,7 +59,7 @@ func (p *Pipe) Drained() bool {
 	return n == 0
 }
 
-// Pending returns how many bytes wait in the pipe. complete reports that no more follow.
+// Pending returns the number of bytes in the pipe. complete reports that no more follow.
 func (p *Pipe) Pending() (n int, complete bool) {
 	p.signal.Do(func() { n, complete = len(p.bytes), p.end })
 	return n, complete

@@ -2,13 +2,13 @@ package flow
 
 import "sync"
 
-// Signal is the lock of a stream, and the means to wait for a change of it.
+// Signal is the lock of a stream, with which goroutines wait for a change of the stream.
 type Signal struct {
 	cond sync.Cond
 	over bool // the stream was reset or has ended
 }
 
-// NewSignal returns a signal that uses a lock which streams share.
+// NewSignal returns a signal for a stream that lock guards.
 func NewSignal(lock sync.Locker) *Signal { return &Signal{cond: sync.Cond{L: lock}} }
 
 // Do calls f with the lock held.
@@ -18,13 +18,13 @@ func (s *Signal) Do(f func()) {
 	f()
 }
 
-// Wait waits for a change. The lock must be held; it is free meanwhile.
+// Wait waits for the next Wake. The lock must be held; Wait releases it meanwhile.
 func (s *Signal) Wait() { s.cond.Wait() }
 
-// Wake reports a change to all that wait.
+// Wake wakes all that wait.
 func (s *Signal) Wake() { s.cond.Broadcast() }
 
-// End reports that nothing passes any more.
+// End marks the stream as over and wakes all that wait. The lock must be held.
 func (s *Signal) End() {
 	s.over = true
 	s.Wake()

@@ -1,6 +1,5 @@
-// Package flow is how one direction of an HTTP stream passes through its filters: what a
-// filter pauses waits in front of it, and what has passed all of them waits for the next
-// hop.
+// Package flow passes one direction of an HTTP stream through its filters. What follows a
+// pause waits at the filter, and what has passed all filters waits for the next hop.
 package flow
 
 import "cloakroom/hostsim/internal/header"
@@ -15,5 +14,5 @@ type Sink interface {
 
 // state is what the parts of a direction share.
 type state struct {
-	aborted bool // a local reply or a reset took the place of this direction
+	aborted bool // by a local reply or a reset
 }

@@ -7,7 +7,7 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// Source reads a message and feeds it to one direction of a stream.
+// Source reads the body and the trailers of a message into a direction.
 type Source struct {
 	Into     *Direction
 	From     io.Reader
@@ -15,14 +15,14 @@ type Source struct {
 	Count    *int64             // the bytes read are added to it, unless it is nil
 }
 
-// buffers are what sources read into.
+// buffers are the buffers that sources read into.
 var buffers = sync.Pool{New: func() any {
 	b := make([]byte, 64<<10)
 	return &b
 }}
 
-// Pump reads to the end. It waits while the first filter has paused at the headers, and
-// while the next hop is slow. The error is the reader's.
+// Pump reads to the end. It waits while the first filter pauses at the headers, and while the
+// next hop is slow. It returns the error of the reader.
 func (s *Source) Pump() error {
 	signal := s.Into.Out.signal
 	pooled := buffers.Get().(*[]byte)
@@ -55,7 +55,7 @@ func (s *Source) Pump() error {
 	}
 }
 
-// mayRead waits until the direction takes more. It returns false once it takes nothing.
+// mayRead waits until the direction accepts more. It returns false if it was aborted.
 func (s *Source) mayRead(signal *Signal) (may bool) {
 	signal.Do(func() {
 		for !s.Into.aborted && s.Into.full() {

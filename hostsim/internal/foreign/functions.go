@@ -1,3 +1,5 @@
+// Package foreign implements the foreign functions of Envoy that need no stream (Envoy,
+// source/extensions/common/wasm/foreign.cc).
 package foreign
 
 import (
@@ -7,7 +9,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" // what signatures name
+	_ "crypto/sha1" // the hash functions in hashes
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"crypto/x509"
@@ -20,7 +22,8 @@ import (
 	"cloakroom/hostsim/internal/protobuf"
 )
 
-// Functions are the foreign functions that need no stream, by Envoy's name.
+// Functions are the functions, by Envoy's name. Arguments and results are serialized as
+// Envoy's functions expect them.
 var Functions = map[string]func(argument string) (result string, status abi.Status){
 	"compress":         compress,
 	"uncompress":       uncompress,
@@ -36,7 +39,7 @@ func compress(argument string) (string, abi.Status) {
 	return out.String(), abi.OK
 }
 
-// maxUncompressed bounds what a few bytes can become.
+// maxUncompressed is the size of the result of uncompress at most, in bytes.
 const maxUncompressed = 64 << 20
 
 func uncompress(argument string) (string, abi.Status) {
@@ -51,12 +54,13 @@ func uncompress(argument string) (string, abi.Status) {
 	return string(out), abi.OK
 }
 
+// hashes are the hash functions that signatures may use, by Envoy's name.
 var hashes = map[string]crypto.Hash{
 	"sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
 }
 
-// keyOf gives a key's DER, which stands in one of two forms.
-func keyOf(der, text []byte) ([]byte, bool) {
+// keyOf returns a key in DER, given either in DER or in PEM.
+func keyOf(der, text []byte) (key []byte, found bool) {
 	switch {
 	case len(der) > 0 && len(text) == 0:
 		return der, true
@@ -68,10 +72,10 @@ func keyOf(der, text []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// digest hashes text; the error is Envoy's.
-func digest(name, text []byte) (crypto.Hash, []byte, string) {
-	hash, known := hashes[string(name)]
-	if !known {
+// digest hashes text with the named function. problem is Envoy's error message, or "".
+func digest(name, text []byte) (hash crypto.Hash, sum []byte, problem string) {
+	hash, found := hashes[string(name)]
+	if !found {
 		return 0, nil, string(name) + " is not supported."
 	}
 	h := hash.New()
@@ -80,11 +84,11 @@ func digest(name, text []byte) (crypto.Hash, []byte, string) {
 }
 
 // sign takes SignArguments {hash_function = 1, private_key = 2, text = 3,
-// private_key_pem = 4} and gives SignResult {result = 1, signature = 2, error = 3}.
+// private_key_pem = 4} and returns SignResult {result = 1, signature = 2, error = 3}.
 func sign(argument string) (string, abi.Status) {
 	fields, valid := protobuf.LengthDelimited(argument)
-	der, given := keyOf(fields[2], fields[4])
-	if !valid || !given {
+	der, found := keyOf(fields[2], fields[4])
+	if !valid || !found {
 		return "", abi.BadArgument
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
@@ -108,12 +112,12 @@ func sign(argument string) (string, abi.Status) {
 }
 
 // verifySignature takes VerifySignatureArguments {hash_function = 1, public_key = 2,
-// signature = 3, text = 4, public_key_pem = 5} and gives VerifySignatureResult
+// signature = 3, text = 4, public_key_pem = 5} and returns VerifySignatureResult
 // {result = 1, error = 2}.
 func verifySignature(argument string) (string, abi.Status) {
 	fields, valid := protobuf.LengthDelimited(argument)
-	der, given := keyOf(fields[2], fields[5])
-	if !valid || !given {
+	der, found := keyOf(fields[2], fields[5])
+	if !valid || !found {
 		return "", abi.BadArgument
 	}
 	key, err := x509.ParsePKIXPublicKey(der)
@@ -130,6 +134,7 @@ func verifySignature(argument string) (string, abi.Status) {
 	return string(protowire.AppendString(protowire.AppendTag(nil, 2, protowire.BytesType), problem)), abi.OK
 }
 
+// verifies reports whether signature is that of sum by the owner of an RSA or ECDSA key.
 func verifies(key any, hash crypto.Hash, sum, signature []byte) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:

@@ -1,3 +1,5 @@
+// Package grpc implements the wire format of gRPC over HTTP/2, as far as callouts and local
+// replies need it.
 package grpc
 
 import (
@@ -7,8 +9,9 @@ import (
 	"sync"
 )
 
-// Queue is what a guest sends by a gRPC callout, as the body of its request:
-// an io.Reader that waits for more until it is closed.
+// Queue holds the messages that a guest sends by a gRPC callout. It is the body of the
+// request: an io.Reader that waits for messages until the queue is closed. It is safe for
+// concurrent use.
 type Queue struct {
 	mu     sync.Mutex
 	more   *sync.Cond
@@ -16,13 +19,14 @@ type Queue struct {
 	closed bool
 }
 
+// NewQueue returns an empty queue.
 func NewQueue() *Queue {
 	q := &Queue{}
 	q.more = sync.NewCond(&q.mu)
 	return q
 }
 
-// Put adds a message with its length before it.
+// Put adds a message, with the prefix that holds its length.
 func (q *Queue) Put(message string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -32,6 +36,7 @@ func (q *Queue) Put(message string) {
 	q.more.Broadcast()
 }
 
+// Close ends the body once all messages have been read.
 func (q *Queue) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,10 +59,11 @@ func (q *Queue) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// errNotGRPC is an answer that is no gRPC.
-var errNotGRPC = errors.New("hostsim: the answer is no gRPC")
+// errNotGRPC reports a message that is compressed or too large.
+var errNotGRPC = errors.New("hostsim: the response is not gRPC")
 
-// ReadMessage reads one length-prefixed message (gRPC over HTTP/2, "Requests").
+// ReadMessage reads one length-prefixed message (gRPC over HTTP/2, "Requests") of at most
+// limit bytes. It returns io.EOF at the end of the body.
 func ReadMessage(r io.Reader, limit int) (string, error) {
 	var head [5]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

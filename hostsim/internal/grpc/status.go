@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Codes of google.rpc.Code. NoCode is none of them.
+// Codes of google.rpc.Code. NoCode stands for none.
 const (
 	NoCode      = -1
 	MaxCode     = 16
@@ -15,15 +15,15 @@ const (
 	Unavailable = 14
 )
 
-// Status is how a callout ended, as a status of google.rpc.Code.
+// Status is the result of a callout.
 type Status struct {
-	Code    uint32
+	Code    uint32 // of google.rpc.Code
 	Message string
 }
 
-// StatusIn reads grpc-status and grpc-message; without the first the status is
-// unknown.
-func StatusIn(h http.Header) (end Status, found bool) {
+// StatusIn returns the status in grpc-status and grpc-message. Without grpc-status, found is
+// false and the code is Unknown.
+func StatusIn(h http.Header) (status Status, found bool) {
 	text := h.Get("grpc-status")
 	code, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
@@ -32,10 +32,11 @@ func StatusIn(h http.Header) (end Status, found bool) {
 	return Status{uint32(code), WithDetails(h.Get("grpc-message"), ViaUpstream)}, true
 }
 
-// ViaUpstream is Envoy's word for an answer that came from the upstream.
+// ViaUpstream is Envoy's detail of a response that came from the upstream.
 const ViaUpstream = "via_upstream"
 
-// WithDetails is the message as Envoy gives it: not decoded, with what else is known.
+// WithDetails returns a status message as Envoy passes it to the guest: not decoded, with
+// the details in braces.
 func WithDetails(message, details string) string {
 	if message == "" {
 		return details
@@ -43,7 +44,7 @@ func WithDetails(message, details string) string {
 	return message + "{" + details + "}"
 }
 
-// CodeOf is the mapping of gRPC's "HTTP to gRPC Status Code Mapping".
+// CodeOf returns the code for an HTTP status (gRPC, "HTTP to gRPC Status Code Mapping").
 func CodeOf(httpStatus int) int {
 	switch httpStatus {
 	case http.StatusBadRequest:
@@ -60,7 +61,8 @@ func CodeOf(httpStatus int) int {
 	return 2
 }
 
-// EncodeMessage writes a gRPC status message: printable ASCII but "%" as it is.
+// EncodeMessage returns the percent-encoded form of a status message: printable ASCII
+// except "%" is unchanged.
 func EncodeMessage(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder

@@ -5,8 +5,8 @@ import (
 	"cloakroom/hostsim/internal/fault"
 )
 
-// Return copies value into memory that the guest allocates, and writes address and
-// size where the guest asked for them. An empty value allocates nothing.
+// Return copies value into memory that the guest allocates, and writes its address and size
+// to the addresses that the guest passed. It allocates nothing for an empty value.
 func (v *VM) Return(value string, addressAt, sizeAt uint64) abi.Status {
 	address := uint32(0)
 	if value != "" {
@@ -24,8 +24,8 @@ func (v *VM) Return(value string, addressAt, sizeAt uint64) abi.Status {
 	return abi.OK
 }
 
-// allocate asks the guest for memory. While it runs, the guest may make only the
-// few calls of the start.
+// allocate calls the guest's allocator, which may make only the host calls that are allowed
+// at the start.
 func (v *VM) allocate(size uint32) (address uint32, found bool) {
 	before := v.restricted
 	v.restricted = true

@@ -7,20 +7,20 @@ import (
 	"cloakroom/hostsim/internal/clock"
 )
 
-// Context is one context of the guest: a plugin's root context, or a stream's.
+// Context is one context of the guest: the root context of a plugin, or that of a stream.
 type Context struct {
 	ID     uint32
-	Root   *Context
-	Plugin *Plugin // of a root context
-	Filter Filter  // nil for a root context
+	Root   *Context // of a root context: itself
+	Plugin *Plugin  // nil for a stream
+	Filter Filter   // nil for a root context
 
 	// Of a root context only:
 	Callouts    *callout.State
-	Configuring bool
+	Configuring bool // proxy_on_configure runs
 	tick        ticker
 }
 
-// ticker calls proxy_on_tick of a root context; it is armed again after each call.
+// ticker is the tick of a root context. Each call of proxy_on_tick schedules the next.
 type ticker struct {
 	period time.Duration
 	timer  clock.Timer

@@ -6,18 +6,19 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// Exports are the callbacks of the guest; nil where it has none.
+// Exports are the functions that the guest exports, or nil.
 type Exports struct {
 	initialize, main, mainVoid, start                 api.Function
 	allocate                                          api.Function
 	ContextCreate, vmStart, configure                 api.Function
 	tick, QueueReady, CalloutResponse                 api.Function
-	GrpcInitial, GrpcReceive, GrpcTrailing, GrpcClose api.Function
+	GRPCInitial, GRPCReceive, GRPCTrailing, GRPCClose api.Function
 	RequestHeaders, RequestBody, RequestTrailers      api.Function
 	ResponseHeaders, ResponseBody, ResponseTrailers   api.Function
 	Done, Log, Delete                                 api.Function
 }
 
+// findExports returns the exports of a module. A module without an allocator is an error.
 func findExports(m api.Module) (Exports, error) {
 	f := m.ExportedFunction
 	e := Exports{
@@ -25,8 +26,8 @@ func findExports(m api.Module) (Exports, error) {
 		allocate:      f("proxy_on_memory_allocate"),
 		ContextCreate: f("proxy_on_context_create"), vmStart: f("proxy_on_vm_start"), configure: f("proxy_on_configure"),
 		tick: f("proxy_on_tick"), QueueReady: f("proxy_on_queue_ready"), CalloutResponse: f("proxy_on_http_call_response"),
-		GrpcInitial: f("proxy_on_grpc_receive_initial_metadata"), GrpcReceive: f("proxy_on_grpc_receive"),
-		GrpcTrailing: f("proxy_on_grpc_receive_trailing_metadata"), GrpcClose: f("proxy_on_grpc_close"),
+		GRPCInitial: f("proxy_on_grpc_receive_initial_metadata"), GRPCReceive: f("proxy_on_grpc_receive"),
+		GRPCTrailing: f("proxy_on_grpc_receive_trailing_metadata"), GRPCClose: f("proxy_on_grpc_close"),
 		RequestHeaders: f("proxy_on_request_headers"), RequestBody: f("proxy_on_request_body"),
 		RequestTrailers: f("proxy_on_request_trailers"), ResponseHeaders: f("proxy_on_response_headers"),
 		ResponseBody: f("proxy_on_response_body"), ResponseTrailers: f("proxy_on_response_trailers"),

@@ -11,23 +11,24 @@ import (
 	"cloakroom/hostsim/internal/fault"
 )
 
-// HostCall is one function that the host offers.
+// HostCall is a function that guests may import.
 type HostCall struct {
 	Shape   Shape
 	AtStart bool // allowed in _initialize and while the guest allocates
-	Void    bool // answers nothing
-	Func    func(v *VM, a []uint64) uint32
+	Void    bool // without a result
+	Func    func(v *VM, args []uint64) uint32
 }
 
-// ProxyCall makes a HostCall of a function that answers a status.
+// ProxyCall returns the HostCall of a function that returns a status.
 func ProxyCall(s Shape, fn func(v *VM, a []uint64) abi.Status) HostCall {
 	return HostCall{Shape: s, Func: func(v *VM, a []uint64) uint32 { return uint32(fn(v, a)) }}
 }
 
+// vmKey is the key of the VM in the context of a call.
 type vmKey struct{}
 
-// goFunction is the call as wazero wants it: it finds its VM in the context and
-// refuses, as a trap, what the guest may not do at this moment.
+// goFunction returns the function for wazero. It traps if the guest may not make the call
+// now.
 func (h HostCall) goFunction(name string) api.GoModuleFunc {
 	return func(ctx context.Context, _ api.Module, stack []uint64) {
 		v := ctx.Value(vmKey{}).(*VM)
@@ -46,8 +47,7 @@ func (h HostCall) goFunction(name string) api.GoModuleFunc {
 	}
 }
 
-// observed is a call with an injected fault in its place, if one is due, and a line in the
-// trace.
+// observed is Func with a line in the trace. A fault that happens replaces the call.
 func (h HostCall) observed(v *VM, name string, stack []uint64) (result uint32) {
 	args := slices.Clone(stack)
 	rendered := v.trace.arguments(v.Memory, h.Shape, args)

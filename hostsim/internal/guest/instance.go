@@ -14,55 +14,56 @@ type Instance struct {
 	vms    map[string]*VM // of the worker, by Plugin.vmKey
 	Plugin *Plugin
 	VM     *VM
-	Root   *Context
-	loaded time.Time
+	Root   *Context  // the plugin's root context in VM
+	loaded time.Time // when VM was loaded
 }
 
-// load gives the plugin a VM, the worker's where there is one already, and starts
-// and configures it there.
-func (h *Instance) load(ctx context.Context) error {
-	h.loaded = h.rt.Clock.Now()
-	v := h.vms[h.Plugin.vmKey]
+// load starts and configures the plugin in the VM that it shares on this worker, or in a new
+// one.
+func (i *Instance) load(ctx context.Context) error {
+	i.loaded = i.rt.Clock.Now()
+	v := i.vms[i.Plugin.vmKey]
 	if v == nil || v.Failed != nil {
 		var err error
-		if v, err = newVM(ctx, h.rt, h.thread, h.Plugin); err != nil {
+		if v, err = newVM(ctx, i.rt, i.thread, i.Plugin); err != nil {
 			return err
 		}
-		h.vms[h.Plugin.vmKey] = v
+		i.vms[i.Plugin.vmKey] = v
 	}
-	root, err := v.startPlugin(h.Plugin)
+	root, err := v.startPlugin(i.Plugin)
 	if err != nil {
 		return err
 	}
-	h.VM, h.Root = v, root
+	i.VM, i.Root = v, root
 	return nil
 }
 
-// ForStream returns the VM and the root context for a stream that begins. vm is nil if the
-// VM has failed; bypass reports whether the stream then passes without the plugin.
-func (h *Instance) ForStream() (vm *VM, root *Context, bypass bool) {
-	if h.VM.Failed != nil && h.Plugin.FailurePolicy == FailReload {
-		h.reload()
+// ForStream returns the VM and the root context for a new stream. vm is nil if the VM has
+// failed; bypass reports whether the stream then passes without the plugin. The worker's lock
+// is held.
+func (i *Instance) ForStream() (vm *VM, root *Context, bypass bool) {
+	if i.VM.Failed != nil && i.Plugin.FailurePolicy == FailReload {
+		i.reload()
 	}
-	if h.VM.Failed != nil {
-		return nil, nil, h.Plugin.FailurePolicy == FailOpen
+	if i.VM.Failed != nil {
+		return nil, nil, i.Plugin.FailurePolicy == FailOpen
 	}
-	return h.VM, h.Root, false
+	return i.VM, i.Root, false
 }
 
-// reload replaces a VM that has failed, unless it is too young for that. Streams
-// that began in the old one have their answer from its failure.
-func (h *Instance) reload() {
-	rt := h.rt
-	backoff := h.Plugin.ReloadBackoff
+// reload replaces a VM that has failed, unless it is younger than the backoff. Streams of the
+// old VM keep it.
+func (i *Instance) reload() {
+	rt := i.rt
+	backoff := i.Plugin.ReloadBackoff
 	if backoff == 0 {
 		backoff = defaultBackoff
 	}
-	if rt.Clock.Now().Sub(h.loaded) < backoff {
+	if rt.Clock.Now().Sub(i.loaded) < backoff {
 		return
 	}
-	old := h.VM
-	if err := h.load(context.Background()); err != nil {
+	old := i.VM
+	if err := i.load(context.Background()); err != nil {
 		rt.Log.Add(abi.Critical, "the VM could not be replaced: "+err.Error())
 		return
 	}

@@ -14,7 +14,7 @@ import (
 	"cloakroom/hostsim/internal/metrics"
 )
 
-// newVM makes a VM on a thread and initializes it. The lock of the thread is held.
+// newVM returns an initialized VM on a thread, whose lock is held.
 func newVM(ctx context.Context, rt *Runtime, t *thread, p *Plugin) (*VM, error) {
 	v := &VM{Runtime: rt, Thread: t, ID: p.VMID, Env: p.Env, Contexts: map[uint32]*Context{},
 		Metrics: metrics.NewTable(rt.Metrics)}
@@ -35,7 +35,7 @@ func newVM(ctx context.Context, rt *Runtime, t *thread, p *Plugin) (*VM, error) 
 	return v, v.initialize()
 }
 
-// initialize runs what the module runs first, in a context of its own.
+// initialize calls the module's start functions, in a context without a plugin.
 func (v *VM) initialize() error {
 	before := &Context{Callouts: callout.NewState()}
 	before.Root = before
@@ -56,7 +56,7 @@ func (v *VM) initialize() error {
 	return v.Failed
 }
 
-// startPlugin makes the plugin's root context and runs proxy_on_vm_start and
+// startPlugin creates the plugin's root context and calls proxy_on_vm_start and
 // proxy_on_configure in it.
 func (v *VM) startPlugin(p *Plugin) (*Context, error) {
 	root := v.NewContext(nil, nil)
@@ -76,19 +76,19 @@ func (v *VM) startPlugin(p *Plugin) (*Context, error) {
 			continue
 		}
 		root.Configuring = errors.Is(step.err, ErrConfigure)
-		answer, _ := v.Callback(root, step.fn, uint64(root.ID), uint64(step.size))
+		result, _ := v.Callback(root, step.fn, uint64(root.ID), uint64(step.size))
 		root.Configuring = false
 		if v.Failed != nil {
 			return nil, v.Failed
 		}
-		if answer == 0 {
-			return nil, fmt.Errorf("%w: %s answered false", step.err, step.name)
+		if result == 0 {
+			return nil, fmt.Errorf("%w: %s returned false", step.err, step.name)
 		}
 	}
 	return root, v.Failed
 }
 
-// roots are the root contexts, oldest first.
+// roots returns the root contexts, oldest first.
 func (v *VM) roots() []*Context {
 	var roots []*Context
 	for _, c := range v.Contexts {
@@ -100,9 +100,9 @@ func (v *VM) roots() []*Context {
 	return roots
 }
 
-// stop ends the root contexts and everything that belongs to them.
+// stop ends the root contexts, with their last callbacks.
 func (v *VM) stop() {
-	v.silence()
+	v.cancelPending()
 	for _, root := range v.roots() {
 		v.Callback(root, v.Exports.Done, uint64(root.ID))
 		v.Callback(root, v.Exports.Delete, uint64(root.ID))
@@ -112,8 +112,9 @@ func (v *VM) stop() {
 	}
 }
 
-// silence ends the root contexts' ticks and callouts, without a word to the guest.
-func (v *VM) silence() {
+// cancelPending cancels the ticks and callouts of the root contexts. The guest gets no
+// callback for them.
+func (v *VM) cancelPending() {
 	v.watchdog.end()
 	for _, root := range v.roots() {
 		root.tick.stop()
@@ -121,11 +122,11 @@ func (v *VM) silence() {
 	}
 }
 
-// discard drops the VM and its memory: the guest hears nothing of it.
+// discard frees the VM, without any callback.
 func (v *VM) discard(ctx context.Context) {
-	v.silence()
+	v.cancelPending()
 	if v.Failed == nil {
 		v.Failed = errClosed
 	}
-	_ = v.module.Close(ctx) // nothing but memory is given back
+	_ = v.module.Close(ctx) // it only frees memory
 }

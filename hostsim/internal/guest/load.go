@@ -10,8 +10,8 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// Load checks and compiles the plugins' modules. hostModules are what they may import,
-// by module and name.
+// Load compiles and checks the modules of the plugins. hostModules are the functions that they
+// may import, by module and name. It must be called once.
 func (r *Runtime) Load(ctx context.Context, plugins []*Plugin, hostModules map[string]map[string]HostCall) error {
 	for _, p := range plugins {
 		module, err := r.wazero.CompileModule(ctx, p.Wasm)
@@ -26,7 +26,7 @@ func (r *Runtime) Load(ctx context.Context, plugins []*Plugin, hostModules map[s
 	return instantiateHost(ctx, r.wazero, hostModules)
 }
 
-// instantiateHost offers all host modules in the runtime.
+// instantiateHost defines the host modules in the runtime.
 func instantiateHost(ctx context.Context, r wazero.Runtime, modules map[string]map[string]HostCall) error {
 	for module, calls := range modules {
 		b := r.NewHostModuleBuilder(module)
@@ -63,7 +63,7 @@ func checkImports(m wazero.CompiledModule, modules map[string]map[string]HostCal
 	return nil
 }
 
-// checkABI finds the version that the module was made for.
+// checkABI returns an error unless the module was made for ABI 0.2.0 or 0.2.1.
 func checkABI(m wazero.CompiledModule) error {
 	var found []string
 	for name := range m.ExportedFunctions() {

@@ -6,13 +6,12 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// memory is the guest's linear memory with the checks that the ABI asks for:
-// nothing out of bounds is read or written, the call answers InvalidMemoryAccess.
+// memory is the linear memory of a guest. Its methods report false, and neither read nor
+// write, if an address is out of bounds.
 type memory struct{ api.Memory }
 
-// Text copies a string out of the guest. A length of zero is the empty string
-// wherever it points.
-func (m memory) Text(address, size uint64) (string, bool) {
+// Text returns a copy of a string. If size is zero, address may be out of bounds.
+func (m memory) Text(address, size uint64) (text string, found bool) {
 	b, found := m.Read(uint32(address), uint32(size))
 	return string(b), found
 }
@@ -27,8 +26,8 @@ func (m memory) PutUint64(address uint64, value uint64) bool {
 	return m.WriteUint64Le(uint32(address), value)
 }
 
-// Iovecs gathers the bytes that a WASI ciovec array points at.
-func (m memory) Iovecs(address, count uint64) ([]byte, bool) {
+// Iovecs returns the concatenated bytes of an array of count WASI ciovecs.
+func (m memory) Iovecs(address, count uint64) (bytes []byte, found bool) {
 	var out []byte
 	for i := range uint32(count) {
 		entry, found := m.Read(uint32(address)+8*i, 8)

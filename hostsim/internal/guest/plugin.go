@@ -9,19 +9,20 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// defaultBackoff is the least age of a VM that is replaced, unless the plugin sets one.
+// defaultBackoff is the default of Plugin.ReloadBackoff.
 const defaultBackoff = time.Second
 
-// FailurePolicy is what happens to streams that begin after the VM has failed.
+// FailurePolicy is a hostsim.FailurePolicy.
 type FailurePolicy int
 
+// The policies, numbered as in hostsim.
 const (
-	failClosed FailurePolicy = iota // 503
-	FailOpen                        // they pass without the filter
-	FailReload                      // they get a new VM; 503 while the old one is too young
+	FailClosed FailurePolicy = iota
+	FailOpen
+	FailReload
 )
 
-// Plugin is one plugin, as hostsim.Plugin documents it, with its module.
+// Plugin is a hostsim.Plugin with its compiled module.
 type Plugin struct {
 	Wasm            []byte
 	Configuration   []byte
@@ -34,10 +35,11 @@ type Plugin struct {
 	ReloadBackoff   time.Duration
 
 	module wazero.CompiledModule
-	vmKey  string // plugins of one key share a VM
+	vmKey  string // plugins with the same key share a VM
 }
 
-// vmKeyOf is as Envoy's: what a VM is made of.
+// vmKeyOf returns the key of the VM that a plugin runs in: all that the VM is created from,
+// as in Envoy.
 func vmKeyOf(p *Plugin) string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(p.Env)) {

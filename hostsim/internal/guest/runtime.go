@@ -16,6 +16,7 @@ import (
 	"cloakroom/hostsim/internal/metrics"
 )
 
+// The reasons of failures, as package hostsim documents them.
 var (
 	ErrLoad      = errors.New("hostsim: the module cannot be loaded")
 	ErrStart     = errors.New("hostsim: the plugin did not start")
@@ -24,7 +25,7 @@ var (
 	errClosed    = errors.New("hostsim: the host is closed")
 )
 
-// memoryLimitPages is the size of a guest's memory at most: 1 GiB, Envoy's
+// memoryLimitPages is the size of a guest's memory at most, in pages of 64 KiB: 1 GiB, Envoy's
 // PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES.
 const memoryLimitPages = 16384
 
@@ -35,10 +36,10 @@ type Options struct {
 	Metrics *metrics.Store
 	Faults  *atomic.Pointer[fault.Plan]
 
-	CallLimit   time.Duration     // of one call into a guest; 0: none
-	Trace       func(line string) // nil: none
-	NameWorkers bool              // lines of the trace begin with the worker's number
-	CacheDir    string            // of compiled modules; "": in memory
+	CallLimit   time.Duration     // for one call into a guest; 0 is no limit
+	Trace       func(line string) // gets the lines of the trace; nil is no trace
+	NameWorkers bool              // the lines begin with the number of the worker
+	CacheDir    string            // for compiled modules; "" keeps them in memory
 }
 
 // Runtime runs the VMs of one host.
@@ -58,9 +59,10 @@ func New(ctx context.Context, o Options) (*Runtime, error) {
 		WithCloseOnContextDone(o.CallLimit > 0))}, nil
 }
 
-// Close frees the memory of all VMs.
+// Close frees all VMs.
 func (r *Runtime) Close(ctx context.Context) error { return r.wazero.Close(ctx) }
 
+// caches are the compilation caches of this process, by directory.
 var caches struct {
 	sync.Mutex
 	byDir map[string]wazero.CompilationCache

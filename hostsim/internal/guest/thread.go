@@ -5,7 +5,7 @@ import "sync"
 // thread is one worker thread of Envoy: its lock is held while one of its VMs runs.
 type thread struct {
 	Mu    sync.Mutex
-	index int // from 0 on; -1: none of the host's workers, for trials
+	index int // from 0 on; -1 for base VMs and canaries
 }
 
 // Do calls f with the lock held.

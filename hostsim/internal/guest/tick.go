@@ -6,7 +6,7 @@ import (
 	"cloakroom/hostsim/internal/clock"
 )
 
-// SetTick calls proxy_on_tick of root every period; 0 ends it.
+// SetTick makes proxy_on_tick of a root context run every period; 0 stops it.
 func (v *VM) SetTick(root *Context, period time.Duration) {
 	root.tick.stop()
 	root.tick.period = period
@@ -22,7 +22,7 @@ func (v *VM) armTick(root *Context) {
 	timer = v.Runtime.Clock.AfterFunc(t.period, func() {
 		v.Thread.Do(func() {
 			if t.timer != timer || t.period == 0 {
-				return // set anew while this one waited for the lock
+				return // SetTick was called while this call waited for the lock
 			}
 			v.Callback(root, v.Exports.tick, uint64(root.ID))
 			if t.timer == timer && t.period > 0 && v.Failed == nil {

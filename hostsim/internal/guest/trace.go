@@ -11,7 +11,7 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// maxTraced is how many bytes of a string a trace shows.
+// maxTraced is the number of bytes of a string that a trace shows.
 const maxTraced = 256
 
 // tracer writes a line for each call into a guest and out of it, indented by the depth of
@@ -22,8 +22,8 @@ type tracer struct {
 	depth  int
 }
 
-// newTracer returns the tracer of a VM. Its lines begin with "trial" in a base VM or a
-// canary, and with the number of the worker where there are several.
+// newTracer returns the tracer of a VM. Its lines begin with "trial" for base VMs and
+// canaries, and with the number of the worker if the host has several.
 func newTracer(rt *Runtime, worker int) tracer {
 	t := tracer{sink: rt.Trace}
 	switch {
@@ -35,6 +35,7 @@ func newTracer(rt *Runtime, worker int) tracer {
 	return t
 }
 
+// line writes one line.
 func (t *tracer) line(text string) {
 	t.sink(t.prefix + strings.Repeat("  ", t.depth) + text)
 }
@@ -66,6 +67,7 @@ func (t *tracer) leave(fn api.Function, result uint64, trapped bool) {
 	t.depth--
 }
 
+// exportName returns the name under which the module exports a function.
 func exportName(fn api.Function) string {
 	if names := fn.Definition().ExportNames(); len(names) > 0 {
 		return names[0]

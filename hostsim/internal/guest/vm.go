@@ -1,3 +1,5 @@
+// Package guest runs plugins: it loads their modules and calls their callbacks in VMs on
+// wazero.
 package guest
 
 import (
@@ -15,8 +17,7 @@ import (
 	"cloakroom/hostsim/internal/metrics"
 )
 
-// VM is one instance of the module with its contexts. It runs on one thread at a
-// time: whoever calls in holds the worker's lock.
+// VM is one instance of a module with its contexts. Its methods need the thread's lock.
 type VM struct {
 	Runtime *Runtime
 	Thread  *thread
@@ -29,13 +30,11 @@ type VM struct {
 	Metrics *metrics.Table
 
 	Contexts map[uint32]*Context
-	lastID   uint32
-	lastCall uint32
+	lastID   uint32 // of a context
+	lastCall uint32 // the number of the last callout
 
-	// The context of the callback that runs now, and the one that the guest chose
-	// in its place; the choice ends with the callback.
-	Current   *Context
-	effective uint32
+	Current   *Context // of the callback that runs
+	effective uint32   // the id of the context that the guest selected in its place, or 0
 
 	deferred []func() // what host calls do once the guest has returned
 	replied  bool     // a local reply overrides the result of the callback
@@ -44,11 +43,12 @@ type VM struct {
 
 	trace tracer
 
-	restricted bool  // only the calls allowed at start may be made
-	Failed     error // the trap that ended this VM
+	restricted bool  // the guest may make only host calls that are allowed at the start
+	Failed     error // why the VM has ended, or nil
 }
 
-// NewContext registers a context under the next free id.
+// NewContext returns a context with the next free id: of a stream, or without a root and a
+// filter a root context.
 func (v *VM) NewContext(root *Context, f Filter) *Context {
 	for v.lastID++; v.lastID == 0 || v.Contexts[v.lastID] != nil; {
 		v.lastID++
@@ -62,7 +62,7 @@ func (v *VM) NewContext(root *Context, f Filter) *Context {
 	return c
 }
 
-// DeleteContext removes a context, whose callbacks have run.
+// DeleteContext removes a context after its last callback.
 func (v *VM) DeleteContext(c *Context) { delete(v.Contexts, c.ID) }
 
 // NextCallout returns the number of the next callout.
@@ -80,7 +80,7 @@ func (v *VM) SetEffective(id uint32) abi.Status {
 	return abi.OK
 }
 
-// Effective is the context that host calls work on.
+// Effective returns the context that host calls work on.
 func (v *VM) Effective() *Context {
 	if c := v.Contexts[v.effective]; v.effective != 0 && c != nil {
 		return c
@@ -88,8 +88,8 @@ func (v *VM) Effective() *Context {
 	return v.Current
 }
 
-// call runs an exported function with its context as the current one. After a
-// trap it returns 0 and the VM has failed.
+// call calls an exported function with c as the current context. If the guest traps, it
+// returns 0 and sets Failed.
 func (v *VM) call(c *Context, fn api.Function, args ...uint64) uint64 {
 	current, effective := v.Current, v.effective
 	v.Current, v.effective = c, 0
@@ -103,6 +103,7 @@ func (v *VM) call(c *Context, fn api.Function, args ...uint64) uint64 {
 	return v.run(fn, args)
 }
 
+// run calls an exported function.
 func (v *VM) run(fn api.Function, args []uint64) uint64 {
 	var stack [5]uint64
 	copy(stack[:], args)
@@ -113,8 +114,8 @@ func (v *VM) run(fn api.Function, args []uint64) uint64 {
 	return stack[0]
 }
 
-// observedCall is run with what tests want besides: a trap in its place, and lines
-// about it.
+// observedCall is run with lines in the trace. A fault that happens replaces the call by a
+// trap.
 func (v *VM) observedCall(fn api.Function, args []uint64) (result uint64) {
 	v.trace.enter(fn, args)
 	if v.Runtime.Faults.Load().Next(exportName(fn)) != nil {
@@ -126,9 +127,9 @@ func (v *VM) observedCall(fn api.Function, args []uint64) (result uint64) {
 	return result
 }
 
-// Callback runs a callback and then what its host calls have put off. It does nothing
-// and answers 0 where the guest has no such callback or the VM has failed.
-// replied reports that a local reply overrides the answer.
+// Callback calls a callback of the guest in context c, and then what its host calls deferred.
+// If fn is nil or the VM has failed it returns 0. replied reports that a local reply overrides
+// the result.
 func (v *VM) Callback(c *Context, fn api.Function, args ...uint64) (result uint32, replied bool) {
 	if fn == nil || v.Failed != nil {
 		return 0, false
@@ -139,6 +140,7 @@ func (v *VM) Callback(c *Context, fn api.Function, args ...uint64) (result uint3
 	return result, replied
 }
 
+// runDeferred calls what was passed to Defer.
 func (v *VM) runDeferred() {
 	for len(v.deferred) > 0 {
 		f := v.deferred[0]
@@ -147,15 +149,14 @@ func (v *VM) runDeferred() {
 	}
 }
 
-// Defer makes f run once the guest has returned from the callback.
+// Defer schedules f for when the guest has returned from the callback.
 func (v *VM) Defer(f func()) { v.deferred = append(v.deferred, f) }
 
-// OverrideResult makes the result of the callback without effect.
+// OverrideResult makes Callback report that a local reply overrides the result.
 func (v *VM) OverrideResult() { v.replied = true }
 
-// Invoke calls a function that the module exports, with c as the context of its host
-// calls, and then runs what they deferred. With a module that exports its imports, tests
-// make host calls by it.
+// Invoke calls an exported function by its name in context c, and then what its host calls
+// deferred. Tests use it, with a module that exports its imports, to make host calls.
 func (v *VM) Invoke(c *Context, name string, args ...uint64) ([]uint64, error) {
 	v.Current, v.effective = c, 0
 	results, err := v.module.ExportedFunction(name).Call(v.ctx, args...)
@@ -164,7 +165,7 @@ func (v *VM) Invoke(c *Context, name string, args ...uint64) ([]uint64, error) {
 	return results, err
 }
 
-// fail marks the VM as failed and logs why, once.
+// fail sets Failed and logs the reason, once.
 func (v *VM) fail(err error) {
 	if v.Failed != nil {
 		return

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// exitOverdue is the code with which a module is closed that ran for too long.
+// exitOverdue is the exit code of a module that the watchdog closed.
 const exitOverdue = 0xc10ac
 
-// watchdog closes a VM's module when one call into it takes longer than a
-// limit. Envoy knows no limit: there the worker would hang.
+// watchdog ends a VM when one call into it takes longer than a limit. Envoy has no such limit:
+// there the worker would hang.
 type watchdog struct {
-	entered atomic.Int64 // when the guest was entered, in Unix nanoseconds; 0: it does not run
+	entered atomic.Int64 // when the call began, in Unix nanoseconds; 0 if none runs
 	stop    chan struct{}
 	ended   bool
 }
 
-// watch begins to watch; overdue runs in a goroutine of its own.
+// watch starts the watchdog, which calls overdue in a goroutine of its own.
 func (d *watchdog) watch(limit time.Duration, overdue func()) {
 	d.stop = make(chan struct{})
 	go func() {
@@ -36,18 +36,18 @@ func (d *watchdog) watch(limit time.Duration, overdue func()) {
 	}()
 }
 
-// watches reports whether there is a limit at all.
+// watches reports whether the watchdog was started.
 func (d *watchdog) watches() bool { return d.stop != nil }
 
-// enter notes that the guest is entered; outermost, unless a call into it is
-// under way already.
+// enter records that a call begins. outermost reports that no other call runs.
 func (d *watchdog) enter() (outermost bool) {
 	return d.entered.CompareAndSwap(0, time.Now().UnixNano())
 }
 
+// leave records that the outermost call has returned.
 func (d *watchdog) leave() { d.entered.Store(0) }
 
-// end stops watching.
+// end stops the watchdog.
 func (d *watchdog) end() {
 	if d.stop != nil && !d.ended {
 		d.ended = true

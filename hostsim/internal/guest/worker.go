@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// Worker is a thread with its VMs.
+// Worker is a worker thread with its VMs.
 type Worker struct {
 	thread
 	rt        *Runtime
-	vms       map[string]*VM // by plugin.vmKey
-	Instances []*Instance    // in the order of Config.Plugins
+	vms       map[string]*VM // by Plugin.vmKey
+	Instances []*Instance    // in the order of the plugins
 }
 
 // NewWorker returns a worker without VMs.
@@ -32,12 +32,13 @@ func (w *Worker) Load(ctx context.Context, plugins []*Plugin) error {
 	return nil
 }
 
+// newInstance returns an instance that has not been loaded.
 func (w *Worker) newInstance(p *Plugin) *Instance {
 	return &Instance{Plugin: p, rt: w.rt, thread: &w.thread, vms: w.vms}
 }
 
-// Try runs each plugin in a canary, on no worker, and initializes the module of each VM in
-// a base VM before.
+// Try initializes each VM once as a base VM, and starts and configures each plugin once in a
+// canary, as Envoy does before it starts the workers.
 func (r *Runtime) Try(ctx context.Context, plugins []*Plugin) error {
 	bases := map[string]bool{}
 	for _, p := range plugins {
@@ -49,6 +50,7 @@ func (r *Runtime) Try(ctx context.Context, plugins []*Plugin) error {
 	return nil
 }
 
+// tryOne tries a plugin in a canary, after a base VM if withBase is set.
 func (r *Runtime) tryOne(ctx context.Context, p *Plugin, withBase bool) error {
 	w := r.NewWorker(-1)
 	w.Mu.Lock()
@@ -68,7 +70,7 @@ func (r *Runtime) tryOne(ctx context.Context, p *Plugin, withBase bool) error {
 	return nil
 }
 
-// Failed returns the trap that ended a VM of this worker which has not been replaced, or nil.
+// Failed returns the trap that ended a VM and that no reload followed, or nil.
 func (w *Worker) Failed() (err error) {
 	w.Do(func() {
 		for _, h := range w.Instances {

@@ -1,3 +1,4 @@
+// Package header implements Envoy's header maps.
 package header
 
 import (
@@ -15,26 +16,25 @@ const (
 	MaxCount = 100      // max_headers_count
 )
 
-// Map is a header map as the guest sees it: names in lower case, pseudo
-// headers first, several values of a name as several entries, except for the names
-// that Envoy keeps once only.
+// Map is a header map as a guest sees it. Names are in lower case, pseudo headers come first,
+// and several values of a name are several entries, except for Envoy's inline headers. The
+// zero value is an empty map without inline headers, for trailers.
 type Map struct {
 	Pairs []abi.Pair
-	// single are the names that have one entry; a further value is appended to it.
-	single map[string]bool
+	// inline are the names that have one entry. Further values are appended to its value.
+	inline map[string]bool
 }
 
-// Names that Envoy (1.36 to 1.40) keeps once in a map, beside the pseudo headers:
-// its inline headers.
+// The inline headers of Envoy 1.36 to 1.40, beside the pseudo headers.
 var (
-	singleRequest = nameSet(`accept accept-encoding access-control-request-headers
+	inlineRequest = nameSet(`accept accept-encoding access-control-request-headers
 		access-control-request-method authorization cache-control connection content-length
 		content-type expect grpc-accept-encoding grpc-timeout if-match if-modified-since
 		if-none-match if-range if-unmodified-since keep-alive origin pragma proxy-connection
 		referer te transfer-encoding upgrade user-agent via x-client-trace-id
 		x-envoy-expected-rq-timeout-ms x-envoy-internal x-forwarded-client-cert
 		x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-request-id`)
-	singleResponse = nameSet(`access-control-allow-credentials access-control-allow-headers
+	inlineResponse = nameSet(`access-control-allow-credentials access-control-allow-headers
 		access-control-allow-methods access-control-allow-origin access-control-expose-headers
 		access-control-max-age age cache-control connection content-encoding content-length
 		content-type date etag expires grpc-message grpc-status keep-alive last-modified location
@@ -42,6 +42,7 @@ var (
 		x-envoy-upstream-service-time x-request-id`)
 )
 
+// nameSet returns the names, which white space separates, as a set.
 func nameSet(names string) map[string]bool {
 	set := map[string]bool{}
 	for name := range strings.FieldsSeq(names) {
@@ -50,10 +51,13 @@ func nameSet(names string) map[string]bool {
 	return set
 }
 
-func NewRequest() *Map  { return &Map{single: singleRequest} }
-func NewResponse() *Map { return &Map{single: singleResponse} }
+// NewRequest returns an empty map for request headers.
+func NewRequest() *Map { return &Map{inline: inlineRequest} }
 
-// canonical is the name under which an entry stands: host is another name of :authority.
+// NewResponse returns an empty map for response headers.
+func NewResponse() *Map { return &Map{inline: inlineResponse} }
+
+// canonical returns the name under which a header is stored: host is :authority.
 func canonical(name string) string {
 	if name == "host" {
 		return ":authority"
@@ -61,34 +65,35 @@ func canonical(name string) string {
 	return name
 }
 
+// index returns the index of the first entry of the name, or -1.
 func (m *Map) index(name string) int {
 	return slices.IndexFunc(m.Pairs, func(p abi.Pair) bool { return p.Name == name })
 }
 
-// Get returns the first value of the name.
-func (m *Map) Get(name string) (string, bool) {
+// Get returns the first value of the name, which must be in lower case.
+func (m *Map) Get(name string) (value string, found bool) {
 	if i := m.index(canonical(name)); i >= 0 {
 		return m.Pairs[i].Value, true
 	}
 	return "", false
 }
 
-// Value is get without telling an absent name from an empty value.
+// Value returns the first value of the name, or "".
 func (m *Map) Value(name string) string {
 	v, _ := m.Get(name)
 	return v
 }
 
-// isSingle reports whether the name has one entry at most.
-func (m *Map) isSingle(name string) bool {
-	return m.single[name] || strings.HasPrefix(name, ":")
+// isInline reports whether the map holds at most one entry of the name.
+func (m *Map) isInline(name string) bool {
+	return m.inline[name] || strings.HasPrefix(name, ":")
 }
 
-// Add appends an entry; a pseudo header goes before all ordinary ones. A second
-// Value of a single header joins the first after a comma.
+// Add appends an entry; a pseudo header is inserted before all ordinary ones. To an inline
+// header that exists the value is appended after a comma.
 func (m *Map) Add(name, value string) {
 	name = canonical(name)
-	if i := m.index(name); i >= 0 && m.isSingle(name) {
+	if i := m.index(name); i >= 0 && m.isInline(name) {
 		if value != "" && m.Pairs[i].Value != "" {
 			value = "," + value
 		}
@@ -105,11 +110,11 @@ func (m *Map) Add(name, value string) {
 	m.Pairs = slices.Insert(m.Pairs, at, abi.Pair{Name: name, Value: value})
 }
 
-// Set replaces all values of the name by one: a single header's in its place,
-// another's at the end.
+// Set replaces all values of the name by one. An inline header keeps its position; another
+// one moves to the end.
 func (m *Map) Set(name, value string) {
 	name = canonical(name)
-	if i := m.index(name); i >= 0 && m.isSingle(name) {
+	if i := m.index(name); i >= 0 && m.isInline(name) {
 		m.Pairs[i].Value = value
 		return
 	}
@@ -117,19 +122,20 @@ func (m *Map) Set(name, value string) {
 	m.Add(name, value)
 }
 
-// SetDefault adds the header where there is none of the name.
+// SetDefault adds the header if the map has none of the name.
 func (m *Map) SetDefault(name, value string) {
-	if _, given := m.Get(name); !given {
+	if _, found := m.Get(name); !found {
 		m.Add(name, value)
 	}
 }
 
+// Remove removes all entries of the name.
 func (m *Map) Remove(name string) {
 	name = canonical(name)
 	m.Pairs = slices.DeleteFunc(m.Pairs, func(p abi.Pair) bool { return p.Name == name })
 }
 
-// ReplaceAll empties the map and adds the pairs.
+// ReplaceAll replaces all entries by the pairs, whose names may be in any case.
 func (m *Map) ReplaceAll(ps []abi.Pair) {
 	m.Pairs = nil
 	for _, p := range ps {
@@ -137,7 +143,7 @@ func (m *Map) ReplaceAll(ps []abi.Pair) {
 	}
 }
 
-// ByteSize is the sum of all names and values, in bytes.
+// ByteSize returns the length of all names and values, in bytes.
 func (m *Map) ByteSize() int {
 	n := 0
 	for _, p := range m.Pairs {
@@ -146,8 +152,8 @@ func (m *Map) ByteSize() int {
 	return n
 }
 
-// AddHTTP adds a net/http header, sorted by name, because net/http does not keep
-// the order of the wire.
+// AddHTTP adds the headers of net/http in the order of their names, because net/http does
+// not keep the order of the wire.
 func (m *Map) AddHTTP(h http.Header) {
 	names := make([]string, 0, len(h))
 	for name := range h {
@@ -161,15 +167,15 @@ func (m *Map) AddHTTP(h http.Header) {
 	}
 }
 
-// hopByHop are the headers that a proxy keeps to itself, and those that net/http
-// writes from fields of its own.
+// hopByHop are the headers that a proxy does not forward, and those that net/http writes
+// from fields of its own.
 var hopByHop = map[string]bool{
 	"connection": true, "keep-alive": true, "proxy-connection": true,
 	"transfer-encoding": true, "upgrade": true, "host": true,
 }
 
-// CopyTo copies the ordinary headers into h; for an upgraded stream connection
-// and upgrade go along.
+// CopyTo adds the headers to h, without pseudo and hop-by-hop headers. For an upgraded
+// stream it includes connection and upgrade.
 func (m *Map) CopyTo(h http.Header, upgrade bool) {
 	for _, p := range m.Pairs {
 		switch {
@@ -181,7 +187,7 @@ func (m *Map) CopyTo(h http.Header, upgrade bool) {
 	}
 }
 
-// IsUpgrade reports whether the map asks for, or grants, a change of protocol.
+// IsUpgrade reports whether the message requests or accepts a protocol upgrade.
 func (m *Map) IsUpgrade() bool {
 	if m.Value("upgrade") == "" {
 		return false
@@ -200,9 +206,9 @@ func (m *Map) IsGRPC() bool {
 	return ok && (rest == "" || rest[0] == '+')
 }
 
-// DropHopByHop takes out of a client's request what is meant for this hop: the
-// connection's headers, what Connection names, and what only proxies may claim. An
-// upgrade keeps the two headers that ask for it.
+// DropHopByHop removes what concerns only this hop from a client's request: hop-by-hop
+// headers, those that connection names, and headers that only proxies may send. A request for
+// an upgrade keeps connection and upgrade.
 func (m *Map) DropHopByHop() {
 	upgrade := m.IsUpgrade()
 	for token := range strings.SplitSeq(m.Value("connection"), ",") {

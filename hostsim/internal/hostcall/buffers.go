@@ -5,9 +5,9 @@ import (
 	"cloakroom/hostsim/internal/guest"
 )
 
-// buffer gives the bytes behind a buffer type, and the place to change them: nil
-// where they cannot be changed. found is false where there is no such buffer.
-func buffer(v *guest.VM, kind uint32) (b []byte, change *[]byte, found bool) {
+// buffer returns the bytes of a buffer type, and where they are stored: nil if the guest may
+// not change them. found is false if there is no such buffer now.
+func buffer(v *guest.VM, kind uint32) (b []byte, stored *[]byte, found bool) {
 	c := v.Effective()
 	switch kind {
 	case abi.RequestBody, abi.ResponseBody:
@@ -62,35 +62,34 @@ func getBufferStatus(v *guest.VM, a []uint64) abi.Status {
 	if !found {
 		return abi.NotFound
 	}
-	return wrote(v.Memory.PutUint32(a[1], uint32(len(b))) && v.Memory.PutUint32(a[2], 0))
+	return written(v.Memory.PutUint32(a[1], uint32(len(b))) && v.Memory.PutUint32(a[2], 0))
 }
 
-// setBufferBytes replaces the whole buffer (start 0, length at least its size),
-// puts bytes before it (start 0, length 0) or after it (start at least its size).
-// Envoy can do no other change.
+// setBufferBytes replaces the whole buffer (start 0, length at least its size), prepends
+// (start 0, length 0) or appends (start at least its size). Envoy supports no other change.
 func setBufferBytes(v *guest.VM, a []uint64) abi.Status {
 	kind, start, length := uint32(a[0]), int64(uint32(a[1])), int64(uint32(a[2]))
 	if kind > abi.LastBuffer {
 		return abi.BadArgument
 	}
-	b, change, found := buffer(v, kind)
+	b, stored, found := buffer(v, kind)
 	if !found {
 		return abi.NotFound
 	}
-	data, inside := v.Memory.Text(a[3], a[4])
-	if !inside {
+	data, found := v.Memory.Text(a[3], a[4])
+	if !found {
 		return abi.InvalidMemoryAccess
 	}
 	size := int64(len(b))
 	switch {
-	case change == nil:
+	case stored == nil:
 		return abi.BadArgument
 	case start == 0 && length == 0:
-		*change = append([]byte(data), b...)
+		*stored = append([]byte(data), b...)
 	case start == 0 && length >= size:
-		*change = []byte(data)
+		*stored = []byte(data)
 	case start != 0 && start >= size:
-		*change = append(b, data...)
+		*stored = append(b, data...)
 	default:
 		return abi.BadArgument
 	}

@@ -12,7 +12,7 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// httpCall starts a callout for the root of the context in effect.
+// httpCall starts an HTTP callout of the root context.
 func (h *Host) httpCall(v *guest.VM, a []uint64) abi.Status {
 	name, foundName := v.Memory.Text(a[0], a[1])
 	headers, foundHeaders := v.Memory.Text(a[2], a[3])
@@ -28,15 +28,16 @@ func (h *Host) httpCall(v *guest.VM, a []uint64) abi.Status {
 	}
 	m := header.NewRequest()
 	m.ReplaceAll(abi.UnmarshalPairs([]byte(headers)))
-	for _, needed := range []string{":path", ":method", ":authority"} {
-		if _, found := m.Get(needed); !found {
+	for _, name := range []string{":path", ":method", ":authority"} {
+		if _, found := m.Get(name); !found {
 			return abi.BadArgument
 		}
 	}
 	return h.dispatch(v, cluster, m, body, abi.UnmarshalPairs([]byte(trailers)), timeout, a[9])
 }
 
-// dispatch sends the callout; its answer comes in an entry into the VM of its own.
+// dispatch sends the callout and writes its token to tokenAt. The response comes in a
+// callback of its own.
 func (h *Host) dispatch(v *guest.VM, c *upstream.Cluster, m *header.Map, body string, trailers []abi.Pair, timeout time.Duration, tokenAt uint64) abi.Status {
 	root := v.Effective().Root
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -52,22 +53,23 @@ func (h *Host) dispatch(v *guest.VM, c *upstream.Cluster, m *header.Map, body st
 	token := v.NextCallout()
 	root.Callouts.HTTP[token] = cancel
 	f := h.Faults.Load().NextCallout(c.Name, m.Value(":path"))
-	var over <-chan struct{}
+	var streamEnded <-chan struct{}
 	if f := v.Effective().Filter; f != nil {
-		over = f.Ended()
+		streamEnded = f.Ended()
 	}
 	h.Running.Go(func() {
-		response := callout.Exchange(req, c, h.CalloutLimit, f, h.Clock, over)
+		response := callout.Exchange(req, c, h.CalloutLimit, f, h.Clock, streamEnded)
 		cancel(nil)
 		if timer != nil {
 			timer.Stop()
 		}
 		v.Thread.Do(func() { finishCall(v, root, token, response) })
 	})
-	return wrote(v.Memory.PutUint32(tokenAt, token))
+	return written(v.Memory.PutUint32(tokenAt, token))
 }
 
-// finishCall hands the answer to the guest, unless the root context has ended.
+// finishCall passes the response to the guest, unless the callout was cancelled. r is nil if
+// the response was cut off.
 func finishCall(v *guest.VM, root *guest.Context, token uint32, r *callout.Response) {
 	if root.Callouts.HTTP[token] == nil {
 		return

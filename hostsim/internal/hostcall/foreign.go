@@ -40,6 +40,7 @@ func callForeignFunction(v *guest.VM, a []uint64) abi.Status {
 	return v.Return(result, a[4], a[5])
 }
 
+// clearRouteCache makes the stream select its route again.
 func clearRouteCache(f guest.Filter, _ string) abi.Status {
 	if f != nil {
 		f.ClearRoute()
@@ -47,8 +48,7 @@ func clearRouteCache(f guest.Filter, _ string) abi.Status {
 	return abi.OK
 }
 
-// settable are the names of filter state that Envoy makes from text; it does not find
-// others.
+// settable are the names of filter state that Envoy can create from text.
 var settable = []string{
 	"envoy.tcp_proxy.cluster", "envoy.network.upstream_server_name", "envoy.network.upstream_subject_alt_names",
 	"envoy.network.application_protocols", "envoy.string",

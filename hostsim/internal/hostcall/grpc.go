@@ -2,6 +2,7 @@ package hostcall
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -16,15 +17,16 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// grpcService finds the cluster: by name, or in envoy.config.core.v3.GrpcService, whose
-// field 1 is EnvoyGrpc with the name in field 1.
-func (h *Host) grpcService(text string) *upstream.Cluster {
-	if fields, valid := protobuf.LengthDelimited(text); valid {
+// grpcService returns the cluster that service names: directly, or as an
+// envoy.config.core.v3.GrpcService, whose field 1 is an EnvoyGrpc with the name in field 1. It
+// returns nil if there is no such cluster.
+func (h *Host) grpcService(service string) *upstream.Cluster {
+	if fields, valid := protobuf.LengthDelimited(service); valid {
 		if envoy, valid := protobuf.LengthDelimited(string(fields[1])); valid && len(envoy[1]) > 0 {
-			text = string(envoy[1])
+			service = string(envoy[1])
 		}
 	}
-	return h.Clusters[text]
+	return h.Clusters[service]
 }
 
 func (h *Host) grpcCall(v *guest.VM, a []uint64) abi.Status {
@@ -35,26 +37,28 @@ func (h *Host) grpcStream(v *guest.VM, a []uint64) abi.Status {
 	return h.startGRPC(v, a, true)
 }
 
+// startGRPC starts a gRPC callout of the root context and writes its token to the last
+// argument.
 func (h *Host) startGRPC(v *guest.VM, a []uint64, stream bool) abi.Status {
-	service, found1 := v.Memory.Text(a[0], a[1])
-	name, found2 := v.Memory.Text(a[2], a[3])
-	method, found3 := v.Memory.Text(a[4], a[5])
-	metadata, found4 := v.Memory.Text(a[6], a[7])
-	tokenAt, message, timeout, found5 := a[8], "", time.Duration(0), true
+	service, foundService := v.Memory.Text(a[0], a[1])
+	name, foundName := v.Memory.Text(a[2], a[3])
+	method, foundMethod := v.Memory.Text(a[4], a[5])
+	metadata, foundMetadata := v.Memory.Text(a[6], a[7])
+	tokenAt, message, timeout, foundMessage := a[8], "", time.Duration(0), true
 	if !stream {
-		message, found5 = v.Memory.Text(a[8], a[9])
+		message, foundMessage = v.Memory.Text(a[8], a[9])
 		timeout, tokenAt = time.Duration(uint32(a[10]))*time.Millisecond, a[11]
 	}
-	if !found1 || !found2 || !found3 || !found4 || !found5 || !v.Memory.PutUint32(tokenAt, 0) {
+	found := foundService && foundName && foundMethod && foundMetadata && foundMessage
+	if !found || !v.Memory.PutUint32(tokenAt, 0) {
 		return abi.InvalidMemoryAccess
 	}
 	c := h.grpcService(service)
 	if c == nil {
 		return abi.ParseFailure
 	}
-	root := v.Effective().Root
-	number := v.NextCallout()
 	ctx, cancel := context.WithCancelCause(context.Background())
+	number := v.NextCallout()
 	g := &callout.GRPC{Token: number<<2 | callout.CallToken, Stream: stream, Cancel: cancel, Send: grpc.NewQueue()}
 	if stream {
 		g.Token = number<<2 | callout.StreamToken
@@ -62,24 +66,30 @@ func (h *Host) startGRPC(v *guest.VM, a []uint64, stream bool) abi.Status {
 		g.Send.Put(message)
 		g.Send.Close()
 	}
-	root.Callouts.GRPC[g.Token] = g
 	req := callout.NewGRPCRequest(ctx, c, "/"+name+"/"+method, g.Send, abi.UnmarshalPairs([]byte(metadata)), timeout)
+	h.runGRPC(v, g, c, req, timeout)
+	return written(v.Memory.PutUint32(tokenAt, g.Token))
+}
+
+// runGRPC sends the request of a callout and calls the callbacks about the response.
+func (h *Host) runGRPC(v *guest.VM, g *callout.GRPC, c *upstream.Cluster, req *http.Request, timeout time.Duration) {
+	root := v.Effective().Root
+	root.Callouts.GRPC[g.Token] = g
 	var timer clock.Timer
 	if timeout > 0 {
-		timer = h.Clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+		timer = h.Clock.AfterFunc(timeout, func() { g.Cancel(context.DeadlineExceeded) })
 	}
 	h.Running.Go(func() {
-		end := callout.ExchangeGRPC(c, req, stream, h.CalloutLimit, &grpcEvents{v, root, g})
-		cancel(nil)
+		status := callout.ExchangeGRPC(c, req, g.Stream, h.CalloutLimit, &grpcEvents{v, root, g})
+		g.Cancel(nil)
 		if timer != nil {
 			timer.Stop()
 		}
-		v.Thread.Do(func() { endGRPC(v, root, g, end) })
+		v.Thread.Do(func() { endGRPC(v, root, g, status) })
 	})
-	return wrote(v.Memory.PutUint32(tokenAt, g.Token))
 }
 
-// grpcEvents runs the callbacks of one gRPC callout.
+// grpcEvents calls the callbacks of one gRPC callout.
 type grpcEvents struct {
 	v    *guest.VM
 	root *guest.Context
@@ -89,7 +99,7 @@ type grpcEvents struct {
 func (e *grpcEvents) InitialMetadata(m *header.Map) {
 	e.v.Thread.Do(func() {
 		e.g.Initial = m
-		e.enter(e.v.Exports.GrpcInitial, len(m.Pairs))
+		e.callback(e.v.Exports.GRPCInitial, len(m.Pairs))
 		e.g.Initial = nil
 	})
 }
@@ -97,7 +107,7 @@ func (e *grpcEvents) InitialMetadata(m *header.Map) {
 func (e *grpcEvents) Message(text string) {
 	e.v.Thread.Do(func() {
 		e.g.Message = text
-		e.enter(e.v.Exports.GrpcReceive, len(text))
+		e.callback(e.v.Exports.GRPCReceive, len(text))
 		e.g.Message = ""
 	})
 }
@@ -105,13 +115,13 @@ func (e *grpcEvents) Message(text string) {
 func (e *grpcEvents) TrailingMetadata(m *header.Map) {
 	e.v.Thread.Do(func() {
 		e.g.Trailing = m
-		e.enter(e.v.Exports.GrpcTrailing, len(m.Pairs))
+		e.callback(e.v.Exports.GRPCTrailing, len(m.Pairs))
 		e.g.Trailing = nil
 	})
 }
 
-// Callback runs a callback, unless the guest has cancelled the callout.
-func (e *grpcEvents) enter(fn api.Function, n int) {
+// callback calls a callback, unless the guest has cancelled the callout.
+func (e *grpcEvents) callback(fn api.Function, n int) {
 	state := e.root.Callouts
 	if state.GRPC[e.g.Token] != e.g {
 		return
@@ -121,14 +131,14 @@ func (e *grpcEvents) enter(fn api.Function, n int) {
 	state.Event = nil
 }
 
-// endGRPC tells the guest that a stream has ended, or a call has failed.
-func endGRPC(v *guest.VM, root *guest.Context, g *callout.GRPC, end grpc.Status) {
+// endGRPC calls proxy_on_grpc_close if a stream has ended or a call has failed.
+func endGRPC(v *guest.VM, root *guest.Context, g *callout.GRPC, status grpc.Status) {
 	if root.Callouts.GRPC[g.Token] != g {
 		return
 	}
-	if g.Stream || end.Code != 0 {
-		root.Callouts.StatusCode, root.Callouts.StatusMessage = end.Code, end.Message
-		v.Callback(root, v.Exports.GrpcClose, uint64(root.ID), uint64(g.Token), uint64(end.Code))
+	if g.Stream || status.Code != 0 {
+		root.Callouts.StatusCode, root.Callouts.StatusMessage = status.Code, status.Message
+		v.Callback(root, v.Exports.GRPCClose, uint64(root.ID), uint64(g.Token), uint64(status.Code))
 		root.Callouts.StatusMessage = ""
 	}
 	g.RemoteClosed = true

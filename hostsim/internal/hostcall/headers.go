@@ -8,7 +8,7 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// LiveMap returns the header map that a host call may change, or nil.
+// liveMap returns the header map that a host call may change, or nil.
 func liveMap(v *guest.VM, kind uint32) *header.Map {
 	if f := v.Effective().Filter; f != nil {
 		return f.LiveMap(kind)
@@ -16,8 +16,8 @@ func liveMap(v *guest.VM, kind uint32) *header.Map {
 	return nil
 }
 
-// ReadableMap returns the header map that a host call may read, or nil: of a callout
-// during its callback, or of the stream.
+// readableMap returns the header map that a host call may read, or nil: that of a callout
+// during its callback, or that of the stream.
 func readableMap(v *guest.VM, kind uint32) *header.Map {
 	c := v.Effective()
 	callouts := c.Root.Callouts
@@ -35,7 +35,7 @@ func readableMap(v *guest.VM, kind uint32) *header.Map {
 	return c.Filter.ReadableMap(kind)
 }
 
-// changedMap makes a stream whose request was changed choose its route again.
+// changedMap makes a stream whose request headers were changed select its route again.
 func changedMap(v *guest.VM, kind uint32) {
 	if kind == abi.RequestHeaders {
 		v.Effective().Filter.ClearRoute()
@@ -65,7 +65,7 @@ func getHeaderValue(v *guest.VM, a []uint64) abi.Status {
 	return v.Return(value, a[3], a[4])
 }
 
-// changeHeader makes a host call that changes one header of a live map.
+// changeHeader returns a host call that changes one header of a live map.
 func changeHeader(change func(m *header.Map, name, value string)) func(*guest.VM, []uint64) abi.Status {
 	return func(v *guest.VM, a []uint64) abi.Status {
 		kind := uint32(a[0])
@@ -105,7 +105,7 @@ func removeHeader(v *guest.VM, a []uint64) abi.Status {
 	return abi.OK
 }
 
-// getHeaderPairs answers OK and nothing for a map that is not live.
+// getHeaderPairs returns OK and an empty list for a map that the guest may not read.
 func getHeaderPairs(v *guest.VM, a []uint64) abi.Status {
 	kind := uint32(a[0])
 	if kind > abi.LastMap {
@@ -145,5 +145,5 @@ func getHeaderSize(v *guest.VM, a []uint64) abi.Status {
 	if m == nil {
 		return abi.BadArgument
 	}
-	return wrote(v.Memory.PutUint32(a[1], uint32(m.ByteSize())))
+	return written(v.Memory.PutUint32(a[1], uint32(m.ByteSize())))
 }

@@ -12,7 +12,7 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// Host is what the host calls work on, beside the VM that makes them.
+// Host is what host calls work on, beside the VM that makes them.
 type Host struct {
 	Clock        clock.Clock
 	Log          *logbook.Book
@@ -22,11 +22,11 @@ type Host struct {
 	Queues       *shared.Queues
 	Clusters     map[string]*upstream.Cluster
 	CalloutLimit int             // bytes of a callout's response
-	Running      *sync.WaitGroup // counts what runs in goroutines of its own
+	Running      *sync.WaitGroup // counts the goroutines that host calls start
 }
 
-// wrote is the status of a call whose only possible failure is its last write.
-func wrote(done bool) abi.Status {
+// written returns the status of a call after its last write to the guest's memory.
+func written(done bool) abi.Status {
 	if !done {
 		return abi.InvalidMemoryAccess
 	}

@@ -27,7 +27,7 @@ func (h *Host) logLine(v *guest.VM, a []uint64) uint32 {
 }
 
 func (h *Host) getLogLevel(v *guest.VM, a []uint64) abi.Status {
-	return wrote(v.Memory.PutUint32(a[0], uint32(h.LogLevel)))
+	return written(v.Memory.PutUint32(a[0], uint32(h.LogLevel)))
 }
 
 func getStatus(v *guest.VM, a []uint64) abi.Status {
@@ -39,7 +39,7 @@ func getStatus(v *guest.VM, a []uint64) abi.Status {
 }
 
 func (h *Host) getCurrentTime(v *guest.VM, a []uint64) abi.Status {
-	return wrote(v.Memory.PutUint64(a[0], uint64(h.Clock.Now().UnixNano())))
+	return written(v.Memory.PutUint64(a[0], uint64(h.Clock.Now().UnixNano())))
 }
 
 func setEffectiveContext(v *guest.VM, a []uint64) abi.Status {

@@ -6,7 +6,7 @@ import (
 	"cloakroom/hostsim/internal/property"
 )
 
-// propertyOf returns the value at a path for the context in effect.
+// propertyOf returns the value at a path for the effective context.
 func propertyOf(v *guest.VM, path []string) (any, bool) {
 	if len(path) == 0 {
 		return nil, false
@@ -27,8 +27,8 @@ func propertyOf(v *guest.VM, path []string) (any, bool) {
 }
 
 func getProperty(v *guest.VM, a []uint64) abi.Status {
-	path, inside := v.Memory.Text(a[0], a[1])
-	if !inside {
+	path, found := v.Memory.Text(a[0], a[1])
+	if !found {
 		return abi.InvalidMemoryAccess
 	}
 	value, found := propertyOf(v, abi.SplitPath(path))
@@ -42,8 +42,8 @@ func getProperty(v *guest.VM, a []uint64) abi.Status {
 	return v.Return(text, a[2], a[3])
 }
 
-// setProperty keeps a value with the stream. Its name is the path as it stands;
-// therefore one of several elements cannot be read back, as in Envoy.
+// setProperty stores a value in the stream's filter state. Its name is the whole path;
+// therefore a path of several parts cannot be read back, as in Envoy.
 func setProperty(v *guest.VM, a []uint64) abi.Status {
 	path, foundPath := v.Memory.Text(a[0], a[1])
 	value, foundValue := v.Memory.Text(a[2], a[3])

@@ -17,7 +17,7 @@ func (h *Host) getSharedData(v *guest.VM, a []uint64) abi.Status {
 	if st := v.Return(value.Value, a[2], a[3]); st != abi.OK {
 		return st
 	}
-	return wrote(v.Memory.PutUint32(a[4], value.CAS))
+	return written(v.Memory.PutUint32(a[4], value.CAS))
 }
 
 func (h *Host) setSharedData(v *guest.VM, a []uint64) abi.Status {
@@ -40,7 +40,7 @@ func (h *Host) registerSharedQueue(v *guest.VM, a []uint64) abi.Status {
 			v.Thread.Do(func() { v.Callback(root, v.Exports.QueueReady, uint64(root.ID), uint64(token)) })
 		})
 	})
-	return wrote(v.Memory.PutUint32(a[2], token))
+	return written(v.Memory.PutUint32(a[2], token))
 }
 
 func (h *Host) resolveSharedQueue(v *guest.VM, a []uint64) abi.Status {
@@ -56,7 +56,7 @@ func (h *Host) resolveSharedQueue(v *guest.VM, a []uint64) abi.Status {
 	if st != abi.OK {
 		return st
 	}
-	return wrote(v.Memory.PutUint32(a[4], token))
+	return written(v.Memory.PutUint32(a[4], token))
 }
 
 func (h *Host) dequeueSharedQueue(v *guest.VM, a []uint64) abi.Status {
@@ -84,7 +84,7 @@ func defineMetric(v *guest.VM, a []uint64) abi.Status {
 	if st != abi.OK {
 		return st
 	}
-	return wrote(v.Memory.PutUint32(a[3], id))
+	return written(v.Memory.PutUint32(a[3], id))
 }
 
 func incrementMetric(v *guest.VM, a []uint64) abi.Status {
@@ -98,5 +98,5 @@ func getMetric(v *guest.VM, a []uint64) abi.Status {
 	if st != abi.OK {
 		return st
 	}
-	return wrote(v.Memory.PutUint64(a[1], value))
+	return written(v.Memory.PutUint64(a[1], value))
 }

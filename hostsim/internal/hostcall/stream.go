@@ -7,7 +7,7 @@ import (
 	"cloakroom/hostsim/internal/guest"
 )
 
-// sendLocalResponse answers the stream. A second response is ignored.
+// sendLocalResponse answers the stream. A second local reply is ignored.
 func sendLocalResponse(v *guest.VM, a []uint64) abi.Status {
 	details, foundDetails := v.Memory.Text(a[1], a[2])
 	body, foundBody := v.Memory.Text(a[3], a[4])
@@ -26,8 +26,8 @@ func sendLocalResponse(v *guest.VM, a []uint64) abi.Status {
 	return abi.OK
 }
 
-// continueStream continues a paused direction. Whichever direction that is, the maps of
-// the request can no longer be used afterwards.
+// continueStream continues a paused direction. In either case the guest may no longer use the
+// header maps of the request.
 func continueStream(v *guest.VM, a []uint64) abi.Status {
 	kind, f := uint32(a[0]), v.Effective().Filter
 	switch {

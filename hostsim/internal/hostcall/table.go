@@ -1,3 +1,4 @@
+// Package hostcall implements the host calls of the proxy-wasm ABI.
 package hostcall
 
 import (
@@ -7,7 +8,8 @@ import (
 	"cloakroom/hostsim/internal/wasi"
 )
 
-// Modules returns all functions that a guest may import, by module and name.
+// Modules returns the functions that guests may import, by module and name. oldWASI leaves
+// out the functions of WASI that Envoy added in April 2026.
 func (h *Host) Modules(oldWASI bool) map[string]map[string]guest.HostCall {
 	wasi := wasi.Functions(oldWASI)
 	return map[string]map[string]guest.HostCall{
@@ -15,7 +17,7 @@ func (h *Host) Modules(oldWASI bool) map[string]map[string]guest.HostCall {
 	}
 }
 
-// envCalls returns the host calls of ABI 0.2.1, and two that compilers import.
+// envCalls returns the host calls of ABI 0.2.1, and two functions that compilers import.
 func (h *Host) envCalls() map[string]guest.HostCall {
 	return map[string]guest.HostCall{
 		"proxy_log":                          {Shape: "ls", AtStart: true, Func: h.logLine},

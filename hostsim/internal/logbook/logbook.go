@@ -1,3 +1,4 @@
+// Package logbook stores the log of the guests.
 package logbook
 
 import (
@@ -8,59 +9,62 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// keptEntries is how many log entries are kept at least; the oldest go first.
+// keptEntries is the number of entries that are kept at least; the oldest are dropped first.
 const keptEntries = 10_000
 
-// Entry is one line that the guest logged, or that the host logged about it.
+// Entry is one line: of a guest, or of the host about a guest.
 type Entry struct {
 	Level   abi.Level
 	Message string
 }
 
-// Book keeps the entries at or above a level and hands each on.
+// Book stores the entries at or above a level and passes each to a sink. It is safe for
+// concurrent use.
 type Book struct {
 	mu      sync.Mutex
 	level   abi.Level
 	entries []Entry
 	sink    func(abi.Level, string)
 
-	// What the guest wrote to an output without ending the line; Go's runtime prints
-	// a panic in such pieces.
-	piece      string
-	pieceLevel abi.Level
+	// A line that a guest has begun on standard output or standard error; Go's runtime
+	// prints a panic in pieces.
+	partial      string
+	partialLevel abi.Level
 }
 
 // Add logs one line.
 func (b *Book) Add(l abi.Level, message string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.endPiece()
+	b.flushPartial()
 	b.put(l, message)
 }
 
-// Write logs what the guest wrote to an output: whole lines at once, the rest with
-// what follows.
+// Write logs what a guest wrote to standard output or standard error. Text that does not end
+// with a newline is logged together with what follows.
 func (b *Book) Write(l abi.Level, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.pieceLevel != l {
-		b.endPiece()
+	if b.partialLevel != l {
+		b.flushPartial()
 	}
-	whole, ended := strings.CutSuffix(b.piece+text, "\n")
-	b.piece, b.pieceLevel = whole, l
+	whole, ended := strings.CutSuffix(b.partial+text, "\n")
+	b.partial, b.partialLevel = whole, l
 	if ended {
-		b.piece = ""
+		b.partial = ""
 		b.put(l, whole)
 	}
 }
 
-func (b *Book) endPiece() {
-	if b.piece != "" {
-		b.put(b.pieceLevel, b.piece)
-		b.piece = ""
+// flushPartial logs the line that a guest has begun.
+func (b *Book) flushPartial() {
+	if b.partial != "" {
+		b.put(b.partialLevel, b.partial)
+		b.partial = ""
 	}
 }
 
+// put stores one line.
 func (b *Book) put(l abi.Level, message string) {
 	if l < b.level {
 		return
@@ -74,18 +78,21 @@ func (b *Book) put(l abi.Level, message string) {
 	}
 }
 
+// New returns a book that drops lines below level. sink is called for each line, one at a
+// time; it may be nil.
 func New(level abi.Level, sink func(abi.Level, string)) *Book {
 	return &Book{level: level, sink: sink}
 }
 
+// All returns the entries, oldest first.
 func (b *Book) All() []Entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.endPiece()
+	b.flushPartial()
 	return slices.Clone(b.entries)
 }
 
-// Text gives the entries as indented lines, for error messages.
+// Text returns the entries as indented lines, for error messages.
 func (b *Book) Text() string {
 	var sb strings.Builder
 	for _, e := range b.All() {

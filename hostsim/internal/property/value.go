@@ -1,3 +1,5 @@
+// Package property implements the values of Envoy's attributes: finding one by its path, and
+// the bytes that a guest gets.
 package property
 
 import (
@@ -13,28 +15,35 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// A property's value is one of string, int64, uint64, float64, bool, []any,
-// Mapping and message: the kinds that Envoy's attributes have. Times and durations
-// are int64, in nanoseconds.
+// A value is a string, int64, uint64, float64, bool, []any, Mapping, Message or State. Times
+// and durations are int64, in nanoseconds.
 type (
-	// Mapping looks a field up, or lists all of them in a fixed order.
+	// Mapping returns a field, or the names of all fields in their order.
 	Mapping interface {
 		Field(name string) (any, bool)
 		Names() []string
 	}
-	// Message is a protobuf message: bytes as a whole, fields by name.
+	// Message is a protobuf message: encoded as a whole, and its fields by name.
 	Message struct {
 		Encoded string
 		Fields  Fields
 	}
+	// Fields is a Mapping of values that are there already.
 	Fields map[string]any
+	// State is filter state. It has no value as a whole.
+	State map[string]string
 )
 
+// StatePrefix precedes the names of filter state that guests set as properties.
+const StatePrefix = "wasm."
+
+// Field implements Mapping.
 func (f Fields) Field(name string) (any, bool) {
 	v, found := f[name]
 	return v, found
 }
 
+// Names implements Mapping, in alphabetical order.
 func (f Fields) Names() []string {
 	names := make([]string, 0, len(f))
 	for name := range f {
@@ -44,15 +53,9 @@ func (f Fields) Names() []string {
 	return names
 }
 
-// StatePrefix precedes the names of filter state that guests set as properties.
-const StatePrefix = "wasm."
-
-// State gives one value, and cannot be given as a whole.
-type State map[string]string
-
-// Serialize gives the bytes that get_property answers: strings as they are, numbers
-// as 8 bytes little endian, a bool as one byte, maps as pairs, lists as pairs
-// without values, messages in protobuf's form.
+// Serialize returns the bytes that proxy_get_property passes to the guest: a string
+// unchanged, a number as 8 bytes, little endian, a bool as one byte, a map as pairs, a list as
+// pairs without values, and a message encoded.
 func Serialize(v any) (string, abi.Status) {
 	switch v := v.(type) {
 	case string:
@@ -106,8 +109,8 @@ func serializeList(list []any) (string, abi.Status) {
 	return string(abi.MarshalMap(ps)), abi.OK
 }
 
-// At follows the rest of a property path into a value.
-func At(v any, path []string) (any, bool) {
+// At returns the value at a path below v.
+func At(v any, path []string) (value any, found bool) {
 	for _, part := range path {
 		var found bool
 		switch at := v.(type) {
@@ -129,8 +132,8 @@ func At(v any, path []string) (any, bool) {
 	return v, true
 }
 
-// Metadata makes envoy.config.core.v3.Metadata: field 1 maps namespaces to
-// google.protobuf.Struct. Namespaces and fields are written in the order of names.
+// Metadata returns an envoy.config.core.v3.Metadata, whose field 1 maps namespaces to
+// google.protobuf.Struct. Namespaces and fields are in alphabetical order.
 func Metadata(namespaces map[string]map[string]any) (Message, error) {
 	filterMetadata := Fields{}
 	for namespace, content := range namespaces {
@@ -163,6 +166,7 @@ type structValue struct {
 	encoded []byte
 }
 
+// structFields returns the fields of a struct as values.
 func structFields(s *structpb.Struct) Fields {
 	f := Fields{}
 	for name, v := range s.GetFields() {
@@ -171,6 +175,7 @@ func structFields(s *structpb.Struct) Fields {
 	return f
 }
 
+// jsonValue returns a value of a struct; nil stands for null.
 func jsonValue(v *structpb.Value) any {
 	switch k := v.GetKind().(type) {
 	case *structpb.Value_StringValue:

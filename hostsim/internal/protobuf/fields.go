@@ -1,3 +1,4 @@
+// Package protobuf decodes protobuf messages without their descriptors.
 package protobuf
 
 import "google.golang.org/protobuf/encoding/protowire"

@@ -10,15 +10,16 @@ import (
 	"cloakroom/hostsim/internal/property"
 )
 
-// attributes are lazy fields of a stream, as one of its filters finds them: only what is asked for is computed. A
-// Field that is not there answers false.
+// attributes is a property.Mapping whose fields are computed when they are read.
 type attributes struct {
 	f     *Filter
 	table map[string]attribute
 }
 
-type attribute func(*Filter) (any, bool)
+// attribute returns the value of an attribute for a filter.
+type attribute func(*Filter) (value any, found bool)
 
+// Field implements property.Mapping.
 func (a attributes) Field(name string) (any, bool) {
 	get := a.table[name]
 	if get == nil {
@@ -27,6 +28,7 @@ func (a attributes) Field(name string) (any, bool) {
 	return get(a.f)
 }
 
+// Names implements property.Mapping.
 func (a attributes) Names() []string {
 	f := property.Fields{}
 	for name := range a.table {
@@ -35,14 +37,13 @@ func (a attributes) Names() []string {
 	return f.Names()
 }
 
-// streamAttributes are the attributes below request, response, connection, source,
-// destination and xds.
+// streamAttributes are the attributes of streams, by the first two parts of their paths.
 var streamAttributes = map[string]map[string]attribute{
 	"xds": {
 		"route_name":     ofRoute(func(r *Route) any { return r.Name }),
 		"route_metadata": ofRoute(func(r *Route) any { return r.Metadata }),
 		"cluster_name":   ofRoute(func(r *Route) any { return r.Cluster }),
-		// There is one virtual host, and nothing but routes has metadata.
+		// There is one virtual host, and only routes have metadata.
 		"virtual_host_name":     func(f *Filter) (any, bool) { return f.s.proxy.VirtualHost, true },
 		"virtual_host_metadata": ofRoute(func(*Route) any { return property.Message{} }),
 		"cluster_metadata":      ofRoute(func(*Route) any { return property.Message{} }),
@@ -69,12 +70,12 @@ var streamAttributes = map[string]map[string]attribute{
 		"size":      requestSize,
 		"protocol":  func(f *Filter) (any, bool) { return f.s.client.Proto, true },
 		"time":      func(f *Filter) (any, bool) { return f.s.started.UnixNano(), true },
-		"headers":   func(f *Filter) (any, bool) { return headerAttributes{f.shownRequest()}, true },
+		"headers":   func(f *Filter) (any, bool) { return headerAttributes{f.readableRequest()}, true },
 	},
 	"response": {
 		"code":         responseCode,
 		"code_details": func(f *Filter) (any, bool) { return f.s.details, f.s.details != "" || f.s.responseHeaders != nil },
-		"headers":      func(f *Filter) (any, bool) { return headerAttributes{f.shownResponse()}, true },
+		"headers":      func(f *Filter) (any, bool) { return headerAttributes{f.readableResponse()}, true },
 	},
 	"connection": {
 		"id": func(f *Filter) (any, bool) { return f.s.id, true },
@@ -96,7 +97,7 @@ var streamAttributes = map[string]map[string]attribute{
 	},
 }
 
-// ofRoute reads the route that the request had when it was last routed.
+// ofRoute is an attribute of the route that was selected last.
 func ofRoute(get func(*Route) any) attribute {
 	return func(f *Filter) (any, bool) {
 		if f.s.route == nil {
@@ -106,9 +107,10 @@ func ofRoute(get func(*Route) any) attribute {
 	}
 }
 
+// ofRequest is an attribute with the value of a request header.
 func ofRequest(name string) attribute {
 	return func(f *Filter) (any, bool) {
-		m := f.shownRequest()
+		m := f.readableRequest()
 		if m == nil {
 			return nil, false
 		}
@@ -117,16 +119,17 @@ func ofRequest(name string) attribute {
 	}
 }
 
-// shownRequest is the request's map where an attribute may be read from it: as for
-// host calls, while it is live and in proxy_on_log.
-func (f *Filter) shownRequest() *header.Map {
+// readableRequest returns the request headers that attributes may be read from, or nil: while
+// they are live, and in proxy_on_log.
+func (f *Filter) readableRequest() *header.Map {
 	if f.s.logging {
 		return f.s.requestHeaders
 	}
 	return f.request.LiveHeaders()
 }
 
-func (f *Filter) shownResponse() *header.Map {
+// readableResponse is readableRequest for the response headers.
+func (f *Filter) readableResponse() *header.Map {
 	if f.s.logging {
 		return f.s.responseHeaders
 	}
@@ -152,6 +155,7 @@ func query(f *Filter) (any, bool) {
 	return after, true
 }
 
+// requestSize is the content length or, without one, the number of bytes received so far.
 func requestSize(f *Filter) (any, bool) {
 	length, found := ofRequest("content-length")(f)
 	if !found {
@@ -176,6 +180,7 @@ func serverName(f *Filter) (any, bool) {
 	return f.s.client.TLS.ServerName, true
 }
 
+// localAddress returns the address on which the client's connection was accepted.
 func (s *Stream) localAddress() (string, bool) {
 	address, found := s.client.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !found {
@@ -193,9 +198,11 @@ func port(address string) (any, bool) {
 	return n, err == nil
 }
 
-// headerAttributes is a header map as an attribute: all values of a name, joined.
+// headerAttributes is a header map as a property.Mapping. Several values of a name are joined
+// by commas.
 type headerAttributes struct{ m *header.Map }
 
+// Field implements property.Mapping.
 func (h headerAttributes) Field(name string) (any, bool) {
 	if h.m == nil {
 		return nil, false
@@ -209,6 +216,7 @@ func (h headerAttributes) Field(name string) (any, bool) {
 	return strings.Join(values, ","), len(values) > 0
 }
 
+// Names implements property.Mapping.
 func (h headerAttributes) Names() []string {
 	if h.m == nil {
 		return nil
@@ -220,7 +228,8 @@ func (h headerAttributes) Names() []string {
 	return f.Names()
 }
 
-// ofConnection reads the connection to the upstream, once there is an answer from it.
+// ofConnection is an attribute of the connection to the upstream, once a response has arrived
+// on it.
 func ofConnection(get func(remote, local net.Addr) any) attribute {
 	return func(f *Filter) (any, bool) {
 		conn := f.s.upstreamConn
@@ -238,7 +247,7 @@ func upstreamPort(f *Filter) (any, bool) {
 	return port(f.s.upstreamConn.RemoteAddr().String())
 }
 
-// Property returns the value at a path of the stream's attributes or filter state.
+// Property implements guest.Filter: it returns the value of an attribute or of filter state.
 func (f *Filter) Property(path []string) (any, bool) {
 	if table := streamAttributes[path[0]]; table != nil {
 		return property.At(attributes{f, table}, path[1:])

@@ -10,7 +10,7 @@ import (
 	"cloakroom/hostsim/internal/guest"
 )
 
-// The replies of Envoy if a filter holds more than the buffer limit.
+// Envoy's local replies if a filter holds more than the buffer limit.
 var (
 	requestTooLarge = guest.LocalReply{Status: http.StatusRequestEntityTooLarge, Body: "Payload Too Large",
 		Details: "request_payload_too_large", GRPC: grpc.NoCode}
@@ -18,20 +18,25 @@ var (
 		Details: "response_payload_too_large", GRPC: grpc.NoCode}
 )
 
+// Begun implements flow.Filter.
 func (c *callbacks) Begun() bool { return c.f.begun() }
 
+// OnHeaders implements flow.Filter.
 func (c *callbacks) OnHeaders(count int, end bool) (uint32, bool) {
 	return c.f.callback(c.headers, uint64(count), flag(end))
 }
 
+// OnBody implements flow.Filter.
 func (c *callbacks) OnBody(size int, end bool) (uint32, bool) {
 	return c.f.callback(c.body, uint64(size), flag(end))
 }
 
+// OnTrailers implements flow.Filter.
 func (c *callbacks) OnTrailers(count int) (uint32, bool) {
 	return c.f.callback(c.trailers, uint64(count))
 }
 
+// TooLarge implements flow.Filter.
 func (c *callbacks) TooLarge() { c.f.s.reply(*c.tooLarge) }
 
 // flag returns the ABI's form of a bool.
@@ -42,8 +47,8 @@ func flag(b bool) uint64 {
 	return 0
 }
 
-// newFilter returns the filter of a plugin on a stream, or nil where the plugin's VM has
-// failed and its policy lets streams pass without it.
+// newFilter returns the filter of a plugin on a stream, or nil if the stream passes without
+// the plugin.
 func newFilter(h *guest.Instance, s *Stream) *Filter {
 	vm, root, bypass := h.ForStream()
 	if bypass {
@@ -61,8 +66,8 @@ func newFilter(h *guest.Instance, s *Stream) *Filter {
 	return f
 }
 
-// begun reports whether the filter takes part: it has seen the request's headers.
-// Its first call, for them, makes the guest's context.
+// begun reports whether the request's headers have reached the filter. The first call after
+// that creates the guest's context.
 func (f *Filter) begun() bool {
 	if f.guest != nil || f.failed {
 		return true
@@ -77,9 +82,9 @@ func (f *Filter) begun() bool {
 	return true
 }
 
-// callback runs one of the filter's callbacks. proceed is false where the VM has
-// failed; the stream has its answer then, whatever the policy: FailOpen is for streams
-// that begin later. A callback that the guest does not have lets everything go on.
+// callback calls one of the guest's callbacks; a guest without it continues. If the VM has
+// failed, callback answers the stream with 503 and proceed is false. That does not depend on
+// the failure policy, which is for streams that begin later.
 func (f *Filter) callback(fn api.Function, args ...uint64) (action uint32, proceed bool) {
 	if f.failed {
 		return abi.Continue, true
@@ -103,14 +108,14 @@ func (f *Filter) callback(fn api.Function, args ...uint64) (action uint32, proce
 	return abi.Continue, false
 }
 
-// Log runs proxy_on_log.
+// log calls proxy_on_log.
 func (f *Filter) log() {
 	if f.guest != nil {
 		f.vm.Callback(f.guest, f.vm.Exports.Log, uint64(f.guest.ID))
 	}
 }
 
-// end runs the last callbacks and drops the guest's context.
+// end calls the last callbacks and deletes the guest's context.
 func (f *Filter) end() {
 	if f.guest == nil {
 		return

@@ -6,10 +6,8 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// The methods of a filter that host calls use: see streamFilter.
-
-// LiveMap: a map is live in its own callback, and after it while the stream stays paused
-// there; continuing either direction ends that of the request's maps.
+// LiveMap implements guest.Filter. A map is live during its own callback, and afterwards while
+// the stream stays paused there.
 func (f *Filter) LiveMap(kind uint32) *header.Map {
 	switch kind {
 	case abi.RequestHeaders:
@@ -24,7 +22,8 @@ func (f *Filter) LiveMap(kind uint32) *header.Map {
 	return nil
 }
 
-// ReadableMap: the live map, and all of the stream's during proxy_on_log.
+// ReadableMap implements guest.Filter. A map is readable while it is live, and during
+// proxy_on_log.
 func (f *Filter) ReadableMap(kind uint32) *header.Map {
 	if s := f.s; s.logging {
 		switch kind {
@@ -46,6 +45,7 @@ func (f *Filter) ReadableMap(kind uint32) *header.Map {
 	return f.LiveMap(kind)
 }
 
+// Body implements guest.Filter.
 func (f *Filter) Body(kind uint32) *[]byte {
 	if kind == abi.ResponseBody {
 		return f.response.Body()
@@ -53,11 +53,19 @@ func (f *Filter) Body(kind uint32) *[]byte {
 	return f.request.Body()
 }
 
-func (f *Filter) Logging() bool               { return f.s.logging }
-func (f *Filter) SetState(name, value string) { f.s.filterState[name] = value }
-func (f *Filter) ClearRoute()                 { f.s.routed = false }
-func (f *Filter) Ended() <-chan struct{}      { return f.s.over }
+// Logging implements guest.Filter.
+func (f *Filter) Logging() bool { return f.s.logging }
 
+// SetState implements guest.Filter.
+func (f *Filter) SetState(name, value string) { f.s.filterState[name] = value }
+
+// ClearRoute implements guest.Filter.
+func (f *Filter) ClearRoute() { f.s.routed = false }
+
+// Ended implements guest.Filter.
+func (f *Filter) Ended() <-chan struct{} { return f.s.done }
+
+// Resume implements guest.Filter.
 func (f *Filter) Resume(kind uint32) {
 	h := &f.request
 	if kind == abi.ResponseStream {
@@ -67,6 +75,7 @@ func (f *Filter) Resume(kind uint32) {
 	f.request.EndLive()
 }
 
+// Reset implements guest.Filter.
 func (f *Filter) Reset() {
 	if f.s.details == "" {
 		f.s.details = "wasm_close_stream"
@@ -74,6 +83,7 @@ func (f *Filter) Reset() {
 	f.vm.Defer(f.s.resetStream)
 }
 
+// Reply implements guest.Filter.
 func (f *Filter) Reply(r guest.LocalReply) {
 	if f.replied {
 		return

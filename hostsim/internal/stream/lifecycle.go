@@ -9,7 +9,7 @@ import (
 	"cloakroom/hostsim/internal/guest"
 )
 
-// NewWorker returns a worker whose plugins have not been loaded.
+// NewWorker returns a worker of p that runs the plugins of w.
 func NewWorker(p *Proxy, w *guest.Worker) *Worker {
 	return &Worker{w, p, map[*Stream]struct{}{}}
 }
@@ -25,9 +25,10 @@ func (w *Worker) Stop() {
 	w.Worker.Stop()
 }
 
-// newStream makes the stream with its filters. The worker's lock is held.
+// newStream returns a stream with its filters. The worker's lock is held.
 func newStream(w *Worker, r *http.Request) *Stream {
-	s := &Stream{proxy: w.proxy, worker: w, client: r, signal: flow.NewSignal(&w.Mu), filterState: map[string]string{}, over: make(chan struct{})}
+	s := &Stream{proxy: w.proxy, worker: w, client: r, signal: flow.NewSignal(&w.Mu),
+		filterState: map[string]string{}, done: make(chan struct{})}
 	s.started = s.proxy.Clock.Now()
 	s.id = s.proxy.lastStream.Add(1)
 	s.upstream, s.cancelUpstream = context.WithCancel(context.Background())
@@ -48,7 +49,7 @@ func newStream(w *Worker, r *http.Request) *Stream {
 	return s
 }
 
-// begin runs the request's headers through the filters.
+// begin passes the request's headers to the filters.
 func (s *Stream) begin() {
 	s.requestHeaders = requestMap(s.client)
 	s.findRoute()
@@ -59,14 +60,14 @@ func (s *Stream) begin() {
 	s.request.Headers(s.requestHeaders, !hasBody && !s.upgrade)
 }
 
-// end runs the last callbacks and forgets the stream. It is called once the client
-// has all it gets.
+// end ends the stream once the client has received all it gets, and calls the filters' last
+// callbacks.
 func (s *Stream) end() {
 	if s.ended {
 		return
 	}
 	s.ended = true
-	close(s.over)
+	close(s.done)
 	delete(s.worker.streams, s)
 	if s.timeout != nil {
 		s.timeout.Stop()

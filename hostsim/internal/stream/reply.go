@@ -10,9 +10,9 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// LocalReply answers the stream in Envoy's three ways: through the filter's own
-// responseHeaders callbacks where no response has begun; past them where response headers
-// exist but have not been sent; by a reset where they have been sent.
+// reply answers the stream with a local reply. As in Envoy, it passes the filters' response
+// callbacks if no response has begun, it goes directly to the client if response headers exist
+// that have not been sent, and it resets the stream if they have been sent.
 func (s *Stream) reply(r guest.LocalReply) {
 	if s.ended || s.reset {
 		return
@@ -38,8 +38,8 @@ func (s *Stream) reply(r guest.LocalReply) {
 	s.signal.Wake()
 }
 
-// buildReply makes the headers of a local reply and leaves in r the body that
-// really follows them.
+// buildReply returns the headers of a local reply, and sets r.Body to the body that follows
+// them.
 func (s *Stream) buildReply(r *guest.LocalReply) *header.Map {
 	m := header.NewResponse()
 	m.Add(":status", strconv.Itoa(r.Status))
@@ -65,8 +65,8 @@ func (s *Stream) buildReply(r *guest.LocalReply) *header.Map {
 	return m
 }
 
-// grpcReply makes the answer one that a gRPC client understands: 200, all in the
-// Headers, the body as the message.
+// grpcReply makes the local reply one for gRPC: status 200, with the gRPC status in the headers
+// and the body as its message.
 func (s *Stream) grpcReply(m *header.Map, r *guest.LocalReply) {
 	m.Set(":status", "200")
 	m.Set("content-type", "application/grpc")
@@ -84,10 +84,10 @@ func (s *Stream) grpcReply(m *header.Map, r *guest.LocalReply) {
 	r.Body = ""
 }
 
-// serverHeader stands in the server header of every answer, as by Envoy's default.
+// serverHeader is the server header of every response, Envoy's default.
 const serverHeader = "envoy"
 
-// forwardResponse takes the response's headers as they stand for the client.
+// forwardResponse sends the response's headers, which have passed the filters, to the client.
 func (s *Stream) forwardResponse() {
 	status, err := strconv.Atoi(s.responseHeaders.Value(":status"))
 	if err != nil || status < 200 && s.tunnel == nil || status > 999 {
@@ -95,10 +95,10 @@ func (s *Stream) forwardResponse() {
 			Details: "filter_removed_required_response_headers"})
 		return
 	}
-	d := &responseHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
+	head := &responseHead{status: status, header: http.Header{}, upgrade: s.tunnel != nil}
 	s.responseHeaders.Set("server", serverHeader)
 	s.responseHeaders.SetDefault("date", s.proxy.Clock.Now().UTC().Format(http.TimeFormat))
-	s.responseHeaders.CopyTo(d.header, d.upgrade)
-	s.downstream = d
+	s.responseHeaders.CopyTo(head.header, head.upgrade)
+	s.downstream = head
 	s.signal.Wake()
 }

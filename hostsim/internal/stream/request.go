@@ -12,14 +12,15 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// requestMap is a client's request as Envoy's connection manager hands it on.
+// requestMap returns the headers of a client's request as Envoy's connection manager passes
+// them to the filters.
 func requestMap(r *http.Request) *header.Map {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
 	}
 	path := r.RequestURI
-	if path == "" || path[0] != '/' { // made by hand, or the absolute form
+	if path == "" || path[0] != '/' { // not from a connection, or in absolute form
 		path = r.URL.RequestURI()
 	}
 	m := header.NewRequest()
@@ -37,7 +38,7 @@ func requestMap(r *http.Request) *header.Map {
 	return m
 }
 
-// newRequestID makes a random UUID, version 4.
+// newRequestID returns a random UUID, version 4.
 func newRequestID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -45,8 +46,8 @@ func newRequestID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// refusal returns the status of a request that Envoy does not take to the filters, or 0: a
-// fragment in the path; more than 60 KiB, or 100, headers.
+// refusal returns the status with which Envoy refuses a request, or 0: one with a fragment in
+// the path, or with more than 60 KiB or 100 headers.
 func refusal(r *http.Request) int {
 	if strings.Contains(r.RequestURI, "#") {
 		return http.StatusBadRequest
@@ -63,8 +64,8 @@ func refusal(r *http.Request) int {
 	return 0
 }
 
-// Refuse answers a request that Envoy does not take to the filters, and reports whether it
-// did.
+// Refuse answers a request that Envoy does not pass to the filters. It returns false for any
+// other request.
 func Refuse(w http.ResponseWriter, r *http.Request) bool {
 	status := refusal(r)
 	if status == 0 {
@@ -77,6 +78,6 @@ func Refuse(w http.ResponseWriter, r *http.Request) bool {
 	}
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, http.StatusText(status)) // the client may have gone
+	_, _ = io.WriteString(w, http.StatusText(status)) // the client may have disconnected
 	return true
 }

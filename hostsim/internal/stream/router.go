@@ -8,7 +8,7 @@ import (
 	"cloakroom/hostsim/internal/guest"
 )
 
-// findRoute routes the request by its headers as they stand now.
+// findRoute selects the route by the current request headers.
 func (s *Stream) findRoute() {
 	s.routed, s.route = true, nil
 	path, _, _ := strings.Cut(s.requestHeaders.Value(":path"), "?")
@@ -21,7 +21,8 @@ func (s *Stream) findRoute() {
 	}
 }
 
-// forwardRequest is the router: the request's headers have passed the filter.
+// forwardRequest sends the request, whose headers have passed the filters, to the cluster of
+// its route.
 func (s *Stream) forwardRequest() {
 	if !s.routed {
 		s.findRoute()
@@ -35,10 +36,10 @@ func (s *Stream) forwardRequest() {
 		s.reply(guest.LocalReply{Status: 503, GRPC: grpc.NoCode, Details: "cluster_not_found"})
 		return
 	}
-	for _, needed := range []string{":method", ":path", ":authority"} {
-		if _, found := s.requestHeaders.Get(needed); !found {
+	for _, name := range []string{":method", ":path", ":authority"} {
+		if _, found := s.requestHeaders.Get(name); !found {
 			s.reply(guest.LocalReply{Status: 503, GRPC: grpc.NoCode, Details: "filter_removed_required_request_headers",
-				Body: "missing required header: " + needed})
+				Body: "missing required header: " + name})
 			return
 		}
 	}

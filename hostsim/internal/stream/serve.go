@@ -9,8 +9,8 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// Serve proxies one request through the filters. A stream that is reset ends with
-// http.ErrAbortHandler, which cuts the client's connection.
+// Serve proxies one request. For a stream that is reset it panics with http.ErrAbortHandler,
+// which closes the client's connection.
 func (worker *Worker) Serve(w http.ResponseWriter, r *http.Request) {
 	var s *Stream
 	worker.Do(func() {
@@ -18,7 +18,7 @@ func (worker *Worker) Serve(w http.ResponseWriter, r *http.Request) {
 		s.begin()
 	})
 	control := http.NewResponseController(w)
-	_ = control.EnableFullDuplex() // where it is unsupported, the body is read first
+	_ = control.EnableFullDuplex() // without it net/http reads the body first
 	stopWatch := context.AfterFunc(r.Context(), func() { worker.Do(s.resetStream) })
 	pumped := s.pumpRequest()
 	defer func() {
@@ -28,7 +28,7 @@ func (worker *Worker) Serve(w http.ResponseWriter, r *http.Request) {
 			<-pumped
 		}
 	}()
-	if !s.answer(w, control) {
+	if !s.writeResponse(w, control) {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -40,7 +40,7 @@ func (s *Stream) unread() bool {
 	return !s.request.EndAtHeaders() && !s.request.Ended() && !s.upgrade
 }
 
-// pumpRequest feeds the client's body to the filter until it ends.
+// pumpRequest passes the request's body to the filters. The channel is closed at its end.
 func (s *Stream) pumpRequest() <-chan struct{} {
 	done := make(chan struct{})
 	if s.request.EndAtHeaders() || s.upgrade {
@@ -63,9 +63,8 @@ func (s *Stream) pumpRequest() <-chan struct{} {
 	return done
 }
 
-// answer writes the response as it comes. It answers false for a stream that was
-// reset.
-func (s *Stream) answer(w http.ResponseWriter, control *http.ResponseController) bool {
+// writeResponse writes the response as it arrives. It returns false if the stream was reset.
+func (s *Stream) writeResponse(w http.ResponseWriter, control *http.ResponseController) bool {
 	head := s.awaitHead()
 	if head == nil {
 		return false
@@ -73,7 +72,7 @@ func (s *Stream) answer(w http.ResponseWriter, control *http.ResponseController)
 	if head.upgrade {
 		return s.serveTunnel(head, control)
 	}
-	w.Header()["Content-Type"] = nil // net/http is not to guess one
+	w.Header()["Content-Type"] = nil // keeps net/http from guessing one
 	for name, values := range head.header {
 		w.Header()[name] = values
 	}
@@ -82,7 +81,7 @@ func (s *Stream) answer(w http.ResponseWriter, control *http.ResponseController)
 	}
 	w.WriteHeader(head.status)
 	if s.mustFlush(head) {
-		_ = control.Flush() // a writer that cannot flush sends when it is done
+		_ = control.Flush() // a writer without Flush sends the headers later
 	}
 	for {
 		b, end, cut := s.response.Out.Take()
@@ -91,7 +90,7 @@ func (s *Stream) answer(w http.ResponseWriter, control *http.ResponseController)
 		}
 		if len(b) > 0 {
 			if _, err := w.Write(b); err != nil && err != http.ErrBodyNotAllowed {
-				return true // the client has gone
+				return true // the client has disconnected
 			}
 		}
 		if end && s.response.Out.Drained() {
@@ -102,14 +101,14 @@ func (s *Stream) answer(w http.ResponseWriter, control *http.ResponseController)
 	}
 }
 
-// mustFlush reports whether the head has to go out before the body: because the body
-// is not there yet, or has no known length.
+// mustFlush reports whether the headers must be sent before the body: the body is incomplete,
+// or its length unknown.
 func (s *Stream) mustFlush(head *responseHead) bool {
 	pending, complete := s.response.Out.Pending()
 	return !complete || pending > 0 && head.header.Get("Content-Length") == ""
 }
 
-// awaitHead waits for the head of the answer; nil means the stream was reset before.
+// awaitHead waits for the response's headers. It returns nil if the stream was reset before.
 func (s *Stream) awaitHead() *responseHead {
 	s.worker.Mu.Lock()
 	defer s.worker.Mu.Unlock()
@@ -119,6 +118,7 @@ func (s *Stream) awaitHead() *responseHead {
 	return s.downstream
 }
 
+// writeTrailers writes the response's trailers, if it has any.
 func (s *Stream) writeTrailers(w http.ResponseWriter) {
 	trailers := s.response.Out.Trailers()
 	if trailers == nil {

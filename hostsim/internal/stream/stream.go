@@ -1,3 +1,5 @@
+// Package stream proxies HTTP streams through filters as Envoy's connection manager and router
+// do.
 package stream
 
 import (
@@ -19,39 +21,39 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// Proxy is what the workers of one host share.
+// Proxy is what the workers of a host share.
 type Proxy struct {
 	Clock       clock.Clock
 	VirtualHost string
 	Routes      []Route
 	Clusters    map[string]*upstream.Cluster
-	BufferLimit int  // bytes of a paused body
+	BufferLimit int  // bytes of a paused body, at most
 	Trailers    bool // HTTP/1.1 trailers pass
 
-	Running    *sync.WaitGroup // requests to upstreams
-	lastStream atomic.Uint64
+	Running    *sync.WaitGroup // counts the requests to upstreams
+	lastStream atomic.Uint64   // the id of the last stream
 }
 
-// Route is a route, as hostsim.Route documents it.
+// Route is a hostsim.Route.
 type Route struct {
 	Name    string
 	Path    string
 	Prefix  string
 	Cluster string
-	Timeout time.Duration // negative: none
+	Timeout time.Duration // negative is none
 
 	Metadata property.Message
 }
 
-// Worker is a worker with the streams that it serves.
+// Worker is a worker with its streams.
 type Worker struct {
 	*guest.Worker
 	proxy   *Proxy
 	streams map[*Stream]struct{}
 }
 
-// Stream is one HTTP request with its answer. The worker's lock guards everything
-// that is not set once at the start.
+// Stream is one HTTP request with its response. The worker's lock guards all fields that
+// change after newStream.
 type Stream struct {
 	proxy   *Proxy
 	worker  *Worker
@@ -71,54 +73,54 @@ type Stream struct {
 	route  *Route
 	routed bool
 
-	responseHeaders *header.Map // as soon as there is one, sent or not
+	responseHeaders *header.Map // nil until there is a response
 	response        flow.Direction
 	details         string
 
-	downstream  *responseHead // what goes to the client, once it may
-	reset       bool          // the client's connection is to be cut
+	downstream  *responseHead // what the client gets; nil until the filters have passed it
+	reset       bool          // the client's connection is to be closed
 	logging     bool          // proxy_on_log runs
 	ended       bool
-	over        chan struct{}     // closed at the end
-	filterState map[string]string // what set_property wrote
+	done        chan struct{}     // closed at the end
+	filterState map[string]string // what guests have stored
 
 	upstream       context.Context // the request to the upstream
 	cancelUpstream context.CancelFunc
 	timeout        clock.Timer        // of the route; nil until the request is complete
-	upstreamConn   net.Conn           // that the answer came by; only its addresses are read
-	tunnel         io.ReadWriteCloser // the upstream's side of an upgraded stream
+	upstreamConn   net.Conn           // of the response; only its addresses are used
+	tunnel         io.ReadWriteCloser // the connection to the upstream of an upgraded stream
 }
 
-// Filter is one plugin on one stream. Its handle's VM may be replaced meanwhile;
-// the stream keeps to the one it began with.
+// Filter is a plugin on a stream. The stream keeps the VM with which it began, even if that is
+// replaced.
 type Filter struct {
 	s          *Stream
-	vm         *guest.VM // nil: there is none, and the plugin fails closed
+	vm         *guest.VM // nil if it has failed before the stream began
 	root       *guest.Context
-	guest      *guest.Context // nil until the request's headers reach the filter
-	request    flow.Half
-	response   flow.Half
-	onRequest  callbacks // what dec calls
-	onResponse callbacks
-	replied    bool // the guest has sent a local reply
-	failed     bool // the answer to a failed VM has been sent
+	guest      *guest.Context // nil until the filter begins
+	request    flow.Stage
+	response   flow.Stage
+	onRequest  callbacks // of request
+	onResponse callbacks // of response
+	replied    bool      // the guest has sent a local reply
+	failed     bool      // the stream was answered because the VM has failed
 }
 
-// callbacks are a filter's callbacks in one direction, as flow calls them.
+// callbacks is a flow.Filter: the callbacks of a filter in one direction.
 type callbacks struct {
 	f                       *Filter
-	headers, body, trailers api.Function // nil where the guest has none
+	headers, body, trailers api.Function // nil if the guest does not export it
 	tooLarge                *guest.LocalReply
 }
 
-// responseHead is the head of the answer, as it goes to the client.
+// responseHead is the status and the headers that the client gets.
 type responseHead struct {
 	status  int
 	header  http.Header
 	upgrade bool
 }
 
-// resetStream cuts the stream: the client's connection and the upstream's.
+// resetStream ends the stream and closes the connections to the client and to the upstream.
 func (s *Stream) resetStream() {
 	s.reset = true
 	s.request.Abort()

@@ -12,7 +12,8 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// serveTunnel switches protocols and carries bytes both ways through the filter.
+// serveTunnel switches protocols and passes bytes in both directions through the filters. It
+// returns false if the client's connection cannot be taken over.
 func (s *Stream) serveTunnel(head *responseHead, control *http.ResponseController) bool {
 	conn, buffered, err := control.Hijack()
 	if err != nil {
@@ -22,9 +23,9 @@ func (s *Stream) serveTunnel(head *responseHead, control *http.ResponseControlle
 	if err := writeSwitch(conn, head); err != nil {
 		return true
 	}
-	var sides sync.WaitGroup
-	sides.Go(s.copyToUpstream)
-	sides.Go(func() { s.readTunnel(buffered.Reader) })
+	var copies sync.WaitGroup
+	copies.Go(s.copyToUpstream)
+	copies.Go(func() { s.readTunnel(buffered.Reader) })
 	for {
 		b, end, cut := s.response.Out.Take()
 		if _, err := conn.Write(b); err != nil || end || cut {
@@ -33,10 +34,11 @@ func (s *Stream) serveTunnel(head *responseHead, control *http.ResponseControlle
 	}
 	s.worker.Do(s.end)
 	conn.Close()
-	sides.Wait()
+	copies.Wait()
 	return true
 }
 
+// writeSwitch writes the response that switches protocols.
 func writeSwitch(conn net.Conn, head *responseHead) error {
 	b := bufio.NewWriter(conn)
 	fmt.Fprintf(b, "HTTP/1.1 %d %s\r\n", head.status, http.StatusText(head.status))
@@ -47,7 +49,7 @@ func writeSwitch(conn net.Conn, head *responseHead) error {
 	return b.Flush()
 }
 
-// readTunnel feeds what the client sends to the filter.
+// readTunnel passes what the client sends to the filters.
 func (s *Stream) readTunnel(from io.Reader) {
 	p := &flow.Source{Into: &s.request, From: from, Count: &s.received, Trailers: func() *header.Map { return nil }}
 	if err := p.Pump(); err != nil {
@@ -59,7 +61,7 @@ func (s *Stream) readTunnel(from io.Reader) {
 	}
 }
 
-// copyToUpstream sends what passed the filter on to the upstream.
+// copyToUpstream sends what has passed the filters to the upstream.
 func (s *Stream) copyToUpstream() {
 	for {
 		b, end, cut := s.request.Out.Take()

@@ -16,8 +16,8 @@ import (
 	"cloakroom/hostsim/internal/upstream"
 )
 
-// upstreamRequest makes the request for the upstream; its body is what passes the
-// filter.
+// upstreamRequest returns the request for the upstream, whose body is what passes the
+// filters.
 func (s *Stream) upstreamRequest(c *upstream.Cluster) *http.Request {
 	req := c.Request(s.upstream, s.requestHeaders, s.upgrade)
 	if !s.request.EndAtHeaders() && !s.upgrade {
@@ -25,15 +25,15 @@ func (s *Stream) upstreamRequest(c *upstream.Cluster) *http.Request {
 		if n, err := strconv.ParseInt(s.requestHeaders.Value("content-length"), 10, 64); err == nil {
 			req.ContentLength = n
 		}
-		req.Trailer = s.announcedTrailers()
+		req.Trailer = s.declaredTrailers()
 	}
 	req.Header.Del("Content-Length")
 	return req
 }
 
-// announcedTrailers prepares the upstream request for the trailers that the
-// client announced.
-func (s *Stream) announcedTrailers() http.Header {
+// declaredTrailers returns the names of the trailers that the client has declared, for the
+// request to the upstream.
+func (s *Stream) declaredTrailers() http.Header {
 	if !s.passTrailers(s.client.ProtoMajor) || len(s.client.Trailer) == 0 {
 		return nil
 	}
@@ -44,10 +44,10 @@ func (s *Stream) announcedTrailers() http.Header {
 	return t
 }
 
-// passTrailers reports whether trailers of this protocol version pass at all.
+// passTrailers reports whether trailers of HTTP with this major version pass.
 func (s *Stream) passTrailers(major int) bool { return major >= 2 || s.proxy.Trailers }
 
-// runUpstream sends the request and feeds the answer to the filter.
+// runUpstream sends the request and passes the response to the filters.
 func (s *Stream) runUpstream(c *upstream.Cluster, req *http.Request) {
 	sent := s.proxy.Clock.Now()
 	var conn net.Conn
@@ -87,7 +87,8 @@ func (s *Stream) runUpstream(c *upstream.Cluster, req *http.Request) {
 	}
 }
 
-// receive takes the head of the upstream's answer. It answers whether a body follows.
+// receive passes the headers of the upstream's response to the filters. It reports whether a
+// body follows.
 func (s *Stream) receive(resp *http.Response, took time.Duration) bool {
 	s.responseHeaders, s.details = upstream.Response(resp), "via_upstream"
 	s.responseHeaders.Set("x-envoy-upstream-service-time", strconv.FormatInt(took.Milliseconds(), 10))
@@ -99,6 +100,7 @@ func (s *Stream) receive(resp *http.Response, took time.Duration) bool {
 	return !end && !s.response.Aborted()
 }
 
+// trailerMap returns the trailers that pass, or nil.
 func (s *Stream) trailerMap(major int, t http.Header) *header.Map {
 	if !s.passTrailers(major) || len(t) == 0 {
 		return nil
@@ -111,12 +113,13 @@ func (s *Stream) trailerMap(major int, t http.Header) *header.Map {
 	return m
 }
 
-// upstreamBody is the request's body for the upstream: what passed the filter.
+// upstreamBody is the body of the request to the upstream.
 type upstreamBody struct {
 	s   *Stream
 	req *http.Request
 }
 
+// Read implements io.Reader.
 func (u *upstreamBody) Read(p []byte) (int, error) {
 	b, end, cut := u.s.request.Out.Take()
 	n := copy(p, b)
@@ -137,9 +140,10 @@ func (u *upstreamBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Close implements io.Closer.
 func (u *upstreamBody) Close() error { return nil }
 
-// startTimeout bounds the rest of the exchange, once the request has gone out whole.
+// startTimeout starts the timeout of the route once the whole request has been sent.
 func (s *Stream) startTimeout() {
 	if s.route.Timeout <= 0 || s.upgrade || s.ended {
 		return

@@ -1,3 +1,4 @@
+// Package upstream implements clusters: where requests and callouts go.
 package upstream
 
 import (
@@ -15,17 +16,17 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// Cluster is a Cluster in use.
+// Cluster is one upstream with its connections.
 type Cluster struct {
 	Name    string
-	Address string
-	HTTP    *http.Transport
-	GRPC    *http.Transport // for gRPC callouts: HTTP/2
-	server  *http.Server    // of a handler
+	Address string          // host:port, or the name if a handler serves it
+	HTTP    *http.Transport // HTTP/1.1
+	GRPC    *http.Transport // HTTP/2 without TLS
+	server  *http.Server    // nil without a handler
 }
 
-// Open opens a cluster that handler serves or, without a handler, that listens at
-// base.
+// Open opens the cluster that handler serves in this process or, if handler is nil, the one
+// at the URL base.
 func Open(name, base string, handler http.Handler, clk clock.Clock) (*Cluster, error) {
 	out := &Cluster{Name: name, HTTP: newTransport(), GRPC: newTransport()}
 	out.GRPC.Protocols = &http.Protocols{}
@@ -48,7 +49,7 @@ func Open(name, base string, handler http.Handler, clk clock.Clock) (*Cluster, e
 	return out, nil
 }
 
-// dated has a handler go by the host's clock.
+// dated returns a handler whose date headers follow the clock.
 func dated(h http.Handler, clk clock.Clock) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", clk.Now().UTC().Format(http.TimeFormat))
@@ -60,6 +61,7 @@ func newTransport() *http.Transport {
 	return &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: header.MaxBytes}
 }
 
+// Close closes the connections and stops the handler's server.
 func (c *Cluster) Close() {
 	c.GRPC.CloseIdleConnections()
 	c.HTTP.CloseIdleConnections()
@@ -68,7 +70,7 @@ func (c *Cluster) Close() {
 	}
 }
 
-// Request makes a request to the cluster from a header map.
+// Request returns a request to the cluster with the headers of m.
 func (c *Cluster) Request(ctx context.Context, m *header.Map, upgrade bool) *http.Request {
 	req := &http.Request{
 		Method: m.Value(":method"),
@@ -81,7 +83,7 @@ func (c *Cluster) Request(ctx context.Context, m *header.Map, upgrade bool) *htt
 	return req.WithContext(ctx)
 }
 
-// Response is an upstream's answer as a header map.
+// Response returns the headers of an upstream's response.
 func Response(resp *http.Response) *header.Map {
 	m := header.NewResponse()
 	m.Add(":status", strconv.Itoa(resp.StatusCode))
@@ -92,8 +94,8 @@ func Response(resp *http.Response) *header.Map {
 	return m
 }
 
-// Failure is what Envoy answers for a request that got no answer, and its word
-// for the reason; a time-out has none.
+// Failure returns the status and body with which Envoy answers a request that got no
+// response, and the reset reason in Envoy's words; reason is "" after a timeout.
 func Failure(err error) (status int, text, reason string) {
 	var op *net.OpError
 	switch {
@@ -108,7 +110,7 @@ func Failure(err error) (status int, text, reason string) {
 		"upstream connect error or disconnect/reset before headers. reset reason: " + reason, reason
 }
 
-// pipeListener is a net.Listener whose connections are pipes in memory.
+// pipeListener is a net.Listener of in-memory connections.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}

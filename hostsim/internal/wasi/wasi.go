@@ -1,3 +1,4 @@
+// Package wasi implements the functions of WASI that Envoy offers to guests.
 package wasi
 
 import (
@@ -10,7 +11,7 @@ import (
 	"cloakroom/hostsim/internal/guest"
 )
 
-// WASI error numbers (wasi_snapshot_preview1, errno).
+// Error numbers of WASI (wasi_snapshot_preview1, errno).
 const (
 	errnoSuccess = 0
 	errnoBadF    = 8
@@ -21,12 +22,11 @@ const (
 	errnoNotSup  = 58
 )
 
-const maxRandom = 64 << 10 // bytes that one random_get gives
+// maxRandom is the number of bytes that one random_get returns at most.
+const maxRandom = 64 << 10
 
-// functions are the 18 functions that every proxy-wasm host of Envoy's has had
-// since 2024, and what they answer, together with later. poll_oneoff answers as
-// the hosts since April 2026 do, that is "no events": the answer before it, ENOSYS,
-// kills a Go guest.
+// functions are the 18 functions that Envoy has offered since 2024. poll_oneoff returns no
+// events, as Envoy does since April 2026; ENOSYS, which it returned before, ends a Go guest.
 var functions = map[string]guest.HostCall{
 	"fd_write":            {Shape: "nnnn", AtStart: true, Func: fdWrite},
 	"fd_read":             {Shape: "nnnn", Func: returns(errnoNoSys)},
@@ -48,9 +48,8 @@ var functions = map[string]guest.HostCall{
 	"fd_prestat_dir_name": {Shape: "nnn", AtStart: true, Func: returns(errnoNoSys)},
 }
 
-// later are the functions that Envoy's host offers besides since April 2026;
-// all answer that they are not implemented. By their shapes, from
-// wasi_snapshot_preview1.witx.
+// later are the shapes of the functions that Envoy added in April 2026, from
+// wasi_snapshot_preview1.witx. All return ENOSYS.
 var later = map[string]guest.Shape{
 	"clock_res_get": "nn", "fd_advise": "nNNn", "fd_allocate": "nNN", "fd_datasync": "n", "fd_fdstat_set_rights": "nNN",
 	"fd_filestat_get": "nn", "fd_filestat_set_size": "nN", "fd_filestat_set_times": "nNNn", "fd_pread": "nnnNn",
@@ -61,7 +60,8 @@ var later = map[string]guest.Shape{
 	"sock_shutdown": "nn",
 }
 
-// Functions returns the functions of WASI; old leaves out those of later.
+// Functions returns the functions of WASI by name. old leaves out those that Envoy added in
+// April 2026.
 func Functions(old bool) map[string]guest.HostCall {
 	calls := maps.Clone(functions)
 	if old {
@@ -73,12 +73,13 @@ func Functions(old bool) map[string]guest.HostCall {
 	return calls
 }
 
+// returns returns a function that only returns an error number.
 func returns(errno uint32) func(*guest.VM, []uint64) uint32 {
 	return func(*guest.VM, []uint64) uint32 { return errno }
 }
 
-// fdWrite turns standard output into info lines and standard error into error lines.
-// Envoy logs each write as a line of its own; here a line is what ends with a newline.
+// fdWrite logs standard output at level info and standard error at level error. Envoy logs
+// each write as a line of its own; this host logs a line once it ends with a newline.
 func fdWrite(v *guest.VM, a []uint64) uint32 {
 	level, known := map[uint32]abi.Level{1: abi.Info, 2: abi.Error}[uint32(a[0])]
 	if !known {
@@ -105,7 +106,7 @@ func fdFdstatGet(v *guest.VM, a []uint64) uint32 {
 	return errnoSuccess
 }
 
-// environ gives the VM's environment in the order of names.
+// environ returns the VM's environment in alphabetical order.
 func environ(v *guest.VM) []string {
 	var env []string
 	for name, value := range v.Env {
@@ -141,8 +142,7 @@ func argsSizesGet(v *guest.VM, a []uint64) uint32 {
 	return errnoSuccess
 }
 
-// clockTimeGet serves the wall clock (0) and the monotonic one (1), both from the
-// host's Now.
+// clockTimeGet returns the host's time for both the wall clock (0) and the monotonic clock (1).
 func clockTimeGet(v *guest.VM, a []uint64) uint32 {
 	if clock := uint32(a[0]); clock > 1 {
 		return errnoNotSup
@@ -172,7 +172,7 @@ func pollOneoff(v *guest.VM, a []uint64) uint32 {
 	return errnoSuccess
 }
 
-// procExit does not end anything in Envoy either: it is logged, and returns.
+// procExit logs the call and returns, as in Envoy.
 func procExit(v *guest.VM, a []uint64) uint32 {
 	v.Runtime.Log.Add(abi.Trace, "wasi proc_exit")
 	return 0

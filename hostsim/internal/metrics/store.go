@@ -1,3 +1,4 @@
+// Package metrics stores the metrics of the guests.
 package metrics
 
 import (
@@ -6,7 +7,7 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// Kind is the ABI's metric type; it also stands in the low bits of an id.
+// Kind is a metric type of the ABI. The low bits of a metric's id hold it.
 type Kind uint32
 
 // The kinds of metrics.
@@ -19,23 +20,23 @@ const (
 	idStep   = 4
 )
 
-// Metric is one number that all VMs share. A histogram counts its samples.
+// Metric is one number, which all VMs share. That of a histogram is the number of samples.
 type Metric struct {
 	Kind  Kind
 	Value uint64
 }
 
-// Store holds the metrics of a host by kind and name.
+// Store holds the metrics of a host. It is safe for concurrent use.
 type Store struct {
 	mu     sync.Mutex
 	byName map[string]*Metric
 }
 
-// envoyName is how Envoy names a guest's metric.
+// envoyName returns Envoy's name of a guest's metric.
 func envoyName(name string) string { return "wasmcustom." + name }
 
-// named gives the metric of that name, made on first use.
-func (s *Store) named(kind Kind, name string) *Metric {
+// metric returns the metric of a name; the first use creates it, with its kind.
+func (s *Store) metric(kind Kind, name string) *Metric {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.byName[envoyName(name)]
@@ -46,6 +47,7 @@ func (s *Store) named(kind Kind, name string) *Metric {
 	return m
 }
 
+// Snapshot returns a copy of all metrics, by Envoy's names.
 func (s *Store) Snapshot() map[string]Metric {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,29 +58,34 @@ func (s *Store) Snapshot() map[string]Metric {
 	return out
 }
 
-// Table is one VM's view: ids are the VM's own, numbers are shared.
+// Table holds the metrics that one VM has defined, by the ids of that VM. It is not safe for
+// concurrent use.
 type Table struct {
 	store *Store
 	byID  map[uint32]*Metric
 	next  [3]uint32
 }
 
+// NewStore returns an empty store.
 func NewStore() *Store { return &Store{byName: map[string]*Metric{}} }
 
+// NewTable returns an empty table over a store.
 func NewTable(s *Store) *Table {
 	return &Table{store: s, byID: map[uint32]*Metric{}}
 }
 
+// Define returns a new id for the metric of a kind and a name.
 func (t *Table) Define(kind uint32, name string) (uint32, abi.Status) {
 	if kind > uint32(Histogram) {
 		return 0, abi.BadArgument
 	}
 	t.next[kind]++
 	id := t.next[kind]*idStep | kind
-	t.byID[id] = t.store.named(Kind(kind), name)
+	t.byID[id] = t.store.metric(Kind(kind), name)
 	return id, abi.OK
 }
 
+// Increment adds offset to a counter or a gauge; that of a counter must be positive.
 func (t *Table) Increment(id uint32, offset int64) abi.Status {
 	kind := Kind(id & kindMask)
 	m := t.byID[id]
@@ -96,6 +103,7 @@ func (t *Table) Increment(id uint32, offset int64) abi.Status {
 	return abi.OK
 }
 
+// Record adds value to a counter, sets a gauge, or adds a sample to a histogram.
 func (t *Table) Record(id uint32, value uint64) abi.Status {
 	m := t.byID[id]
 	if m == nil {
@@ -114,6 +122,7 @@ func (t *Table) Record(id uint32, value uint64) abi.Status {
 	return abi.OK
 }
 
+// Get returns the value of a counter or a gauge.
 func (t *Table) Get(id uint32) (uint64, abi.Status) {
 	if kind := Kind(id & kindMask); kind != Counter && kind != Gauge {
 		return 0, abi.BadArgument

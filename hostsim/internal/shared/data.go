@@ -1,3 +1,4 @@
+// Package shared implements the data and the queues that all VMs of one vm_id share.
 package shared
 
 import (
@@ -6,19 +7,21 @@ import (
 	"cloakroom/hostsim/internal/abi"
 )
 
-// Data is the key-value store that all VMs of one vm_id share. As in
-// Envoy nothing deletes a key and nothing bounds the store.
+// Data is the key-value store. As in Envoy, no key is ever deleted and the size is not
+// bounded. It is safe for concurrent use.
 type Data struct {
 	mu   sync.Mutex
 	data map[[2]string]Value // by vm_id and key
 	cas  uint32
 }
 
+// Value is a stored value.
 type Value struct {
 	Value string
-	CAS   uint32
+	CAS   uint32 // the number to compare in the next Set; never 0
 }
 
+// Get returns the value of a key, or NotFound.
 func (s *Data) Get(vmID, key string) (Value, abi.Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,8 +32,8 @@ func (s *Data) Get(vmID, key string) (Value, abi.Status) {
 	return v, abi.OK
 }
 
-// Set stores the value. The compare-and-swap number is checked only when it is
-// not zero and the key exists.
+// Set stores a value. If the key exists and cas is not zero, cas must be that of the value;
+// otherwise Set returns CASMismatch.
 func (s *Data) Set(vmID, key, value string, cas uint32) abi.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +48,7 @@ func (s *Data) Set(vmID, key, value string, cas uint32) abi.Status {
 	return abi.OK
 }
 
-// Queues are the named queues of a host.
+// Queues are the named queues of a host. They are safe for concurrent use.
 type Queues struct {
 	mu     sync.Mutex
 	tokens map[[2]string]uint32 // by vm_id and name
@@ -58,15 +61,17 @@ type queue struct {
 	notify  func(token uint32)
 }
 
+// NewData returns an empty store.
 func NewData() *Data { return &Data{data: map[[2]string]Value{}} }
 
+// NewQueues returns queues without any that is registered.
 func NewQueues() *Queues {
 	return &Queues{tokens: map[[2]string]uint32{}, queues: map[uint32]*queue{}}
 }
 
-// Register returns the token of a queue, which it makes if there is none. Each later
-// entry calls notify, and no longer what was registered before; notify must return
-// without calling the queues.
+// Register creates a queue, unless it exists, and returns its token. Each new entry then
+// calls notify, in place of the function that was registered before. notify is called with
+// the queues locked.
 func (q *Queues) Register(vmID, name string, notify func(token uint32)) uint32 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -81,6 +86,7 @@ func (q *Queues) Register(vmID, name string, notify func(token uint32)) uint32 {
 	return token
 }
 
+// Resolve returns the token of a queue, or NotFound.
 func (q *Queues) Resolve(vmID, name string) (uint32, abi.Status) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -91,6 +97,7 @@ func (q *Queues) Resolve(vmID, name string) (uint32, abi.Status) {
 	return token, abi.OK
 }
 
+// Dequeue removes and returns the oldest entry. It returns Empty if there is none.
 func (q *Queues) Dequeue(token uint32) (string, abi.Status) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -106,6 +113,7 @@ func (q *Queues) Dequeue(token uint32) (string, abi.Status) {
 	return value, abi.OK
 }
 
+// Enqueue appends an entry and reports it to the worker that registered the queue last.
 func (q *Queues) Enqueue(token uint32, value string) abi.Status {
 	q.mu.Lock()
 	defer q.mu.Unlock()

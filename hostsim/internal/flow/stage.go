@@ -5,9 +5,9 @@ import (
 	"cloakroom/hostsim/internal/header"
 )
 
-// Filter is the callbacks of one filter in one direction. Each returns the action that the
-// guest returned; proceed is false if the stream was answered because the guest's VM has
-// failed.
+// Filter is the callbacks of one filter in one direction. They return the action of the
+// guest; proceed is false if the guest's VM has failed, and the stream was therefore answered
+// by a local reply.
 type Filter interface {
 	// Begun reports whether the filter has seen the request's headers. One that has not,
 	// because a filter before it answered, does not see the response either.
@@ -19,8 +19,8 @@ type Filter interface {
 	TooLarge()
 }
 
-// Half is one direction of a stream at one filter. Its methods need the stream's lock.
-type Half struct {
+// Stage is one filter of a direction. Its methods need the stream's lock.
+type Stage struct {
 	filter Filter
 	limit  int // bytes that may be held
 
@@ -28,11 +28,11 @@ type Half struct {
 	state  *state
 	next   Sink
 
-	headers       *header.Map // nil until they arrive
-	live          *header.Map // the headers, while host calls may change them
-	trailers      *header.Map
-	shownTrailers *header.Map // the trailers, while host calls may use them
-	body          *[]byte     // what host calls use as the body
+	headers          *header.Map // nil until they arrive
+	live             *header.Map // the headers, while host calls may change them
+	trailers         *header.Map
+	readableTrailers *header.Map // the trailers, while host calls may use them
+	body             *[]byte     // what host calls use as the body
 
 	held         []byte  // of a body that the filter has paused
 	buffering    bool    // the last action was StopAndBuffer
@@ -52,11 +52,10 @@ type waiting struct {
 }
 
 // Init sets the filter, and how many bytes of a paused body it may hold.
-func (h *Half) Init(f Filter, limit int) { h.filter, h.limit = f, limit }
+func (h *Stage) Init(f Filter, limit int) { h.filter, h.limit = f, limit }
 
-// Headers runs the headers callback. A filter that has not seen the request, as it
-// is when one before it answered, does not see the response either.
-func (h *Half) Headers(m *header.Map, end bool) {
+// Headers implements Sink: it runs the headers callback, unless the filter has not begun.
+func (h *Stage) Headers(m *header.Map, end bool) {
 	h.headers, h.ended, h.endAtHeaders = m, end, end
 	if !h.filter.Begun() {
 		h.pass()
@@ -75,8 +74,8 @@ func (h *Half) Headers(m *header.Map, end bool) {
 	h.pass()
 }
 
-// pass lets the headers go on, once.
-func (h *Half) pass() {
+// pass passes the headers on, once.
+func (h *Stage) pass() {
 	if h.forwarded {
 		return
 	}
@@ -84,8 +83,9 @@ func (h *Half) pass() {
 	h.next.Headers(h.headers, h.endAtHeaders)
 }
 
-// Data runs the body callback on a chunk, or on all that is held with the chunk.
-func (h *Half) Data(chunk []byte, end bool) {
+// Data implements Sink: it runs the body callback on a chunk, or on all that is held
+// together with the chunk.
+func (h *Stage) Data(chunk []byte, end bool) {
 	if h.state.aborted {
 		return
 	}
@@ -129,8 +129,8 @@ func (h *Half) Data(chunk []byte, end bool) {
 	}
 }
 
-// hold keeps a chunk back. It answers false when that was too much.
-func (h *Half) hold(chunk []byte) bool {
+// hold holds a chunk. It returns false if the filter then holds too much.
+func (h *Stage) hold(chunk []byte) bool {
 	h.held = append(h.held, chunk...)
 	if len(h.held) > h.limit {
 		h.filter.TooLarge()
@@ -139,8 +139,8 @@ func (h *Half) hold(chunk []byte) bool {
 	return true
 }
 
-// release lets go on what is held, and the end of the stream with it.
-func (h *Half) release() {
+// release passes on what is held, and the end of the message if that has been reached.
+func (h *Stage) release() {
 	h.stoppedBody = false
 	held := h.held
 	h.held = nil
@@ -157,8 +157,8 @@ func (h *Half) release() {
 	}
 }
 
-// Trailer runs the trailers callback.
-func (h *Half) Trailer(m *header.Map) {
+// Trailer implements Sink: it runs the trailers callback.
+func (h *Stage) Trailer(m *header.Map) {
 	if h.state.aborted {
 		return
 	}
@@ -171,7 +171,7 @@ func (h *Half) Trailer(m *header.Map) {
 		h.release()
 		return
 	}
-	h.shownTrailers = m
+	h.readableTrailers = m
 	action, proceed := h.filter.OnTrailers(len(m.Pairs))
 	if !proceed || h.state.aborted {
 		return
@@ -180,22 +180,22 @@ func (h *Half) Trailer(m *header.Map) {
 		h.stoppedBody = true
 		return
 	}
-	h.shownTrailers = nil
+	h.readableTrailers = nil
 	h.release()
 }
 
-// liveTrailers gives the trailers to change; in the last body callback of a
-// message without trailers it adds them.
-func (h *Half) LiveTrailers() *header.Map {
-	if h.shownTrailers == nil && h.body != nil && h.ended {
+// LiveTrailers returns the trailers while host calls may change them, or nil. In the last
+// body callback of a message without trailers it adds them.
+func (h *Stage) LiveTrailers() *header.Map {
+	if h.readableTrailers == nil && h.body != nil && h.ended {
 		h.trailers = &header.Map{}
-		h.shownTrailers = h.trailers
+		h.readableTrailers = h.trailers
 	}
-	return h.shownTrailers
+	return h.readableTrailers
 }
 
 // Resume continues after a pause.
-func (h *Half) Resume() {
+func (h *Stage) Resume() {
 	if h.state.aborted || h.headers == nil {
 		return
 	}
@@ -216,23 +216,23 @@ func (h *Half) Resume() {
 }
 
 // Arrived reports whether the headers have arrived.
-func (h *Half) Arrived() bool { return h.headers != nil }
+func (h *Stage) Arrived() bool { return h.headers != nil }
 
 // LiveHeaders returns the headers while host calls may change them: in their callback, and
 // afterwards while the stream is paused there. Otherwise it returns nil.
-func (h *Half) LiveHeaders() *header.Map { return h.live }
+func (h *Stage) LiveHeaders() *header.Map { return h.live }
 
 // ReadableTrailers returns the trailers while host calls may read them, or nil.
-func (h *Half) ReadableTrailers() *header.Map { return h.shownTrailers }
+func (h *Stage) ReadableTrailers() *header.Map { return h.readableTrailers }
 
 // Body returns the bytes that host calls use as the body, or nil.
-func (h *Half) Body() *[]byte { return h.body }
+func (h *Stage) Body() *[]byte { return h.body }
 
 // EndLive ends the use of the headers and trailers by host calls.
-func (h *Half) EndLive() { h.live, h.shownTrailers = nil, nil }
+func (h *Stage) EndLive() { h.live, h.readableTrailers = nil, nil }
 
 // drop drops what the filter holds.
-func (h *Half) drop() {
+func (h *Stage) drop() {
 	h.held, h.waiting, h.body = nil, waiting{}, nil
 	h.stoppedAll, h.stoppedBody = false, false
 }
