@@ -20,7 +20,9 @@ forbid ./filter/... 'proxy-wasm-go-sdk|wazero|^cloakroom/(plugin|hostsim|store|s
 forbid ./filter/config '^cloakroom/filter(/worker)?$'
 forbid ./api '^(cloakroom/(session|filter|plugin|hostsim|store|service|cmd)|encoding/json|net)'
 forbid ./session '^(cloakroom/(filter|plugin|hostsim|store|service|cmd)|encoding/json|golang|github)'
-forbid ./hostsim '^cloakroom/(session|filter|store|service|plugin|cmd)|proxy-wasm-go-sdk'
+forbid ./hostsim '^cloakroom/(session|filter|store|service|plugin|cmd)|proxy-wasm-go-sdk|goccy|prometheus|kong'
+forbid ./hostsim/proxy '^cloakroom/(session|filter|store|service|plugin|cmd)|proxy-wasm-go-sdk|^database/sql$'
+forbid ./cmd/hostsim '^cloakroom/(session|filter|store|service|plugin|cmd/cloakroom)|proxy-wasm-go-sdk|^database/sql$'
 
 # layers DIR LAYER...: a package in DIR may depend on those of the layers before its own,
 # and each package must be in one of the layers.

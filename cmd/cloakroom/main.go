@@ -12,6 +12,8 @@ import (
 	_ "time/tzdata" // for datetimes with a ZoneInfo, where the machine has no database of zones
 
 	"github.com/alecthomas/kong"
+
+	"cloakroom/hostsim/proxy"
 )
 
 type cli struct {
@@ -49,7 +51,7 @@ func main() {
 // run gives the exit status: 2 for usage, 1 for failure.
 func (a *app) run(ctx context.Context, args []string) int {
 	parser := kong.Must(&cli{}, kong.Name("cloakroom"), kong.Description(about),
-		kong.Writers(a.stdout, a.stderr), kong.Vars{"cache": userCache()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
+		kong.Writers(a.stdout, a.stderr), kong.Vars{"cache": proxy.CacheDir("cloakroom")}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
 	if len(args) == 1 && args[0] == "--version" {
 		args = []string{"version"}
 	}
@@ -60,7 +62,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintf(a.stderr, "cloakroom: %v\n", err)
-		if errors.Is(err, errUsage) {
+		if errors.Is(err, errUsage) || errors.Is(err, proxy.ErrSetup) {
 			return 2
 		}
 		return 1

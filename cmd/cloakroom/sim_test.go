@@ -112,7 +112,7 @@ func TestSimRefuses(t *testing.T) {
 		{"the upstream's name", []string{"--wasm", notWasm, "--cluster", "upstream=http://127.0.0.1:1"}, 2, "--upstream"},
 		{"no URL", []string{"--wasm", notWasm, "--cluster", "a=b"}, 1, `cluster "a": want http://host:port, got "b"`},
 		{"flag missing", nil, 2, "--wasm"},
-		{"both", []string{"--wasm", notWasm, filepath.Join(dir, "sim.yaml")}, 2, "either a file or --wasm"},
+		{"both", []string{"--wasm", notWasm, filepath.Join(dir, "sim.yaml")}, 2, "either FILE or --wasm"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var stderr bytes.Buffer

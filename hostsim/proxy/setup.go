@@ -1,5 +1,6 @@
-// Package sim is `cloakroom sim`: hostsim as a proxy of its own, for any plugin.
-package sim
+// Package proxy runs a hostsim.Host as a reverse proxy of its own, for any plugin. It is what
+// the commands hostsim and `cloakroom sim` do.
+package proxy
 
 import (
 	"errors"
@@ -14,34 +15,34 @@ import (
 	"cloakroom/hostsim"
 )
 
-// Setup is what the proxy runs, as a YAML file has it. Paths are relative to the
-// file's folder.
+// Setup is what a proxy runs, as a YAML file contains it. Paths are relative to the folder of
+// that file.
 type Setup struct {
-	Plugins  []Plugin // in the order in which requests pass them
-	Clusters map[string]string
-	Routes   []hostsim.Route // empty: everything to the cluster "upstream"
-	Workers  int
-	Faults   string // a file; see ReadFaults
+	Plugins  []Plugin          // in the order in which requests pass them
+	Clusters map[string]string // URLs by name
+	Routes   []hostsim.Route   // empty routes all requests to the cluster "upstream"
+	Workers  int               // as in hostsim.Config
+	Faults   string            // a file; see ReadFaults
 }
 
-// Plugin is a hostsim.Plugin by its files.
+// Plugin is a hostsim.Plugin whose contents are in files.
 type Plugin struct {
 	Wasm          string
-	Name          string                // empty: the file's
-	Configuration any                   // a string as it is, anything else as JSON; or
-	File          string                `yaml:"configuration_file"` // the file: .yaml and .yml become JSON
+	Name          string                // empty is the name of the file Wasm
+	Configuration any                   // a string is passed unchanged, anything else as JSON
+	File          string                `yaml:"configuration_file"` // in place of Configuration; .yaml and .yml are passed as JSON
 	VM            any                   `yaml:"vm_configuration"`
 	RootID        string                `yaml:"root_id"`
 	VMID          string                `yaml:"vm_id"`
-	Env           []string              // NAME=VALUE; NAME alone takes this process's value
+	Env           []string              // NAME=VALUE, or NAME for the value of this process
 	FailurePolicy hostsim.FailurePolicy `yaml:"failure_policy"`
 	ReloadBackoff time.Duration         `yaml:"reload_backoff"`
 }
 
-// ErrUsage is a setup that says something impossible.
-var ErrUsage = errors.New("the setup")
+// ErrSetup reports a setup, or flags, that the caller must change.
+var ErrSetup = errors.New("invalid setup")
 
-// ReadSetup reads a YAML file.
+// ReadSetup reads a setup from a YAML file. Unknown fields are errors.
 func ReadSetup(file string) (Setup, error) {
 	var s Setup
 	if err := readYAML(file, &s); err != nil {
@@ -76,7 +77,7 @@ func readYAML(file string, into any) error {
 	return nil
 }
 
-// paths are the files that the setup is made of.
+// paths returns the files that the setup names; an empty path is none.
 func (s *Setup) paths() []*string {
 	all := []*string{&s.Faults}
 	for i := range s.Plugins {
@@ -85,7 +86,8 @@ func (s *Setup) paths() []*string {
 	return all
 }
 
-// config reads the files. env is this process's environment.
+// config reads the files and returns the configuration of a host. env looks up a variable of
+// this process's environment.
 func (s *Setup) config(env func(string) (string, bool)) (hostsim.Config, error) {
 	out := hostsim.Config{Workers: s.Workers, Routes: s.Routes, Clusters: map[string]hostsim.Cluster{}}
 	for _, p := range s.Plugins {
@@ -102,8 +104,8 @@ func (s *Setup) config(env func(string) (string, bool)) (hostsim.Config, error) 
 		out.Routes = []hostsim.Route{{Name: "default", Prefix: "/", Cluster: "upstream"}}
 	}
 	for i, r := range out.Routes {
-		if _, known := out.Clusters[r.Cluster]; !known {
-			return out, fmt.Errorf("%w: route %d (%s): there is no cluster %q", ErrUsage, i+1, r.Name, r.Cluster)
+		if _, found := out.Clusters[r.Cluster]; !found {
+			return out, fmt.Errorf("%w: route %d (%s): there is no cluster %q", ErrSetup, i+1, r.Name, r.Cluster)
 		}
 	}
 	if s.Faults == "" {
@@ -116,6 +118,7 @@ func (s *Setup) config(env func(string) (string, bool)) (hostsim.Config, error) 
 	return out, nil
 }
 
+// read reads the files of a plugin.
 func (p Plugin) read(env func(string) (string, bool)) (hostsim.Plugin, error) {
 	out := hostsim.Plugin{
 		Name: p.Name, RootID: p.RootID, VMID: p.VMID, Env: map[string]string{},
@@ -135,10 +138,10 @@ func (p Plugin) read(env func(string) (string, bool)) (hostsim.Plugin, error) {
 		return out, fmt.Errorf("the plugin's configuration: %w", err)
 	}
 	for _, e := range p.Env {
-		name, value, given := strings.Cut(e, "=")
-		if !given {
-			if value, given = env(name); !given {
-				return out, fmt.Errorf("%w: env %s: no such variable here; give %s=VALUE", ErrUsage, name, name)
+		name, value, found := strings.Cut(e, "=")
+		if !found {
+			if value, found = env(name); !found {
+				return out, fmt.Errorf("%w: env %s: the variable is not set; give %s=VALUE", ErrSetup, name, name)
 			}
 		}
 		out.Env[name] = value
@@ -146,7 +149,7 @@ func (p Plugin) read(env func(string) (string, bool)) (hostsim.Plugin, error) {
 	return out, nil
 }
 
-// configuration gives what the plugin gets.
+// configuration returns the configuration that the plugin gets.
 func (p Plugin) configuration() ([]byte, error) {
 	if p.File == "" {
 		return plain(p.Configuration)
@@ -163,7 +166,7 @@ func (p Plugin) configuration() ([]byte, error) {
 	return text, nil
 }
 
-// plain is a string as it is, and anything else as JSON.
+// plain returns a string unchanged, and anything else as JSON.
 func plain(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:

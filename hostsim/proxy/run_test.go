@@ -1,4 +1,4 @@
-package sim
+package proxy
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ var probe = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "probe.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../../../hostsim/testdata/probe")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../testdata/probe")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, text)

@@ -1,4 +1,4 @@
-package sim
+package proxy
 
 import (
 	"regexp"
@@ -9,9 +9,9 @@ import (
 	"cloakroom/hostsim"
 )
 
-// collector gives the plugins' metrics in Prometheus's form. Names are those of
-// Envoy's own /stats/prometheus: without wasmcustom, and with _ for what Prometheus
-// does not allow. Of histograms there is the number of samples.
+// collector is a prometheus.Collector of the plugins' metrics. Their names are those of Envoy's
+// /stats/prometheus: without wasmcustom, and with _ for characters that Prometheus does not
+// allow. A histogram is reported as its number of samples.
 type collector struct {
 	metrics func() map[string]hostsim.Metric
 }
@@ -24,10 +24,10 @@ var kinds = map[hostsim.MetricKind]prometheus.ValueType{
 
 var notAllowed = regexp.MustCompile(`[^a-zA-Z0-9_]`)
 
-// Describe gives nothing: which metrics there are is the plugins' affair.
+// Describe sends nothing: the metrics are not known before the plugins define them.
 func (c collector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect gives each metric's value.
+// Collect sends the value of each metric.
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	for name, m := range c.metrics() {
 		short := notAllowed.ReplaceAllString(strings.TrimPrefix(name, "wasmcustom."), "_")

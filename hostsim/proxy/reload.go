@@ -1,4 +1,4 @@
-package sim
+package proxy
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 	"cloakroom/hostsim"
 )
 
-// generation is one host, from one reading of the files.
+// generation is a host that was started from one state of the files.
 type generation struct {
 	host    *hostsim.Host
-	serving sync.WaitGroup // requests
+	serving sync.WaitGroup // counts requests
 }
 
-// proxy serves with the newest generation whose files were good.
+// proxy serves requests with the last generation that started.
 type proxy struct {
 	make func(context.Context) (*hostsim.Host, error)
 	log  io.Writer
@@ -28,6 +28,7 @@ type proxy struct {
 	current *generation
 }
 
+// enter returns the current generation, and counts a request of it.
 func (p *proxy) enter() *generation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,20 +36,21 @@ func (p *proxy) enter() *generation {
 	return p.current
 }
 
-// ServeHTTP serves a request with the generation that is current when it comes.
+// ServeHTTP serves a request with the current generation.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g := p.enter()
 	defer g.serving.Done()
 	g.host.ServeHTTP(w, r)
 }
 
+// metrics returns the metrics of the current generation.
 func (p *proxy) metrics() map[string]hostsim.Metric {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.current.host.Metrics()
 }
 
-// load makes a new generation. The old one ends when its requests have.
+// load starts a new generation. The old one is closed when its requests have ended.
 func (p *proxy) load(ctx context.Context) error {
 	host, err := p.make(ctx)
 	if err != nil {
@@ -67,19 +69,20 @@ func (p *proxy) load(ctx context.Context) error {
 	return nil
 }
 
+// close closes the current generation.
 func (p *proxy) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.current.host.Close(context.Background())
 }
 
-// pollEvery is how often the files are looked at: a change counts once it has
-// stayed the same from one look to the next.
+// pollEvery is the interval at which the files are checked. A change is loaded once two checks
+// in a row have seen it.
 const pollEvery = 250 * time.Millisecond
 
-// watch loads again whenever one of the files that were read has changed, until ctx
-// ends. seen returns the state in which the last load read them. Where the change is
-// in error watch logs that, and the proxy keeps what it had.
+// watch loads a new generation whenever one of the files has changed, until ctx ends. seen
+// returns the state of the files that the last load used. If a load fails, watch logs why and
+// the proxy keeps its generation.
 func (p *proxy) watch(ctx context.Context, seen func() state) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -105,13 +108,13 @@ func (p *proxy) watch(ctx context.Context, seen func() state) {
 	}
 }
 
-// state is what files were like at a time.
+// state is the state of files at one time.
 type state struct {
 	files []string
-	stamp string // sizes and times
+	stamp string // their sizes and times of modification
 }
 
-// stateOf returns the state of files now.
+// stateOf returns the current state of files.
 func stateOf(files []string) (s state) {
 	for _, file := range files {
 		s = s.with(file)
@@ -119,7 +122,7 @@ func stateOf(files []string) (s state) {
 	return s
 }
 
-// with returns the state with one more file, as that is now.
+// with returns the state with the current state of one more file.
 func (s state) with(file string) state {
 	stamp := s.stamp + file
 	if info, err := os.Stat(file); err == nil {
