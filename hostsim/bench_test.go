@@ -8,7 +8,7 @@ import (
 	"cloakroom/hostsim"
 )
 
-// BenchmarkRequest serves requests through the probe: answered by the plugin, and
+// BenchmarkRequest measures requests through the probe: with a local reply of the plugin, and
 // proxied to a handler in this process.
 func BenchmarkRequest(b *testing.B) {
 	h, err := hostsim.New(b.Context(), hostsim.Config{

@@ -8,7 +8,7 @@ import (
 func TestBodies(t *testing.T) {
 	for _, c := range []stepTest{
 		{
-			name: "a pause keeps all, until the end lets it go", method: "POST", body: "hello",
+			name: "a pause keeps all until the end of the body", method: "POST", body: "hello",
 			header: []string{"probe-request-body: body req 1 3; get req :path; pause",
 				"probe-request-body-end: call calls /c 1000; pause", "probe-call: effective last; body req 0 99; resume"},
 			log: []string{
@@ -42,7 +42,7 @@ func TestBodies(t *testing.T) {
 			answer: "POST / PabcAPA",
 		},
 		{
-			name: "the response's too",
+			name: "a response body",
 			header: []string{"probe-response-headers: remove resp content-length",
 				"probe-response-body: setbody resp replace ZZ"},
 			log: []string{
@@ -55,7 +55,7 @@ func TestBodies(t *testing.T) {
 			answer: "ZZZZ",
 		},
 		{
-			name: "a request body that is held back is bounded", method: "POST", body: strings.Repeat("x", 3<<20),
+			name: "a paused request body is bounded", method: "POST", body: strings.Repeat("x", 3<<20),
 			header: []string{"probe-request-body: pause"}, status: 413, answer: "Payload Too Large",
 		},
 	} {

@@ -52,7 +52,7 @@ func TestCallouts(t *testing.T) {
 			},
 		},
 		{
-			name:   "nobody listens",
+			name:   "connection refused",
 			header: []string{"probe-request-headers: call dead / 1000; pause", "probe-call: effective last; resume"},
 			log: []string{
 				"request-headers: call dead / 1000",
@@ -62,7 +62,7 @@ func TestCallouts(t *testing.T) {
 			},
 		},
 		{
-			name:   "time-out",
+			name:   "timeout",
 			header: []string{"probe-request-headers: call calls /hang 20; pause", "probe-call: effective last; resume"},
 			log: []string{
 				"request-headers: call calls /hang 20",
@@ -82,7 +82,7 @@ func TestCallouts(t *testing.T) {
 			},
 		},
 		{
-			name:   "broken off after the headers",
+			name:   "cut off after the headers",
 			header: []string{"probe-request-headers: call calls /half 1000; pause", "probe-call: effective last; resume"},
 			log: []string{
 				"request-headers: call calls /half 1000",
@@ -92,7 +92,7 @@ func TestCallouts(t *testing.T) {
 			},
 		},
 		{
-			name:   "an answer over 32 MiB",
+			name:   "a response over 32 MiB",
 			header: []string{"probe-request-headers: call calls /big 10000; pause", "probe-call: effective last; resume"},
 			log: []string{
 				"request-headers: call calls /big 10000",
@@ -106,7 +106,7 @@ func TestCallouts(t *testing.T) {
 	}
 }
 
-// A callout belongs to the root context: its answer comes after the stream's end.
+// A callout belongs to the root context: its response may arrive after the end of the stream.
 func TestCalloutOutlivesStream(t *testing.T) {
 	h := newProbe(t, nil)
 	send(h, "GET", "/", "", "probe-done: call calls /c 1000", "probe-call: effective last")
@@ -120,7 +120,7 @@ func TestCalloutOutlivesStream(t *testing.T) {
 func TestUpstreamFailures(t *testing.T) {
 	for _, c := range []stepTest{
 		{
-			name: "nobody listens", path: "/gone",
+			name: "connection refused", path: "/gone",
 			header: []string{"probe-response-headers: pairs resp"},
 			log:    []string{"response-headers: pairs resp -> [[:status 503] [content-length 98] [content-type text/plain]]"},
 			status: 503, answer: "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
@@ -132,7 +132,7 @@ func TestUpstreamFailures(t *testing.T) {
 			status: 503, answer: "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
 		},
 		{name: "no content", path: "/empty", status: 204, header: []string{"probe-response-body: say body"}},
-		{name: "the path is passed on as it is", path: "/a%2Fb//c?d=%20&e", answer: "GET /a%2Fb//c?d=%20&e "},
+		{name: "the path is forwarded unchanged", path: "/a%2Fb//c?d=%20&e", answer: "GET /a%2Fb//c?d=%20&e "},
 		{
 			name: "HEAD", method: "HEAD", header: []string{"probe-response-headers: get resp content-length", "probe-response-body: say body"},
 			log: []string{"response-headers: get resp content-length -> 7"}, want: []string{"content-length: 7"},

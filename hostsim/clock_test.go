@@ -9,7 +9,7 @@ import (
 	"cloakroom/hostsim"
 )
 
-// virtual is a change of a configuration that stops its clock.
+// virtual returns a change of a configuration that sets its clock.
 func virtual(clock *hostsim.VirtualClock) func(*hostsim.Config) {
 	return func(c *hostsim.Config) { c.Clock = clock }
 }
@@ -22,14 +22,14 @@ func TestVirtualTicks(t *testing.T) {
 	})
 	clock.Advance(999 * time.Millisecond)
 	if logs := transcript(h); strings.Contains(logs, "tick: now") {
-		t.Errorf("it ticked before its time:\n%s", logs)
+		t.Errorf("it ticked too early:\n%s", logs)
 	}
 	clock.Advance(2001 * time.Millisecond)
 	wantTranscript(t, h, "configure: tick 1000", "configure: tick 1000", // once in the canary
 		"tick: now -> 1700000001000000000", "tick: now -> 1700000002000000000", "tick: now -> 1700000003000000000")
 }
 
-// A callout that hangs is answered when the clock says so, however long that takes.
+// A callout that hangs times out by the clock.
 func TestVirtualCalloutTimeout(t *testing.T) {
 	clock := hostsim.NewVirtualClock(time.Unix(1700000000, 0))
 	h := newProbe(t, virtual(clock))
@@ -40,7 +40,7 @@ func TestVirtualCalloutTimeout(t *testing.T) {
 	waitFor(t, func() bool { return strings.Contains(transcript(h), "call calls /hang") })
 	clock.Advance(4999 * time.Millisecond)
 	if strings.Contains(transcript(h), "call: answer") {
-		t.Error("the callout was answered before its time")
+		t.Error("the callout timed out too early")
 	}
 	clock.Advance(time.Millisecond)
 	if resp := <-answered; resp.StatusCode != 200 {
@@ -93,7 +93,7 @@ func TestVirtualReload(t *testing.T) {
 	}
 }
 
-// Timers fall due in the order of their times, and a stopped one does not.
+// Timers run in the order of their times, and stopped ones do not run.
 func TestVirtualClock(t *testing.T) {
 	clock := hostsim.NewVirtualClock(time.Unix(0, 0))
 	var order []string

@@ -12,7 +12,7 @@ import (
 	"cloakroom/hostsim"
 )
 
-// A plugin in front of a handler: what the client gets, and what the plugin logged.
+// A plugin in front of a handler, the response and the plugin's log.
 func Example() {
 	ctx := context.Background()
 	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func Example() {
 	// info request-headers: prop xds/route_name -> "main"
 }
 
-// A clock that the test moves: an hour's ticks in no time.
+// A clock that the test moves: the ticks of an hour without waiting.
 func ExampleVirtualClock() {
 	ctx := context.Background()
 	clock := hostsim.NewVirtualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
@@ -69,7 +69,7 @@ func ExampleVirtualClock() {
 	// Output: 60 ticks, and it is 01:00:00
 }
 
-// Every second callout is refused, as if nobody listened.
+// The connection of every second callout is refused.
 func ExampleFaults() {
 	ctx := context.Background()
 	ok := hostsim.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -100,7 +100,7 @@ func ExampleFaults() {
 	// 503
 }
 
-// A transcript of all calls, to look at or to keep as a golden file.
+// A transcript of all calls, for debugging or for a golden file.
 func ExampleTranscript() {
 	ctx := context.Background()
 	var transcript hostsim.Transcript

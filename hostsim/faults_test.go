@@ -21,13 +21,13 @@ func TestFaults(t *testing.T) {
 	}{
 		{"a trap the second time", hostsim.Fault{On: "proxy_on_request_headers", Do: "trap", Nth: 2}, nil, []int{200, 503, 503}, "a trap by Config.Faults"},
 		{"a trap in a host call", hostsim.Fault{On: "proxy_get_property", Do: "trap"}, []string{"probe-request-headers: prop request/path"}, []int{503}, "a trap by Config.Faults"},
-		{"a lost compare-and-swap", hostsim.Fault{On: "proxy_set_shared_data", Do: "cas_mismatch", Every: 2}, []string{"probe-request-headers: shset k v 0; shset k w 0"}, []int{200}, "shset k w 0 -> ERROR error status returned by host: cas mismatch"},
+		{"a failed compare-and-swap", hostsim.Fault{On: "proxy_set_shared_data", Do: "cas_mismatch", Every: 2}, []string{"probe-request-headers: shset k v 0; shset k w 0"}, []int{200}, "shset k w 0 -> ERROR error status returned by host: cas mismatch"},
 		{"no memory", hostsim.Fault{On: "proxy_on_memory_allocate", Do: "fail", Nth: 3}, []string{"probe-request-headers: prop request/path; prop request/path"}, []int{200}, "ERROR"},
 		{"a refused callout", hostsim.Fault{On: "callout", Do: "refuse"}, call, []int{200}, "status=503 upstream connect error"},
 		{"a callout to another cluster", hostsim.Fault{On: "callout", Cluster: "others", Do: "refuse"}, call, []int{200}, "status=200"},
 		{"a callout to another path", hostsim.Fault{On: "callout", Path: "/other", Do: "refuse"}, call, []int{200}, "status=200"},
-		{"a broken answer", hostsim.Fault{On: "callout", Cluster: "calls", Do: "reset"}, call, []int{200}, "call: answer headers=false"},
-		{"a late answer", hostsim.Fault{On: "callout", Do: "late"}, []string{"probe-request-headers: call calls /echo 1000", "probe-done: say done"}, []int{200}, "done: say done -> done\ncall: answer headers=true"},
+		{"a response that is cut off", hostsim.Fault{On: "callout", Cluster: "calls", Do: "reset"}, call, []int{200}, "call: answer headers=false"},
+		{"a late response", hostsim.Fault{On: "callout", Do: "late"}, []string{"probe-request-headers: call calls /echo 1000", "probe-done: say done"}, []int{200}, "done: say done -> done\ncall: answer headers=true"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newProbe(t, func(config *hostsim.Config) { config.Faults.Faults = []hostsim.Fault{c.fault} })
@@ -41,8 +41,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// A delayed callout goes out when the clock says so, and times out where that is
-// later than its time-out.
+// A delayed callout is sent by the clock, or times out if the delay is longer than its timeout.
 func TestDelayedCallout(t *testing.T) {
 	for delay, want := range map[time.Duration]string{400 * time.Millisecond: "status=200", 2 * time.Second: "status=504"} {
 		clock := hostsim.NewVirtualClock(time.Unix(1700000000, 0))
@@ -69,7 +68,7 @@ func TestDelayedCallout(t *testing.T) {
 	}
 }
 
-// The same seed makes the same run.
+// A run with the same seed is the same.
 func TestFaultsBySeed(t *testing.T) {
 	run := func(seed uint64) string {
 		h := newProbe(t, func(c *hostsim.Config) {

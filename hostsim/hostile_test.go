@@ -22,8 +22,8 @@ import (
 	"cloakroom/hostsim/internal/hostcall"
 )
 
-// The binary format of WebAssembly 1.0, section 5, as far as a guest needs it
-// that does nothing but hand its imports on.
+// The binary format of WebAssembly 1.0 (section 5), as far as a guest needs it that exports its
+// imports.
 const (
 	i32 = 0x7f
 	i64 = 0x7e
@@ -35,7 +35,7 @@ func counted(content []byte) []byte {
 	return append(binary.AppendUvarint(nil, uint64(len(content))), content...)
 }
 
-// vector is a list of items with their number before it.
+// vector returns a list of items, preceded by their number.
 func vector(items [][]byte) []byte {
 	return append(binary.AppendUvarint(nil, uint64(len(items))), slices.Concat(items...)...)
 }
@@ -44,15 +44,15 @@ func functionType(params, results []api.ValueType) []byte {
 	return slices.Concat([]byte{0x60}, counted(params), counted(results))
 }
 
-// own is a function of the guest's.
+// own is a function that the guest defines.
 type own struct {
 	name            string
 	params, results []api.ValueType
 	code            []byte
 }
 
-// module makes a module that imports every host call there is and exports it
-// under the same name, with the functions given.
+// module returns a module that imports all host calls and exports them under the same names,
+// together with functions.
 func module(functions ...own) []byte {
 	var types, imports, exports, declared, bodies [][]byte
 	for module, calls := range new(hostcall.Host).Modules(false) {
@@ -80,8 +80,8 @@ func module(functions ...own) []byte {
 		section(7, vector(exports)), section(10, vector(bodies)))
 }
 
-// basics are what every guest has: memory is given out wherever its first word
-// points to, and every request waits.
+// basics returns the functions that every guest has. Its allocator returns the address in the
+// first word of memory, and it pauses every request.
 func basics(requestHeaders ...byte) []own {
 	if requestHeaders == nil {
 		requestHeaders = []byte{0x41, 1} // i32.const 1: pause
@@ -93,7 +93,7 @@ func basics(requestHeaders ...byte) []own {
 	}
 }
 
-// start runs a guest before an upstream that answers at once.
+// start starts a host with an upstream that echoes.
 func start(t testing.TB, c Config) *Host {
 	t.Helper()
 	c.LogLevel = Critical
@@ -109,7 +109,7 @@ func start(t testing.TB, c Config) *Host {
 	return h
 }
 
-// numbers that are more likely than others to be trouble.
+// numbers are more likely than others to find faults.
 var numbers = []uint64{
 	0, 1, 2, 3, 4, 7, 8, 16, 64, 200, 403, 1 << 10, 1<<16 - 1, 1 << 16, 1<<17 - 8, 1<<17 - 1, 1 << 17, 1<<17 + 1,
 	1 << 20, 1 << 24, 1<<31 - 1, 1 << 31, 1<<32 - 8, 1<<32 - 1,
@@ -125,9 +125,8 @@ func number(r *rand.Rand) uint64 {
 	return numbers[r.IntN(len(numbers))]
 }
 
-// abuse makes calls of all sorts with arguments of all sorts, in a stream that
-// waits or in the root context, and counts those that succeed. Only traps may
-// come of it.
+// abuse makes random host calls with random arguments, in a paused stream or in the root
+// context, and counts those that succeed. They may only trap.
 func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int) {
 	calls := map[string][]api.ValueType{} // the types of their parameters
 	for _, module := range new(hostcall.Host).Modules(false) {
@@ -151,10 +150,10 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int)
 		h.ServeHTTP(httptest.NewRecorder(), request)
 	}()
 	w := h.workers[0]
-	for waiting := false; !waiting; { // until the request is with the guest
+	for waiting := false; !waiting; { // until the guest has paused the request
 		select {
 		case <-served:
-			waiting = true // it was refused: the root context is left to abuse
+			waiting = true // it was refused: only the root context is left
 		default:
 			w.Do(func() {
 				for _, c := range w.Instances[0].VM.Contexts {
@@ -172,10 +171,10 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int)
 					current = c
 				}
 			}
-			for range 4 { // words that lengths and addresses may be read from
+			for range 4 { // words that may be read as lengths and addresses
 				v.Memory.WriteUint32Le(uint32(r.IntN(1<<17-4)), uint32(number(r)))
 			}
-			v.Memory.WriteUint32Le(0, uint32(number(r))) // where memory is given out
+			v.Memory.WriteUint32Le(0, uint32(number(r))) // what the allocator returns
 			name := names[r.IntN(len(names))]
 			args := make([]uint64, len(calls[name]))
 			for i, kind := range calls[name] {
@@ -184,7 +183,7 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int)
 				}
 			}
 			if name == "proxy_http_call" || name == "poll_oneoff" {
-				args[len(args)-2] &= 0xff // no waiting for an hour
+				args[len(args)-2] &= 0xff // a short timeout
 			}
 			results, err := v.Invoke(current, name, args...)
 			if err == nil && len(results) == 1 && results[0] == 0 {
@@ -203,8 +202,8 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int)
 	}
 }
 
-// TestHostileCalls is a fuzzer of its own for a fixed number of calls;
-// CLOAKROOM_SEED runs a printed seed again.
+// TestHostileCalls makes random host calls. CLOAKROOM_SEED repeats a run with the seed that it
+// has printed.
 func TestHostileCalls(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("CLOAKROOM_SEED"); text != "" {
@@ -216,7 +215,7 @@ func TestHostileCalls(t *testing.T) {
 	t.Logf("CLOAKROOM_SEED=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	h := start(t, Config{Plugins: []Plugin{{Wasm: module(basics()...)}}})
-	taken := map[string]int{} // calls that did what they were asked for
+	taken := map[string]int{} // calls that returned OK, by name
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -231,7 +230,7 @@ func TestHostileCalls(t *testing.T) {
 		}
 		return never
 	}
-	const enough, most = 400, 8000 // one of the rare is called rightly some twice in 400
+	const enough, most = 400, 8000 // a rare call succeeds about twice in 400 rounds
 	for n := 0; n < enough || (n < most && rare() != nil); n++ {
 		abuse(t, h, r, 100, taken)
 	}
@@ -241,10 +240,10 @@ func TestHostileCalls(t *testing.T) {
 		t.Errorf("the host has grown by %d MB", grown>>20)
 	}
 	if never := rare(); never != nil {
-		t.Errorf("%v were never called rightly: the calls do not get far", never)
+		t.Errorf("%v never succeeded: the calls are refused too early", never)
 	}
 	if err := h.Failed(); err != nil {
-		t.Errorf("the VM failed, which no direct call can do: %v", err)
+		t.Errorf("the VM failed by a direct host call: %v", err)
 	}
 }
 
@@ -254,14 +253,13 @@ func FuzzHostileCalls(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b uint64) { abuse(t, h, rand.New(rand.NewPCG(a, b)), 50, map[string]int{}) })
 }
 
-// endless is code that never ends; the result that its type wants never comes.
+// endless is code that never returns; its result is there for the type only.
 var endless = []byte{0x03, 0x40, 0x0c, 0, 0x0b, 0x41, 0} // loop br 0 end, i32.const 0
 
-// TestEndlessLoop has a guest that never returns: its VM is ended, and the host
-// goes on.
+// TestEndlessLoop ends the VM of a guest that does not return; the host continues.
 func TestEndlessLoop(t *testing.T) {
 	h := start(t, Config{Plugins: []Plugin{{Wasm: module(basics(endless...)...)}}, CallLimit: 20 * time.Millisecond})
-	for range 2 { // in the call that is ended, and afterwards
+	for range 2 { // during the call that is ended, and afterwards
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if w.Code != http.StatusServiceUnavailable {
@@ -276,9 +274,9 @@ func TestEndlessLoop(t *testing.T) {
 	}
 }
 
-// TestMemoryIsBounded has a guest that asks for more than there is.
+// TestMemoryIsBounded has a guest that grows its memory beyond the limit.
 func TestMemoryIsBounded(t *testing.T) {
-	grow := []byte{0x41, 0x80, 0x80, 0x01, 0x40, 0, 0x1a, 0x41, 0} // i32.const 16384, memory.grow, drop, i32.const 0: go on
+	grow := []byte{0x41, 0x80, 0x80, 0x01, 0x40, 0, 0x1a, 0x41, 0} // i32.const 16384, memory.grow, drop, i32.const 0: continue
 	h := start(t, Config{Plugins: []Plugin{{Wasm: module(basics(grow...)...)}}})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -286,6 +284,6 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("got %d, %v", w.Code, h.Failed())
 	}
 	if size := h.workers[0].Instances[0].VM.Memory.Size(); size != 2<<16 {
-		t.Errorf("the memory has %d bytes: it was to stay below the limit", size)
+		t.Errorf("the memory has %d bytes, want it below the limit", size)
 	}
 }

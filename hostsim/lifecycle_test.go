@@ -47,7 +47,7 @@ func TestRestrictedStart(t *testing.T) {
 	}
 }
 
-// A trap ends its VM: the stream, and all later ones, get 503; a second worker goes on.
+// A trap ends its VM: the stream and all later ones get 503; a second worker continues.
 func TestTrap(t *testing.T) {
 	h := newProbe(t, func(c *hostsim.Config) { c.Workers = 2 })
 	if resp := send(h, "GET", "/", "", "probe-request-headers: panic"); resp.StatusCode != 503 || text(t, resp) != "" {
@@ -67,13 +67,13 @@ func TestTrap(t *testing.T) {
 	}
 }
 
-// Neither Envoy nor this host ends anything when the guest exits: the call returns.
+// proc_exit returns to the guest, as in Envoy.
 func TestExitReturns(t *testing.T) {
 	stepTest{name: "exit", header: []string{"probe-request-headers: exit; say on"},
 		log: []string{"[trace] wasi proc_exit", "request-headers: exit", "request-headers: say on -> on"}}.run(t)
 }
 
-// A trap while response headers are looked at does not let the response through.
+// A trap in response headers does not let the response through.
 func TestTrapInResponse(t *testing.T) {
 	h := newProbe(t, nil)
 	resp := send(h, "GET", "/", "", "probe-response-headers: panic")

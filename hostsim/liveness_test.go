@@ -11,8 +11,8 @@ const (
 	notFound    = "ERROR error status returned by host: not found"
 )
 
-// stepTest is a request with scripts for the probe, and what the guest then sees. All
-// wanted lines were seen in Envoy 1.40.0 with the same probe.
+// stepTest is a request with scripts for the probe, and the log that is wanted. Envoy 1.40.0
+// logs the same lines with the same probe.
 type stepTest struct {
 	name   string
 	method string // GET
@@ -21,9 +21,9 @@ type stepTest struct {
 	header []string
 	log    []string // the whole log
 	status int      // 200
-	answer string   // the answer's body, where it matters
-	want   []string // headers of the answer, "name: value"
-	absent []string // headers that the answer must not have
+	answer string   // the response's body; "" is not compared
+	want   []string // headers of the response, "name: value"
+	absent []string // headers that the response must not have
 }
 
 func (c stepTest) run(t *testing.T) {
@@ -55,7 +55,7 @@ func TestHeaderMaps(t *testing.T) {
 				"request-headers: get req :path -> /",
 				"request-headers: get resp x -> " + badArgument,
 				"response-headers: get req :path -> " + badArgument,
-				"response-headers: pairs req -> " + notFound, // the SDK's word for OK and empty
+				"response-headers: pairs req -> " + notFound, // the SDK's result for OK and an empty list
 				"response-headers: get resp :status -> 200",
 				"done: get req :path -> /",
 				"done: get resp :status -> 200",
@@ -76,7 +76,7 @@ func TestHeaderMaps(t *testing.T) {
 			},
 		},
 		{
-			name: "single headers join their values, cookies do not",
+			name: "inline headers join their values, cookies do not",
 			header: []string{"accept: 1",
 				"probe-request-headers: add req accept 2; get req accept; add req cookie a=1; add req cookie b=2; get req cookie"},
 			log: []string{
@@ -98,13 +98,13 @@ func TestHeaderMaps(t *testing.T) {
 			},
 		},
 		{
-			name: "hop-by-hop headers stay with this hop",
+			name: "hop-by-hop headers are not forwarded",
 			header: []string{"connection: x-foo", "x-foo: 1", "te: trailers", "keep-alive: 3", "proxy-connection: q",
 				"x-envoy-internal: true", "x-forwarded-for: 9.9.9.9", "probe-request-headers: names req"},
 			log: []string{"request-headers: names req -> :authority :path :method :scheme te x-forwarded-for x-forwarded-proto x-request-id"},
 		},
 		{
-			name:   "an effective context is there or not",
+			name:   "an effective context must exist",
 			header: []string{"probe-request-headers: effective 999; effective 1; get req :path; effective last; get req :path"},
 			log: []string{
 				"request-headers: effective 999 -> " + badArgument,
@@ -115,13 +115,13 @@ func TestHeaderMaps(t *testing.T) {
 			},
 		},
 		{
-			name:   "what the router needs",
+			name:   "what the router requires",
 			header: []string{"probe-request-headers: remove req :method"},
 			log:    []string{"request-headers: remove req :method"},
 			status: 503,
 		},
 		{
-			name:   "a changed path is routed anew",
+			name:   "a changed path is routed again",
 			header: []string{"probe-request-headers: set req :path nothing"},
 			log:    []string{"request-headers: set req :path nothing"},
 			status: 404,
@@ -143,7 +143,7 @@ func TestHeaderMaps(t *testing.T) {
 	}
 }
 
-// check sends the request and looks at the answer.
+// check sends the request and compares the response.
 func (c stepTest) check(t *testing.T, h http.Handler) {
 	t.Helper()
 	resp := send(h, or(c.method, "GET"), or(c.path, "/"), c.body, c.header...)

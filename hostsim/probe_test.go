@@ -45,8 +45,8 @@ func buildWasm(dir, pkg string) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
-// app is the upstream of the tests: it tells what it received, or breaks in the way
-// that the path names.
+// app is the upstream of the tests: it responds with what it received, or fails in the way that
+// the path names.
 func app(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	switch r.URL.Path {
@@ -72,8 +72,8 @@ func app(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newProbe starts a host with the probe, routes to the app and to a dead cluster, and a
-// cluster "calls".
+// newProbe starts a host with the probe, routes to app and to a cluster that refuses
+// connections, and a cluster "calls".
 func newProbe(t *testing.T, change func(*hostsim.Config)) *hostsim.Host {
 	t.Helper()
 	c := hostsim.Config{
@@ -100,7 +100,7 @@ func newProbe(t *testing.T, change func(*hostsim.Config)) *hostsim.Host {
 	return h
 }
 
-// send sends a request whose headers are given as "name: value" lines.
+// send sends a request; headers are lines "name: value".
 func send(h http.Handler, method, path, body string, headers ...string) *http.Response {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, request(method, path, body, headers...))
@@ -128,7 +128,7 @@ func text(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-// transcript gives the log lines, each as "level message" unless it is info.
+// transcript returns the log lines, with the level unless it is info.
 func transcript(h *hostsim.Host) string {
 	var b bytes.Buffer
 	for _, e := range h.Logs() {
@@ -149,12 +149,12 @@ func wantTranscript(t *testing.T, h *hostsim.Host, want ...string) {
 	}
 }
 
-// waitFor polls for what another goroutine is about to do.
+// waitFor waits until done returns true.
 func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("nothing more happened in 10 s")
+			t.Fatal("the condition was not met in 10 s")
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestProperties(t *testing.T) {
 		"request-headers: hexprop xds/route_metadata/filter_metadata/ns/n -> 0000000000000840",
 		"request-headers: hexprop xds/route_metadata/filter_metadata/ns/b -> 01",
 		"request-headers: prop xds/route_metadata/filter_metadata/none -> "+notFound,
-		"request-headers: prop xds/route_metadata/filter_metadata/z -> ERROR unknown status code: 3", // null has no form
+		"request-headers: prop xds/route_metadata/filter_metadata/z -> ERROR unknown status code: 3", // null cannot be serialized
 		`request-headers: prop request/path -> "/p?q=1"`,
 		`request-headers: prop request/url_path -> "/p"`,
 		`request-headers: prop request/query -> "q=1"`,
@@ -87,7 +87,7 @@ func TestRouteMetadataBytes(t *testing.T) {
 
 func TestFilterState(t *testing.T) {
 	stepTest{
-		name: "one path element can be read back, and lasts",
+		name: "a path of one part can be read back in later callbacks",
 		header: []string{"probe-request-headers: setprop mine v1; prop mine; setprop a/b v; prop a/b",
 			"probe-response-headers: prop mine"},
 		log: []string{

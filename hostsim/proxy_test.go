@@ -16,7 +16,7 @@ import (
 	"cloakroom/hostsim"
 )
 
-// serve gives the host an address, with the upstream that is wanted.
+// serve starts a host with an upstream, and a server for it.
 func serve(t *testing.T, upstream http.HandlerFunc, change func(*hostsim.Config)) (*hostsim.Host, *httptest.Server) {
 	t.Helper()
 	h := newProbe(t, func(c *hostsim.Config) {
@@ -30,74 +30,7 @@ func serve(t *testing.T, upstream http.HandlerFunc, change func(*hostsim.Config)
 	return h, server
 }
 
-// echoUpgrade switches protocols and sends back what it gets, line by line.
-func echoUpgrade(w http.ResponseWriter, r *http.Request) {
-	conn, rw, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
-	for {
-		line, err := rw.ReadString('\n')
-		if err != nil {
-			return
-		}
-		io.WriteString(conn, "echo "+line)
-	}
-}
-
-// dialUpgrade opens a WebSocket-like stream through the host.
-func dialUpgrade(t *testing.T, server *httptest.Server, header string) (net.Conn, *bufio.Reader) {
-	t.Helper()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n%s\r\n\r\n", header)
-	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "websocket" {
-		t.Fatalf("got %d %v, want 101 to websocket", resp.StatusCode, resp.Header)
-	}
-	return conn, r
-}
-
-func TestUpgrade(t *testing.T) {
-	h, server := serve(t, echoUpgrade, nil)
-	conn, r := dialUpgrade(t, server, "probe-request-body: body req 0 99")
-	for _, word := range []string{"one", "two"} {
-		fmt.Fprintln(conn, word)
-		if got, err := r.ReadString('\n'); err != nil || got != "echo "+word+"\n" {
-			t.Fatalf("got %q, %v, want the echo of %q", got, err, word)
-		}
-	}
-	conn.Close()
-	waitFor(t, func() bool { return len(h.Logs()) >= 4 })
-	if got, want := transcript(h), "request-body: body req 0 99 -> one\n"; !strings.Contains(got, want) {
-		t.Errorf("log %q, want it to contain %q", got, want)
-	}
-}
-
-// The guest can end a live stream from another callback: the client sees its end.
-func TestCloseUpgraded(t *testing.T) {
-	h, server := serve(t, echoUpgrade, nil)
-	_, r := dialUpgrade(t, server, "probe-request-headers: save\r\nprobe-done: say done")
-	send(h, "GET", "/", "", "probe-request-headers: effective saved; close 2; close 0; effective own; reply 204 -1")
-	if got, err := r.ReadString('\n'); err != io.EOF {
-		t.Errorf("got %q, %v, want the end", got, err)
-	}
-	waitFor(t, func() bool { return len(h.Logs()) == 7 })
-	if got := h.Logs()[6].Message; got != "done: say done -> done" {
-		t.Errorf("got last line %q, want the stream's done", got)
-	}
-}
-
-// An event stream reaches the client event by event.
+// The events of an event stream reach the client as they are sent.
 func TestStreaming(t *testing.T) {
 	next := make(chan struct{})
 	_, server := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +58,7 @@ func TestStreaming(t *testing.T) {
 	}
 }
 
-// A response that breaks off reaches the client broken off.
+// A response that is cut off is also cut off for the client.
 func TestBrokenResponse(t *testing.T) {
 	h, server := serve(t, app, nil)
 	resp, err := http.Get(server.URL + "/half")
@@ -141,7 +74,7 @@ func TestBrokenResponse(t *testing.T) {
 	}
 }
 
-// Some requests do not reach the filter.
+// Some requests are refused before the filters.
 func TestRefused(t *testing.T) {
 	h, server := serve(t, app, nil)
 	for name, c := range map[string]struct {
@@ -169,7 +102,7 @@ func TestRefused(t *testing.T) {
 	wantTranscript(t, h)
 }
 
-// A route's time-out is a 504, and cuts an answer that has begun.
+// The timeout of a route is a 504, and a reset if the response has begun.
 func TestRouteTimeout(t *testing.T) {
 	timeout := func(c *hostsim.Config) {
 		c.Routes = []hostsim.Route{{Prefix: "/", Cluster: "app", Timeout: 20 * time.Millisecond}}
@@ -197,7 +130,7 @@ func TestRouteTimeout(t *testing.T) {
 	}
 }
 
-// An upload that is answered early does not harm the connection's next user.
+// After an early response to an upload the connection is not reused.
 func TestEarlyAnswer(t *testing.T) {
 	_, server := serve(t, app, nil)
 	for _, size := range []int{5, 100_000, 3 << 20} {
@@ -206,7 +139,7 @@ func TestEarlyAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("probe-request-headers", "reply 403 -1 x-a=1 no")
-		req.Header.Set("Expect", "100-continue") // so that the answer is not lost to the upload
+		req.Header.Set("Expect", "100-continue") // keeps the upload from hiding the response
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -256,7 +189,7 @@ func TestTrailers(t *testing.T) {
 		"response-trailers: pairs respt -> [[x-down 1]]", "response-trailers: add respt x-more 3")
 }
 
-// A client that goes away ends its stream, while the filter has it paused.
+// A client that disconnects ends its stream, also while a filter pauses it.
 func TestClientGone(t *testing.T) {
 	h, server := serve(t, app, nil)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -5,7 +5,7 @@ import "testing"
 func TestLocalReplies(t *testing.T) {
 	for _, c := range []stepTest{
 		{
-			name: "takes effect after the callback and runs the response callbacks",
+			name: "it takes effect after the callback and passes the response callbacks",
 			header: []string{
 				"probe-request-headers: reply 403 -1 x-a=1,X-B=2 denied body; set req a b; say on",
 				"probe-response-headers: pairs resp; set resp x-mine 1",
@@ -31,7 +31,7 @@ func TestLocalReplies(t *testing.T) {
 			status: 302, want: []string{"location: /l"}, absent: []string{"Content-Type"},
 		},
 		{
-			name:   "a content type of one's own stays, a content length does not",
+			name:   "its own content type is kept, its content length is not",
 			header: []string{`probe-request-headers: reply 401 -1 content-type=application/json,content-length=99 {"a":1}`},
 			log:    []string{`request-headers: reply 401 -1 content-type=application/json,content-length=99 {"a":1}`},
 			status: 401, answer: `{"a":1}`, want: []string{"content-type: application/json", "content-length: 7"},
@@ -50,7 +50,7 @@ func TestLocalReplies(t *testing.T) {
 				"x-a: 1", "connection: close"},
 		},
 		{
-			name: "gRPC gets the status that was asked for", method: "POST", body: "hello",
+			name: "gRPC gets the requested status", method: "POST", body: "hello",
 			header: []string{"content-type: application/grpc+proto", "probe-request-headers: reply 401 7 content-type=a/b"},
 			log:    []string{"request-headers: reply 401 7 content-type=a/b"},
 			want:   []string{"content-type: application/grpc", "grpc-status: 7"}, absent: []string{"Grpc-Message"},
@@ -62,7 +62,7 @@ func TestLocalReplies(t *testing.T) {
 			status: 401, answer: "body", absent: []string{"Grpc-Status"},
 		},
 		{
-			name:   "in response headers it goes past the filter",
+			name:   "in response headers it does not pass the filter",
 			header: []string{"probe-response-headers: reply 500 -1 x-a=1 direct", "probe-response-body: say body"},
 			log:    []string{"response-headers: reply 500 -1 x-a=1 direct"},
 			status: 500, answer: "direct", want: []string{"x-a: 1"}, absent: []string{"X-App"},

@@ -11,7 +11,7 @@ import (
 func TestSharedDataAndOutput(t *testing.T) {
 	for _, c := range []stepTest{
 		{
-			name:   "shared data compares only when asked, and only what is there",
+			name:   "shared data is compared only with a number, and only if the key exists",
 			header: []string{"probe-request-headers: shget k; shset k v 5; shget k; shset k w 999; shset k w 0; shget k"},
 			log: []string{
 				"request-headers: shget k -> " + notFound,
@@ -82,7 +82,7 @@ func TestClockAndEnvironment(t *testing.T) {
 		"request-headers: env FOO -> bar=baz", "request-headers: env EMPTY", "request-headers: env PATH")
 }
 
-// A tick ends a stream that waits, and stops when it is told to.
+// Ticks stop when their period is set to zero.
 func TestTick(t *testing.T) {
 	h := newProbe(t, func(c *hostsim.Config) {
 		c.Plugins[0].Configuration = []byte("configure: tick 1\ntick: tick 0; say tick")

@@ -10,7 +10,7 @@ import (
 	"cloakroom/internal/golden"
 )
 
-// TestTranscript has a request that uses calls of every shape.
+// TestTranscript compares the transcript of a request with host calls of every shape.
 func TestTranscript(t *testing.T) {
 	var transcript hostsim.Transcript
 	h := newProbe(t, func(c *hostsim.Config) {
@@ -31,7 +31,7 @@ func TestTranscript(t *testing.T) {
 	transcript.Golden(t, "testdata/transcript.golden", golden.Updating())
 }
 
-// fakeTest notes what Golden says of a transcript.
+// fakeTest records the errors of Golden.
 type fakeTest struct{ said strings.Builder }
 
 func (f *fakeTest) Helper()                           {}
@@ -58,7 +58,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// Each worker says who it is; so do the VMs on trial.
+// The lines of each worker, and those of base VMs and canaries, have their prefix.
 func TestTranscriptOfWorkers(t *testing.T) {
 	var transcript hostsim.Transcript
 	h := newProbe(t, func(c *hostsim.Config) { c.Trace, c.Workers = transcript.Add, 2 })

@@ -38,9 +38,8 @@ type server struct {
 	listener net.Listener
 }
 
-// serve serves all servers until ctx ends or one of them fails. Then it closes requests that
-// take longer than drain.
-func serve(ctx context.Context, servers []*server, log io.Writer) error {
+// listen opens the listeners of all servers, or of none.
+func listen(servers []*server) error {
 	for i, s := range servers {
 		var err error
 		if s.listener, err = net.Listen("tcp", s.address); err != nil {
@@ -49,6 +48,15 @@ func serve(ctx context.Context, servers []*server, log io.Writer) error {
 			}
 			return fmt.Errorf("%s: %w", s.flag, err)
 		}
+	}
+	return nil
+}
+
+// serve serves all servers until ctx ends or one of them fails. Then it closes requests that
+// take longer than drain.
+func serve(ctx context.Context, servers []*server, log io.Writer) error {
+	if err := listen(servers); err != nil {
+		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

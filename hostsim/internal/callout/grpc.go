@@ -88,18 +88,14 @@ func ExchangeGRPC(c *upstream.Cluster, req *http.Request, stream bool, limit int
 		h.InitialMetadata(upstream.Response(resp))
 	}
 	last, received := "", false
-	for {
-		message, err := grpc.ReadMessage(resp.Body, limit)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return grpcFailure(errors.Join(err, context.Cause(req.Context())))
-		}
+	err = readMessages(resp.Body, limit, func(message string) {
 		last, received = message, true
 		if stream {
 			h.Message(message)
 		}
+	})
+	if err != nil {
+		return grpcFailure(errors.Join(err, context.Cause(req.Context())))
 	}
 	end, _ := grpc.StatusIn(resp.Trailer)
 	switch {
@@ -113,6 +109,20 @@ func ExchangeGRPC(c *upstream.Cluster, req *http.Request, stream bool, limit int
 		h.Message(last)
 	}
 	return end
+}
+
+// readMessages calls f for each message until the end of the body.
+func readMessages(body io.Reader, limit int, f func(message string)) error {
+	for {
+		message, err := grpc.ReadMessage(body, limit)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f(message)
+	}
 }
 
 // grpcFailure returns the status of a callout that got no response, or a part of one.

@@ -108,11 +108,15 @@ func (h *Stage) Data(chunk []byte, end bool) {
 	}
 	action, proceed := h.filter.OnBody(len(*h.body), end)
 	h.buffering = false
-	if !proceed || h.state.aborted {
-		return
+	if proceed && !h.state.aborted {
+		h.afterBody(action, chunk, wasBuffering)
 	}
+}
+
+// afterBody performs the action of a body callback. isHeld reports that chunk is held already.
+func (h *Stage) afterBody(action uint32, chunk []byte, isHeld bool) {
 	if action == abi.Continue {
-		if !wasBuffering {
+		if !isHeld {
 			h.held = append(h.held, chunk...)
 		}
 		h.body = nil
@@ -121,7 +125,7 @@ func (h *Stage) Data(chunk []byte, end bool) {
 	}
 	h.stoppedBody = true
 	if action == abi.StopAndBuffer || action == abi.StopAndWatermark {
-		if !wasBuffering && !h.hold(chunk) {
+		if !isHeld && !h.hold(chunk) {
 			return
 		}
 		h.buffering = action == abi.StopAndBuffer

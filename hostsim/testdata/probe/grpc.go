@@ -53,8 +53,8 @@ func metadata() string {
 }
 
 // grpcOp does "grpc CLUSTER METHOD TIMEOUT MESSAGE", "grpcstream CLUSTER METHOD",
-// "grpcsend MESSAGE end|more", "grpcclose" and "grpccancel" with the ABI's numbers for
-// answers.
+// "grpcsend MESSAGE end|more", "grpcclose" and "grpccancel". It returns the ABI's numbers of
+// statuses.
 func grpcOp(w words, s scripts) string {
 	var code uint32
 	switch w[0] {
@@ -89,7 +89,7 @@ func grpcOp(w words, s scripts) string {
 	return ""
 }
 
-// text is what a host call gave into p and n.
+// text returns what a host call wrote to p and n.
 func text(p *byte, n int) string { return string(unsafe.Slice(p, n)) }
 
 func grpcHeader(kind uint32, name string) string {

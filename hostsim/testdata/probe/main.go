@@ -1,12 +1,10 @@
-// Probe is a proxy-wasm plugin that does what it is told: its configuration and the
-// headers of each request hold a small script for each callback, and it logs what
-// each host call answered. It is how the host's behaviour is looked at from inside.
+// Probe is a proxy-wasm plugin for tests of a host. Its configuration and the headers of each
+// request contain a script for each callback; it logs the result of each host call.
 //
-// A request header "probe-<callback>: <op>; <op>; …" gives the script of a stream's
-// callback; a line "<callback>: <op>; …" of the configuration gives one of the root
-// context. See ops.go for the operations. Where several probes stand in a chain, a line
-// "as: NAME" makes one go by "NAME-probe-<callback>", and puts the name before what it
-// logs.
+// A request header "probe-<callback>: <op>; <op>; …" is the script of a stream's callback; a
+// line "<callback>: <op>; …" of the configuration is one of the root context. See ops.go for
+// the operations. For a chain of probes, a line "as: NAME" in the configuration makes a probe
+// use the headers "NAME-probe-<callback>" and begin its log lines with the name.
 package main
 
 import (
@@ -38,7 +36,7 @@ func (*vmContext) NewPluginContext(id uint32) types.PluginContext {
 // scripts are operations by callback.
 type scripts map[string]string
 
-// run does a callback's operations and tells whether the callback answers "pause".
+// run performs the operations of a callback. It reports whether the callback pauses.
 func (s scripts) run(callback string) (pause bool) {
 	for _, op := range strings.Split(s[callback], ";") {
 		op = strings.TrimSpace(op)
@@ -62,8 +60,8 @@ func (s scripts) action(callback string) types.Action {
 	return types.ActionContinue
 }
 
-// body is action for a body callback: a script for "<callback>-end" takes the place
-// of the callback's own at the end of the stream.
+// body is action for a body callback. At the end of the stream a script for "<callback>-end"
+// replaces that of the callback.
 func (s scripts) body(callback string, size int, end bool) types.Action {
 	if _, found := s[callback+"-end"]; found && end {
 		callback += "-end"
@@ -87,7 +85,7 @@ func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 			p.scripts[strings.TrimSpace(name)] = strings.TrimSpace(script)
 		}
 	}
-	if p.scripts.run("configure") { // "pause" stands for "no" here
+	if p.scripts.run("configure") { // here "pause" refuses the configuration
 		return types.OnPluginStartStatusFailed
 	}
 	return types.OnPluginStartStatusOK

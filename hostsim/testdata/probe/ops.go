@@ -12,7 +12,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 )
 
-// contextID is the last stream that sent request headers: "effective last" chooses it.
+// contextID is the last stream that sent request headers: "effective last" selects it.
 var contextID uint32
 
 // saved is the stream that last did "save".
@@ -60,7 +60,7 @@ func (w words) rest(i int) string { return strings.Join(w[min(i, len(w)):], " ")
 
 func (w words) path(i int) []string { return strings.Split(w.at(i), "/") }
 
-// do performs one operation and tells its result.
+// do performs one operation and returns its result as text.
 func do(w words, s scripts) string {
 	if op := operations[w[0]]; op != nil {
 		return op(w, s)
@@ -172,8 +172,8 @@ func reply(w words) string {
 	return result("", proxywasm.SendHttpResponse(uint32(w.number(1)), headers, []byte(w.rest(4)), int32(w.number(2))))
 }
 
-// call: call CLUSTER PATH TIMEOUT BODY. It logs the answer and runs the script "call".
-// The path "none" leaves out the pseudo headers that are needed.
+// call: call CLUSTER PATH TIMEOUT BODY. It logs the response and runs the script "call". The
+// path "none" leaves out the required pseudo headers.
 func call(w words, s scripts) string {
 	headers := [][2]string{{":method", "POST"}, {":path", w.at(2)}, {":authority", "callout"}}
 	if w.at(2) == "none" {
