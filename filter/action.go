@@ -152,6 +152,7 @@ const (
 	Stale                 // admitted by what was cached: no answer, on_unavailable: stale
 	Overloaded            // refused: too much waits for the session service already
 	WriteUnknown          // refused: whether a change of the session was stored is not known
+	Unusable              // refused: the session service cannot read the session, now or later
 	DataOmitted           // counted besides: data of a session had no room in identity.data_header
 )
 
@@ -162,6 +163,6 @@ const NumOutcomes = int(DataOmitted) + 1
 var Outcomes = map[Outcome]string{
 	Off: "off", Admitted: "admitted", Anonymous: "anonymous", Missing: "missing", Forbidden: "forbidden",
 	Malformed: "malformed", Unavailable: "unavailable", Unchecked: "unchecked", Misconfigured: "misconfigured",
-	LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended", Overloaded: "overloaded", WriteUnknown: "write_unknown",
+	LoggedOut: "logged_out", Refreshed: "refreshed", Updated: "updated", Stale: "stale", Ended: "ended", Overloaded: "overloaded", WriteUnknown: "write_unknown", Unusable: "unusable",
 	DataOmitted: "data_omitted",
 }

@@ -53,5 +53,5 @@ func isUnsent(status string) bool {
 // notAnswered returns a NoAnswer with its reason.
 func notAnswered(a Answer) *LookupResult {
 	rejected := a.Status == "400" || a.Status == "413" || a.Status == "422" // the service's, of a call that it cannot do
-	return &LookupResult{reason: Reason(a), rejected: rejected, unsent: isUnsent(a.Status)}
+	return &LookupResult{reason: Reason(a), rejected: rejected, unusable: a.Status == "413" || a.Status == "422", unsent: isUnsent(a.Status)}
 }

@@ -96,6 +96,7 @@ type LookupResult struct {
 	omitted       []string          // keys whose data the service left out
 	reason        string            // why there is no answer; empty where there is one, and where it is not known
 	rejected      bool              // there is no answer, and never will be one to this call
+	unusable      bool              // there is no answer because of the session itself
 	unsent        bool              // there is no answer, and the call has certainly done nothing
 }
 

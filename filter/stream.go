@@ -283,6 +283,8 @@ func (s *Stream) lookedUp(r *LookupResult, now time.Time) Action {
 		action := s.proceed(Unchecked)
 		action.warn(s.unavailable())
 		return action
+	case r.status == noAnswer && r.unusable:
+		return s.deny(denyUnreadable)
 	case r.status == noAnswer:
 		return s.deny(denyUnavailable)
 	case r.status == noSession:
@@ -379,6 +381,7 @@ const (
 	denyMissing
 	denyForbidden
 	denyUnavailable
+	denyUnreadable
 	denyUnfit
 )
 

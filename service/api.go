@@ -87,7 +87,7 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
 	if err != nil {
 		return none, err
 	}
-	v, err := s.Store.Load(ctx, key)
+	v, err := s.load(ctx, key)
 	if err != nil {
 		return none, err
 	}

@@ -142,7 +142,7 @@ func (s *service) follow(ctx context.Context, v session.Session) (session.Sessio
 		case next == nil:
 			return v, nil
 		}
-		successor, err := s.Store.Load(ctx, next.Key)
+		successor, err := s.load(ctx, next.Key)
 		if errors.Is(err, session.ErrNotFound) {
 			_, err = s.told(ctx, v.Key, none, s.Store.Delete(ctx, v.Key))
 			return v, errors.Join(err, session.ErrNotFound)

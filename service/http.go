@@ -27,7 +27,7 @@ var statuses = []struct {
 	{session.ErrTooLarge, http.StatusRequestEntityTooLarge},
 	{session.ErrUnwritable, http.StatusUnprocessableEntity},
 	{session.ErrNotEnded, http.StatusConflict},
-	{session.ErrNoZone, http.StatusServiceUnavailable},
+	{session.ErrNoZone, http.StatusUnprocessableEntity},
 	{session.ErrUnavailable, http.StatusServiceUnavailable},
 }
 
@@ -112,6 +112,8 @@ func (s *service) definite(path string, out answer, err error) (answer, error) {
 		s.throttle.warn("stored session cannot be read, treated as none; is CLOAKROOM_SECRET_KEY Django's SECRET_KEY?",
 			"path", path, "error", err)
 		return none, nil
+	case errors.Is(err, session.ErrNoZone):
+		s.throttle.warn("a session is refused", "path", path, "error", err)
 	case errors.Is(err, session.ErrUnwritable):
 		s.throttle.warn("a write is refused: Django could not read what it makes of the session, or would lose what the session holds", "path", path, "error", err)
 	}
@@ -133,7 +135,7 @@ func (s *service) problem(path string, err error) (int, problem) {
 		s.metrics.storeErrors.WithLabelValues(path).Inc()
 		s.Log.Error("request failed", "path", path, "status", status, "error", err)
 		message = http.StatusText(status)
-		for _, known := range []error{session.ErrFull, session.ErrNoZone} {
+		for _, known := range []error{session.ErrFull} {
 			if errors.Is(err, known) {
 				message = known.Error() // which says nothing of the session
 			}

@@ -18,6 +18,7 @@ type metrics struct {
 	unreadable  prometheus.Counter
 	withheld    prometheus.Counter
 	replays     prometheus.Counter
+	large       prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -40,12 +41,16 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "cloakroom_withheld_sessions_total",
 			Help: "Look-ups of sessions with values that JSON cannot show, which were left out.",
 		}),
+		large: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cloakroom_large_sessions_total",
+			Help: "Look-ups of sessions over 1 MiB, whose data was left out.",
+		}),
 		replays: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cloakroom_replayed_keys_total",
 			Help: "Sessions ended because a key came that had been replaced long ago.",
 		}),
 	}
-	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable, m.withheld, m.replays)
+	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable, m.withheld, m.replays, m.large)
 	return m
 }
 

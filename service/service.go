@@ -72,6 +72,8 @@ type service struct {
 	tokenSum [sha256.Size]byte
 	metrics  *metrics
 	throttle *throttle
+	// largeReads holds a token for each large session that is being read.
+	largeReads chan struct{}
 }
 
 // New makes the handler of a service. Without a token it fails with ErrConfig,
@@ -89,6 +91,7 @@ func New(c Config) (http.Handler, error) {
 	if bounded, ok := s.Store.(session.Bounded); ok {
 		s.Metrics.MustRegister(newCapacityCollector(bounded, s.Timeout))
 	}
+	s.largeReads = make(chan struct{}, maxLargeReads)
 	s.throttle = &throttle{log: s.Log, now: s.Now, kinds: map[string]*throttled{}}
 	return s.routes(), nil
 }

@@ -12,8 +12,8 @@ const namedValues = 5
 
 // noteWithheld counts and logs that a session holds values that its data leaves out.
 func (s *service) noteWithheld(v session.Session) {
-	if v.Origin == nil || len(v.Origin.Withheld) == 0 {
-		return
+	if v.Origin == nil || len(v.Origin.Withheld) == 0 || v.Origin.Text == "" {
+		return // nothing is withheld, or it was for its size
 	}
 	s.metrics.withheld.Inc()
 	s.throttle.warn("a session holds values that JSON cannot show: services do not get them, and writes keep them",

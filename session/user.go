@@ -159,6 +159,15 @@ func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string,
 		keys, opaque = nil, nil
 	}
 	for v, err := range s.All(ctx) {
+		if large, ok := s.(LargeLoader); ok && errors.Is(err, ErrTooLarge) {
+			key := v.Key
+			if v, err = large.LoadLarge(ctx, key); v.Key == "" {
+				v.Key = key
+			}
+			if errors.Is(err, ErrNotFound) {
+				continue // it has ended meanwhile
+			}
+		}
 		switch {
 		case IsOpaque(err):
 			opaque = append(opaque, v.Key)
@@ -177,6 +186,9 @@ func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string,
 func reread(ctx context.Context, s Store, user string, keys []string) (users, opaque []string, err error) {
 	for _, key := range keys {
 		v, err := s.Load(ctx, key)
+		if large, ok := s.(LargeLoader); ok && errors.Is(err, ErrTooLarge) {
+			v, err = large.LoadLarge(ctx, key)
+		}
 		switch {
 		case IsOpaque(err):
 			opaque = append(opaque, key)

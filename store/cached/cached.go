@@ -32,6 +32,7 @@ type Cache interface {
 type Database interface {
 	session.Store
 	session.UserIndexer
+	session.LargeLoader
 	session.Migrator
 	// Users gives the accounts in a table.
 	Users(ctx context.Context, table session.UserTable) (session.Users, error)

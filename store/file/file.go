@@ -115,8 +115,18 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return s.live(key)
 }
 
-func (s *Store) live(key string) (session.Session, error) {
-	v, err := s.read(key)
+// LoadLarge implements session.LargeLoader.
+func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
+	if err := s.ready(ctx); err != nil {
+		return session.Session{}, err
+	}
+	return s.ifLive(s.readUpTo(key, django.LargeText, s.Codec.ReadLarge))
+}
+
+func (s *Store) live(key string) (session.Session, error) { return s.ifLive(s.read(key)) }
+
+// ifLive returns what becomes of a session that was read, or could not be.
+func (s *Store) ifLive(v session.Session, err error) (session.Session, error) {
 	switch {
 	case err != nil && v.Expires.IsZero():
 		return session.Session{}, err
@@ -133,6 +143,10 @@ func (s *Store) live(key string) (session.Session, error) {
 // read gives what is stored under key, live or dead. With an error that says
 // that it cannot be read come its key and its end.
 func (s *Store) read(key string) (session.Session, error) {
+	return s.readUpTo(key, django.MaxText, s.Codec.Read)
+}
+
+func (s *Store) readUpTo(key string, limit int, read func(text string) ([]byte, *session.Origin, error)) (session.Session, error) {
 	if !session.ValidKey(key) {
 		return session.Session{}, session.ErrNotFound
 	}
@@ -148,15 +162,15 @@ func (s *Store) read(key string) (session.Session, error) {
 	if err != nil {
 		return session.Session{}, unavailable(err)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, django.MaxText+1))
+	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	if err != nil {
 		return session.Session{}, unavailable(err)
 	}
 	v := session.Session{Key: key, Expires: s.end(nil, info.ModTime())}
-	if len(text) > django.MaxText {
+	if len(text) > limit {
 		return v, session.ErrTooLarge
 	}
-	data, origin, err := s.Codec.Read(string(text))
+	data, origin, err := read(string(text))
 	if err != nil {
 		return v, err
 	}

@@ -126,7 +126,7 @@ func TestOpaque(t *testing.T) {
 	s := open(t, url, codec(t, "secret"), time.Now)
 	want := []string{
 		insert(t, url, `{"_auth_user_id":`+strings.Repeat(`[`, 150)+strings.Repeat(`]`, 150)+`}`),
-		insert(t, url, `{"_auth_user_id":"7","a":"`+strings.Repeat("x", 1_200_000)+`"}`),
+		insert(t, url, `{"_auth_user_id":"7","a":"`+strings.Repeat("x", 9_000_000)+`"}`),
 	}
 	slices.Sort(want)
 	readable := insert(t, url, `{"_auth_user_id":"7"}`)

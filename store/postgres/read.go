@@ -16,12 +16,17 @@ import (
 // columns reads no more of a row than a session can have.
 var columns = columnsOf("")
 
-func columnsOf(table string) string {
-	return fmt.Sprintf("%[1]ssession_key, left(%[1]ssession_data, %[2]d), %[1]sexpire_date", table, django.MaxText+1)
+func columnsOf(table string) string { return columnsUpTo(table, django.MaxText) }
+
+func columnsUpTo(table string, limit int) string {
+	return fmt.Sprintf("%[1]ssession_key, left(%[1]ssession_data, %[2]d), %[1]sexpire_date", table, limit+1)
 }
 
+const fromLive = " FROM django_session WHERE session_key = $1 AND expire_date > $2"
+
 var (
-	selectLive   = "SELECT " + columns + " FROM django_session WHERE session_key = $1 AND expire_date > $2"
+	selectLive   = "SELECT " + columns + fromLive
+	selectLarge  = "SELECT " + columnsUpTo("", django.LargeText) + fromLive
 	selectLocked = selectLive + " FOR UPDATE"
 	selectNext   = "SELECT " + columns + " FROM django_session WHERE session_key > $1 AND expire_date > $2 ORDER BY session_key LIMIT $3"
 )
@@ -36,17 +41,26 @@ func (r *row) scan(scan func(...any) error) error { return scan(&r.key, &r.data,
 
 // decode gives the session with its Key and Expires even where its data cannot
 // be read.
-func (s *Store) decode(r row) (session.Session, error) {
+func (s *Store) decode(r row) (session.Session, error) { return s.decodeBy(s.codec.Read, r) }
+
+// reader is how session_data is read: django.Codec's Read or ReadLarge.
+type reader func(text string) ([]byte, *session.Origin, error)
+
+func (s *Store) decodeBy(read reader, r row) (session.Session, error) {
 	v := session.Session{Key: r.key, Expires: r.expires.Time.UTC()}
 	if r.expires.InfinityModifier == pgtype.Infinity {
 		v.Expires = session.Never // infinity
 	}
 	var err error
-	v.Data, v.Origin, err = s.codec.Read(r.data)
+	v.Data, v.Origin, err = read(r.data)
 	return v, err
 }
 
 func (s *Store) load(ctx context.Context, q querier, query, key string) (session.Session, error) {
+	return s.loadBy(ctx, s.codec.Read, q, query, key)
+}
+
+func (s *Store) loadBy(ctx context.Context, read reader, q querier, query, key string) (session.Session, error) {
 	if !storable(key) {
 		return session.Session{}, session.ErrNotFound
 	}
@@ -57,7 +71,7 @@ func (s *Store) load(ctx context.Context, q querier, query, key string) (session
 	case err != nil:
 		return session.Session{}, unavailable(err)
 	}
-	v, err := s.decode(r)
+	v, err := s.decodeBy(read, r)
 	if err != nil {
 		return session.Session{}, err
 	}
@@ -69,6 +83,13 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	return s.load(ctx, s.pool, selectLive, key)
+}
+
+// LoadLarge implements session.LargeLoader.
+func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return s.loadBy(ctx, s.codec.ReadLarge, s.pool, selectLarge, key)
 }
 
 // batch is how many rows All reads at a time.

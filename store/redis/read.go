@@ -23,6 +23,13 @@ type stored struct {
 // decode makes a session of readScript's result. Key and Expires are set even
 // where the data cannot be read.
 func (s *Store) decode(key string, answer []any) (v stored, err error) {
+	return s.decodeBy(pickle.Decode, key, answer)
+}
+
+// reader is how a pickle is read: pickle.Decode or DecodeLarge.
+type reader func(text string) ([]byte, *session.Origin, error)
+
+func (s *Store) decodeBy(read reader, key string, answer []any) (v stored, err error) {
 	v.Key = key
 	if len(answer) != 3 {
 		return v, unavailable(fmt.Errorf("a script answers %d values", len(answer)))
@@ -42,7 +49,7 @@ func (s *Store) decode(key string, answer []any) (v stored, err error) {
 	case odd:
 		return v, fmt.Errorf("%w: not a string in Redis", session.ErrUnreadable)
 	}
-	v.Data, v.Origin, err = pickle.Decode(v.text)
+	v.Data, v.Origin, err = read(v.text)
 	v.Data = session.Shown(v.Data, s.zone)
 	return v, err
 }
@@ -65,6 +72,21 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	defer cancel()
 	v, err := s.load(ctx, key)
 	return v.Session, err
+}
+
+// LoadLarge implements session.LargeLoader.
+func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	answer, err := readScript.Run(ctx, s.client, []string{s.name(key)}, session.LargeLimit).Slice()
+	if err != nil {
+		return session.Session{}, unavailable(err)
+	}
+	v, err := s.decodeBy(pickle.DecodeLarge, key, answer)
+	if err != nil {
+		return session.Session{}, err
+	}
+	return v.Session, nil
 }
 
 // batch is how many keys All asks for at a time.

@@ -119,7 +119,7 @@ func TestMigrate(t *testing.T) {
 // are ended.
 func TestOpaque(t *testing.T) {
 	deep := `{"_auth_user_id":` + strings.Repeat(`[`, 150) + strings.Repeat(`]`, 150) + `}`
-	large := `{"_auth_user_id":"7","a":"` + strings.Repeat("x", 1_200_000) + `"}`
+	large := `{"_auth_user_id":"7","a":"` + strings.Repeat("x", 9_000_000) + `"}`
 	file, keys := djangos(t, deep, large, `{"_auth_user_id":"7"}`, `{"_auth_user_id":"8"}`, `["no", "object"]`)
 	s := existing(t, file, sqlite.Options{})
 	if err := s.Migrate(t.Context()); err != nil {

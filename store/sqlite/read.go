@@ -16,13 +16,18 @@ import (
 // from making times of the dates.
 var columns = columnsOf("")
 
-func columnsOf(table string) string {
-	return fmt.Sprintf("%[1]ssession_key, substr(%[1]ssession_data, 1, %[2]d), CAST(%[1]sexpire_date AS TEXT)", table, django.MaxText+1)
+func columnsOf(table string) string { return columnsUpTo(table, django.MaxText) }
+
+func columnsUpTo(table string, limit int) string {
+	return fmt.Sprintf("%[1]ssession_key, substr(%[1]ssession_data, 1, %[2]d), CAST(%[1]sexpire_date AS TEXT)", table, limit+1)
 }
 
+const fromLive = " FROM django_session WHERE session_key = ? AND expire_date > ?"
+
 var (
-	selectLive = "SELECT " + columns + " FROM django_session WHERE session_key = ? AND expire_date > ?"
-	selectNext = "SELECT " + columns + " FROM django_session WHERE session_key > ? AND expire_date > ? ORDER BY session_key LIMIT ?"
+	selectLive  = "SELECT " + columns + fromLive
+	selectLarge = "SELECT " + columnsUpTo("", django.LargeText) + fromLive
+	selectNext  = "SELECT " + columns + " FROM django_session WHERE session_key > ? AND expire_date > ? ORDER BY session_key LIMIT ?"
 )
 
 // row is a row of the table, not yet decoded.
@@ -32,18 +37,27 @@ func (r *row) scan(scan func(...any) error) error { return scan(&r.key, &r.data,
 
 // decode gives the session with its Key and Expires even where its data cannot
 // be read.
-func (s *Store) decode(r row) (session.Session, error) {
+func (s *Store) decode(r row) (session.Session, error) { return s.decodeBy(s.codec.Read, r) }
+
+// reader is how session_data is read: django.Codec's Read or ReadLarge.
+type reader func(text string) ([]byte, *session.Origin, error)
+
+func (s *Store) decodeBy(read reader, r row) (session.Session, error) {
 	v := session.Session{Key: r.key}
 	var err error
 	if v.Expires, err = s.parseTime(r.expires); err != nil {
 		return v, fmt.Errorf("%w: expire_date is no date", session.ErrUnreadable)
 	}
-	v.Data, v.Origin, err = s.codec.Read(r.data)
+	v.Data, v.Origin, err = read(r.data)
 	return v, err
 }
 
 // load reads what selectLive, asked with the arguments that it wants, gives.
 func (s *Store) load(key string, query func(args ...any) *sql.Row) (session.Session, error) {
+	return s.loadBy(s.codec.Read, key, query)
+}
+
+func (s *Store) loadBy(read reader, key string, query func(args ...any) *sql.Row) (session.Session, error) {
 	var r row
 	now := s.now()
 	after := now
@@ -56,7 +70,7 @@ func (s *Store) load(key string, query func(args ...any) *sql.Row) (session.Sess
 	case err != nil:
 		return session.Session{}, unavailable(err)
 	}
-	v, err := s.decode(r)
+	v, err := s.decodeBy(read, r)
 	switch {
 	case err == nil && session.LacksZone(v.Data):
 		return session.Session{}, session.ErrNoZone // nor is it known when expire_date is
@@ -77,6 +91,13 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 		return session.Session{}, unavailable(err)
 	}
 	return s.load(key, func(args ...any) *sql.Row { return live.QueryRowContext(ctx, args...) })
+}
+
+// LoadLarge implements session.LargeLoader.
+func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return s.loadBy(s.codec.ReadLarge, key, func(args ...any) *sql.Row { return s.reader.QueryRowContext(ctx, selectLarge, args...) })
 }
 
 // liveStatement is selectLive, prepared: to parse it takes as long as to run it.

@@ -21,8 +21,11 @@ const (
 
 // load follows a pickle of a dict. Its errors wrap session.ErrUnreadable or
 // session.ErrTooLarge. What it keeps in memory is in proportion to MaxBytes.
-func load(text string) (*Dict, error) {
-	if len(text) > MaxBytes {
+func load(text string) (*Dict, error) { return loadUpTo(text, MaxBytes) }
+
+// loadUpTo is load with another bound than MaxBytes.
+func loadUpTo(text string, limit int) (*Dict, error) {
+	if len(text) > limit {
 		return nil, session.ErrTooLarge
 	}
 	l := loader{in: text}
