@@ -180,6 +180,9 @@ func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
 	var v session.Session
 	err = current(key, func(newest string) (err error) {
 		v, err = s.Store.Update(ctx, newest, s.change(in.writing, nil))
+		if errors.Is(err, session.ErrTooLarge) && in.Age != 0 {
+			v, err = s.touchLarge(ctx, newest, in.Age)
+		}
 		return err
 	})
 	return s.ended(answer{State: api.StateLive, Expires: v.Expires.Unix()}, v, err)

@@ -38,3 +38,16 @@ func (s *service) load(ctx context.Context, key string) (session.Session, error)
 	}
 	return v, err
 }
+
+// touchLarge moves the end of a session that is too large to be written.
+func (s *service) touchLarge(ctx context.Context, key string, age int64) (session.Session, error) {
+	v, err := s.load(ctx, key)
+	if err != nil {
+		return v, err
+	}
+	v, err = s.change(writing{Age: age}, nil)(v)
+	if large, ok := s.Store.(session.LargeLoader); ok && err == nil {
+		err = large.ExtendLarge(ctx, v, v.Expires)
+	}
+	return v, err
+}

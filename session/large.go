@@ -1,6 +1,9 @@
 package session
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // LargeLimit is how many bytes a session may have of which LoadLarge reads a part.
 const LargeLimit = 8 << 20
@@ -12,6 +15,8 @@ type LargeLoader interface {
 	// members alone, and its Origin withholds the others: it cannot be written. Over LargeLimit
 	// it is ErrTooLarge again.
 	LoadLarge(ctx context.Context, key string) (Session, error)
+	// ExtendLarge sets the end of a live session that LoadLarge has returned, and leaves its data.
+	ExtendLarge(ctx context.Context, v Session, end time.Time) error
 }
 
 // whyLarge is why the other members are withheld.

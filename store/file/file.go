@@ -115,14 +115,6 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return s.live(key)
 }
 
-// LoadLarge implements session.LargeLoader.
-func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
-	if err := s.ready(ctx); err != nil {
-		return session.Session{}, err
-	}
-	return s.ifLive(s.readUpTo(key, django.LargeText, s.Codec.ReadLarge))
-}
-
 func (s *Store) live(key string) (session.Session, error) { return s.ifLive(s.read(key)) }
 
 // ifLive returns what becomes of a session that was read, or could not be.

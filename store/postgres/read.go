@@ -85,13 +85,6 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return s.load(ctx, s.pool, selectLive, key)
 }
 
-// LoadLarge implements session.LargeLoader.
-func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	return s.loadBy(ctx, s.codec.ReadLarge, s.pool, selectLarge, key)
-}
-
 // batch is how many rows All reads at a time.
 const batch = 100
 

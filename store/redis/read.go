@@ -74,21 +74,6 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return v.Session, err
 }
 
-// LoadLarge implements session.LargeLoader.
-func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	answer, err := readScript.Run(ctx, s.client, []string{s.name(key)}, session.LargeLimit).Slice()
-	if err != nil {
-		return session.Session{}, unavailable(err)
-	}
-	v, err := s.decodeBy(pickle.DecodeLarge, key, answer)
-	if err != nil {
-		return session.Session{}, err
-	}
-	return v.Session, nil
-}
-
 // batch is how many keys All asks for at a time.
 const batch = 100
 

@@ -93,13 +93,6 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return s.load(key, func(args ...any) *sql.Row { return live.QueryRowContext(ctx, args...) })
 }
 
-// LoadLarge implements session.LargeLoader.
-func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	return s.loadBy(s.codec.ReadLarge, key, func(args ...any) *sql.Row { return s.reader.QueryRowContext(ctx, selectLarge, args...) })
-}
-
 // liveStatement is selectLive, prepared: to parse it takes as long as to run it.
 func (s *Store) liveStatement(ctx context.Context) (*sql.Stmt, error) {
 	s.liveMu.Lock()
