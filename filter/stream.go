@@ -357,21 +357,6 @@ func (s *Stream) over(r *LookupResult, now time.Time) Action {
 	return action
 }
 
-// EndsWithSession reports whether the stream is to be closed when its session ends.
-func (s *Stream) EndsWithSession() bool { return s.route != nil && s.route.EndStreams }
-
-// Watched returns the session whose end ends the stream: the key of its cached result and
-// events, and the callout by which it is looked up again. ok is false where there is none.
-func (s *Stream) Watched() (key string, ask Callout, r *LookupResult, ok bool) {
-	switch {
-	case !s.live() || s.key == "":
-		return "", Callout{}, nil, false
-	case s.handle != nil:
-		return s.handle.ID, s.verifyCallout(), s.result, true
-	}
-	return s.key, NewLookup(&s.route.Service, s.key), s.result, true
-}
-
 // unfinished is what is left to do where an action needs the request's headers.
 type unfinished uint8
 
