@@ -24,13 +24,27 @@ type browser struct {
 // step bounds each step in the browser.
 const step = 60 * time.Second
 
-// browser starts a Chromium until the test ends. Where there is none the test is left out, which make test
-// says at its end; in CI it fails.
+// needBrowser leaves the test out where there is no browser, which make test says at its end; in CI it fails.
+func needBrowser(t *testing.T) {
+	t.Helper()
+	_, _, err := stack.Chromium()
+	if err == nil {
+		return
+	}
+	message := fmt.Sprintf("%s is left out: no browser (%v)", t.Name(), err)
+	if os.Getenv("CI") == "true" {
+		t.Fatal(message)
+	}
+	keep("browser.txt", []byte("!!! "+message+"\n"))
+	t.Skip(message)
+}
+
+// browser starts a Chromium until the test ends.
 func (s *site) browser(t *testing.T) *browser {
 	t.Helper()
 	path, env, err := stack.Chromium()
 	if err != nil {
-		noBrowser(t, err)
+		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.Env(env...),
 		chromedp.NoSandbox, chromedp.Flag("no-zygote", true), chromedp.DisableGPU, chromedp.WindowSize(1400, 1000))
@@ -42,16 +56,6 @@ func (s *site) browser(t *testing.T) *browser {
 		t.Fatalf("%s: %v", path, err)
 	}
 	return &browser{t, s, ctx}
-}
-
-func noBrowser(t *testing.T, err error) {
-	t.Helper()
-	message := fmt.Sprintf("%s is left out: no browser (%v)", t.Name(), err)
-	if os.Getenv("CI") == "true" {
-		t.Fatal(message)
-	}
-	keep("browser.txt", []byte("!!! "+message+"\n"))
-	t.Skip(message)
 }
 
 // keep writes a file into build/test, whose texts make test shows at its end.

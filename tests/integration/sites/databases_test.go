@@ -81,6 +81,10 @@ func TestTenants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	separate := stack.Project{Dir: folder(t), Python: python, Env: []string{"SITE_DIR=/", "SITE_POSTGRES={}"}}
+	if _, err := separate.FromDjango(t.Context(), "tenants_separate"); err == nil || !strings.Contains(err.Error(), "the table is in the schema of each tenant (TENANT_APPS)") {
+		t.Errorf("sessions of each tenant: got %v, want them refused", err)
+	}
 	s := start(t, config{settings: "tenants_site", python: python, env: []string{database(t, "tenants")}, accounts: []string{ann}})
 	s.strangers(t, "/", "/login/")
 	s.ends(t, ending{"revoke", func(*visitor) { s.sessions(t, "revoke --user "+s.ids[0]) }}, s.logout(), s.newPassword(t), s.inactive(t))

@@ -59,17 +59,13 @@ type site struct {
 // start runs a site until the test ends.
 func start(t *testing.T, c config) *site {
 	t.Helper()
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ports, err := stack.FreePorts(4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &site{config: c, port: ports[0], admin: ports[1], servicePort: ports[2], djangoPort: ports[3]}
 	s.project = stack.Project{
-		Dir: filepath.Join(root, "tests", "integration", "sites", "django"), Python: c.python, WSGI: "wsgi",
+		Dir: folder(t), Python: c.python, WSGI: "wsgi",
 		Env: append(c.env, "DJANGO_SETTINGS_MODULE="+c.settings, "SITE_DIR="+t.TempDir(), fmt.Sprintf("SITE_ORIGIN=http://127.0.0.1:%d", s.port)),
 	}
 	s.password, s.login = password, cmp.Or(c.login, "/login/")
@@ -83,6 +79,16 @@ func start(t *testing.T, c config) *site {
 	}
 	s.serve(t)
 	return s
+}
+
+// folder returns that of the projects.
+func folder(t *testing.T) string {
+	t.Helper()
+	root, err := stack.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "tests", "integration", "sites", "django")
 }
 
 func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

@@ -15,6 +15,7 @@ import (
 // TestWagtail edits a page in Wagtail with a browser. Its pages are for everybody, /admin/ for those with a
 // session.
 func TestWagtail(t *testing.T) {
+	needBrowser(t)
 	t.Parallel()
 	for _, tt := range []struct {
 		version, venv string
