@@ -121,6 +121,10 @@ func TestFromDjangoUsage(t *testing.T) {
 		{"another service", []string{"--envoy", "--service", "127.0.0.1:9000", "--app", "django:80", "--port", "80", "--admin-port", "81", "--wasm", "/srv/f.wasm"}, 0, "--listen 127.0.0.1:9000\n"},
 		{"a name for a service", []string{"--envoy", "--app", "django:80"}, 0, "type: STRICT_DNS"},
 		{"Istio's service", []string{"--istio", "--service", "s.ns.svc.cluster.local:9000", "--site", "shop.test", "--namespace", "gate", "--image", "oci://r.test/f:1"}, 0, "cluster: outbound|9000||s.ns.svc.cluster.local\n"},
+		{"all paths private", []string{"--envoy"}, 0, "# All others need a session.\n"},
+		{"some paths private", []string{"--envoy", "--private", "/admin/*"}, 0, "# All others are for everybody.\n"},
+		{"some paths private, in Istio", []string{"--istio", "--private", "/admin/*"}, 0, "# All others are for everybody.\n"},
+		{"some paths private, as routes", []string{"--private", "/admin/*"}, 0, "private: prefix /admin/, mode: required\n"},
 		{"paths with commas", []string{"--public", "/a,b/", "--public", "/c/*"}, 0, "public: path /a,b/, mode: optional\n#   public-2: prefix /c/, mode: optional\n"},
 	} {
 		got := run(t, nil, "", append(args, c.more...)...)

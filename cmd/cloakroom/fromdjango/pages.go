@@ -56,6 +56,7 @@ func (t *translation) pages(public, private []string) error {
 			return err
 		}
 		t.Filter["mode"] = "optional"
+		t.note("--private: the paths for people with a session alone are those of the routes named private, and mode: optional is for all others, those of other services included")
 	}
 	return nil
 }
