@@ -85,6 +85,7 @@ func (f *Feed) listenOnce(ctx context.Context) error {
 			return err
 		}
 		f.notified.Store(true)
+		f.wakeAll() // for what came before the first was listened for
 		if err := f.notifications(ctx, raw, time.Now().Add(proveEvery), ""); err != nil && !errors.Is(err, errLost) {
 			return err
 		}
