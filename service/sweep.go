@@ -47,6 +47,13 @@ func sweep(ctx context.Context, s session.Store) (cleared int, err error) {
 // by the next session.UserIndex.UserKeys anyway.
 const indexPause = time.Second
 
+// The index is read in small batches, and rests for so many times as long as one took, so that
+// requests come first on two cores, too.
+const (
+	indexBatch = 100
+	indexRest  = 2
+)
+
 // Index keeps a store's index of users near until ctx ends. Several may run on one store.
 func Index(ctx context.Context, s session.UserIndex, log *slog.Logger) {
 	switch s := s.(type) {
@@ -62,11 +69,21 @@ func Index(ctx context.Context, s session.UserIndex, log *slog.Logger) {
 func indexPending(ctx context.Context, s session.UserIndexer, log *slog.Logger) {
 	failed := false
 	for pause(ctx, indexPause/2+rand.N(indexPause)) {
-		_, err := inBatches(ctx, 0, s.IndexUsers)
+		err := indexAll(ctx, s)
 		if err != nil && !failed && ctx.Err() == nil {
 			log.Warn("the index of users is not kept, tried again every second", "error", err)
 		}
 		failed = err != nil
+	}
+}
+
+func indexAll(ctx context.Context, s session.UserIndexer) error {
+	for {
+		start := time.Now()
+		n, err := s.IndexUsers(ctx, indexBatch)
+		if err != nil || n < indexBatch || !pause(ctx, indexRest*time.Since(start)) {
+			return err
+		}
 	}
 }
 

@@ -14,19 +14,20 @@ import (
 )
 
 // columns reads no more of a row than a session can have.
-var columns = columnsOf("")
+var (
+	columns = columnsUpTo(django.MaxText)
+	data    = dataUpTo(django.MaxText)
+)
 
-func columnsOf(table string) string { return columnsUpTo(table, django.MaxText) }
+func columnsUpTo(limit int) string { return "session_key, " + dataUpTo(limit) + ", expire_date" }
 
-func columnsUpTo(table string, limit int) string {
-	return fmt.Sprintf("%[1]ssession_key, left(%[1]ssession_data, %[2]d), %[1]sexpire_date", table, limit+1)
-}
+func dataUpTo(limit int) string { return fmt.Sprintf("left(session_data, %d)", limit+1) }
 
 const fromLive = " FROM django_session WHERE session_key = $1 AND expire_date > $2"
 
 var (
 	selectLive   = "SELECT " + columns + fromLive
-	selectLarge  = "SELECT " + columnsUpTo("", django.LargeText) + fromLive
+	selectLarge  = "SELECT " + columnsUpTo(django.LargeText) + fromLive
 	selectLocked = selectLive + " FOR UPDATE"
 	selectNext   = "SELECT " + columns + " FROM django_session WHERE session_key > $1 AND expire_date > $2 ORDER BY session_key LIMIT $3"
 )
