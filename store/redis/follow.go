@@ -20,9 +20,12 @@ const (
 	renewEvery = time.Second
 	// proofWithin is how long a write of our own may take to arrive.
 	proofWithin = 10 * time.Second
+	// scanned is about how many sessions are read at a time, of all. The server does nothing
+	// else meanwhile.
+	scanned = 25
 	// scanRest is for how many times as long as a batch took the reading of all sessions
 	// rests after it, so that others come first.
-	scanRest = 1
+	scanRest = 2
 	// drained is how many written sessions are indexed at a time.
 	drained = 500
 )
@@ -296,7 +299,7 @@ func (f *follower) release(ctx context.Context) {
 func (f *follower) scan(ctx context.Context, cursor uint64) (next uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	names, next, err := f.conn.Scan(ctx, cursor, f.store.pattern(), batch).Result()
+	names, next, err := f.conn.Scan(ctx, cursor, f.store.pattern(), scanned).Result()
 	if err != nil {
 		return 0, err
 	}
