@@ -1,7 +1,7 @@
 // Command bench measures what the filter costs in Envoy, beside no filter, a
 // wasm that does nothing, Lua and ext_authz; and how fast the session service looks sessions up in each store, beside
 // Django itself; `cloakroom sim` beside Envoy; what remembered sessions and many requests cost in memory;
-// and how the cost grows. What is compared is measured in one run, the sides taking
+// and how the cost grows; and, by its name alone, what the index of users costs and saves. What is compared is measured in one run, the sides taking
 // turns. Run it as `make bench`.
 //
 // CPU is Envoy's own, from /proc, under load; latency is that of one request
@@ -29,9 +29,11 @@ type cli struct {
 	Load        time.Duration `default:"3s" help:"How long a turn under load lasts."`
 	Serial      time.Duration `default:"1s" help:"How long a turn of one request at a time lasts."`
 	Connections int           `default:"16" help:"Connections under load."`
-	Only        string        `default:"" enum:",filter,stores,sim,soak,growth" help:"Measure one part alone."`
+	Only        string        `default:"" enum:",filter,stores,sim,soak,growth,users" help:"Measure one part alone; users is not among all."`
 	Sides       []string      `help:"Of the filter's sides, measure these alone, by their names (none, noop, cached, …)."`
 	Against     string        `type:"existingfile" placeholder:"WASM" help:"Another build of the filter, which is measured beside this one."`
+	Stored      int           `default:"1000000" help:"How many sessions are stored, for users."`
+	UserStores  []string      `help:"Of the stores of users, measure these alone: sqlite, postgres, redis."`
 	Soak        uint64        `default:"2000000" help:"How many requests the soak sends."`
 }
 
@@ -50,8 +52,8 @@ func (c *cli) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context) (string, error)
-	}{{"filter", c.filter}, {"stores", c.stores}, {"sim", c.sim}, {"soak", c.soak}, {"growth", c.growth}} {
-		if c.Only != "" && c.Only != part.name {
+	}{{"filter", c.filter}, {"stores", c.stores}, {"sim", c.sim}, {"soak", c.soak}, {"growth", c.growth}, {"users", c.users}} {
+		if (c.Only != "" || part.name == "users") && c.Only != part.name {
 			continue
 		}
 		text, err := part.measure(ctx)
