@@ -197,6 +197,7 @@ func testConformance(t *testing.T, version string) {
 type site struct {
 	base        string
 	servicePort int
+	admin       int // Envoy's
 	service     *stack.Process
 	envoy       *stack.Envoy
 	client      *http.Client
@@ -224,7 +225,7 @@ func startSite(t *testing.T, bouncer *stack.PgBouncer, query string) *site {
 			"NAME": "postgres", "USER": "postgres", "PASSWORD": server.Password(), "DISABLE_SERVER_SIDE_CURSORS": true,
 		}},
 	}}, ports[0], 2))
-	s := &site{base: "http://127.0.0.1:" + strconv.Itoa(ports[2]), servicePort: ports[1], client: &http.Client{
+	s := &site{base: "http://127.0.0.1:" + strconv.Itoa(ports[2]), servicePort: ports[1], admin: ports[3], client: &http.Client{
 		Transport:     &http.Transport{MaxIdleConnsPerHost: clients},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -318,6 +319,18 @@ func (s *site) notices(t *testing.T, c setting) {
 	for end := time.Now().Add(patience); len(wrong()) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("/readyz and the log: %v", wrong())
+		}
+	}
+	cloakroom, err := stack.Cloakroom()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doctor := exec.CommandContext(t.Context(), cloakroom, "doctor", "--admin", "http://127.0.0.1:"+strconv.Itoa(s.admin))
+	doctor.Env = append(os.Environ(), "CLOAKROOM_TOKEN="+token)
+	text, err := doctor.CombinedOutput()
+	for note, is := range want {
+		if strings.Contains(string(text), note) != is {
+			t.Errorf("cloakroom doctor, %v: %s; %q is to be said: %v", err, text, note, is)
 		}
 	}
 	for text, is := range want {
