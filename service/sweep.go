@@ -51,7 +51,7 @@ const indexPause = time.Second
 // requests come first on two cores, too.
 const (
 	indexBatch = 100
-	indexRest  = 2
+	indexRest  = 3
 )
 
 // Index keeps a store's index of users near until ctx ends. Several may run on one store.

@@ -25,7 +25,7 @@ const (
 	scanned = 25
 	// scanRest is for how many times as long as a batch took the reading of all sessions
 	// rests after it, so that others come first.
-	scanRest = 2
+	scanRest = 3
 	// drained is how many written sessions are indexed at a time.
 	drained = 500
 )
