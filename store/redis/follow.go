@@ -284,7 +284,7 @@ func (f *follower) renew(ctx context.Context) error {
 }
 
 // errEvicted says that the server may have evicted parts of the index.
-var errEvicted = errors.New("the server evicts keys, or its statistics were reset: sessions are safe with maxmemory-policy noeviction alone")
+var errEvicted = errors.New("keys were evicted, or the statistics were reset: sessions are safe with maxmemory-policy noeviction alone")
 
 func (f *follower) proofName() string { return f.store.own("fence") + ":" + f.lease.epoch }
 
