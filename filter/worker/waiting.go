@@ -110,6 +110,8 @@ func (w *Worker) closeStream(s *Stream) {
 		w.backlog.add(s, job{close: true})
 		return
 	}
+	w.stopWaiting(s)
+	s.serial++ // what it waits for resumes it no more
 	w.budget--
 	w.Count(filter.Ended)
 	w.out.Closed = append(w.out.Closed, s)

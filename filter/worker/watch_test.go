@@ -219,3 +219,29 @@ func TestManyAreRechecked(t *testing.T) {
 		t.Errorf("%d of %d streams are closed", got, n)
 	}
 }
+
+// TestClosedWhileItWaits has a session end while the response of one of its streams waits for
+// a change to be stored: the stream is closed, and nothing resumes it afterwards.
+func TestClosedWhileItWaits(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		h := newHost(t, fmt.Sprintf(cachedConfig, `,"end_streams":true,"accept_updates":true`))
+		h.follow()
+		h.cache(keyOf(1), "u1")
+		s := h.request(keyOf(1))
+		h.feed(feedPage("2", false, session.SessionEvent(keyOf(1))))
+		h.tick() // it is looked up again
+		h.respond(s, [2]string{"x-session-set", `{"a":1}`})
+		h.refuse = func(c *Call) bool { return refused && c.Path == "/v1/update" }
+		h.answer(always("200", answerNone))
+		h.want(s, "closed")
+		for range 3 {
+			if h.tick(); len(h.sent) > 0 {
+				h.answer(always("200", liveAnswer("u1")))
+			}
+		}
+		h.want(s, "closed")
+		if held := h.w.Held(); held.Waiting != 0 || held.UnderWay != 0 {
+			t.Errorf("holds %+v", held)
+		}
+	}
+}
