@@ -39,12 +39,21 @@ func (w *world) begin(it *item) {
 				return
 			}
 		}
+	case it.kind == storm:
+		for range stormy {
+			one := *it
+			one.kind = page
+			w.browsers[it.browser].ask(&one)
+		}
 	case it.kind <= password:
 		w.browsers[it.browser].ask(it)
 	default:
 		w.operator(it)
 	}
 }
+
+// stormy is how many pages a storm asks for: more than one callback of the host goes on with.
+const stormy = 40
 
 // operator does what somebody does beside the proxy.
 func (w *world) operator(it *item) {

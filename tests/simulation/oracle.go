@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -199,6 +200,11 @@ func (o *oracle) admitted(r *request, outcome filter.Outcome, headers filter.Hea
 	case member(data, "tag") != fmt.Sprintf("%q", g.lineage.tag):
 		w.fail(2, "%s with %s of session %s gets the data of %s", r, o.name(r.cookie), g.lineage.tag, member(data, "tag"))
 		return
+	}
+	for _, m := range data {
+		if id, err := strconv.Atoi(strings.TrimPrefix(m.Name, "k")); err == nil && w.requests[id].as != r.as {
+			w.fail(2, "%s as %q sees %s, which was stored for %q", r, r.as, m.Name, w.requests[id].as)
+		}
 	}
 	l := g.lineage
 	if e := l.ended; e != nil {

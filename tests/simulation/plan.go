@@ -29,6 +29,7 @@ const (
 	revokeKey                // an operator ends one session
 	deleteRow                // somebody deletes a row by hand
 	deactivate               // an account is made inactive
+	storm                    // a browser asks for many pages at once
 
 	cut         // between an Envoy and a replica nothing passes
 	loseAnswers // requests pass, responses do not
@@ -56,7 +57,7 @@ const (
 var kindNames = [numKinds]string{
 	page: "page", visit: "visit", set: "set", login: "login", logout: "logout", flush: "flush", open: "open", leave: "leave",
 	djangoLogin: "django login", djangoLogout: "django logout", djangoSave: "django save", djangoCycle: "django cycle_key",
-	password: "password", revokeUser: "revoke user", revokeKey: "revoke session", deleteRow: "delete row", deactivate: "deactivate",
+	password: "password", revokeUser: "revoke user", revokeKey: "revoke session", deleteRow: "delete row", deactivate: "deactivate", storm: "storm",
 	cut: "cut", loseAnswers: "lose answers", reset: "reset", slow: "slow", repeat: "repeat", unsent: "unsent",
 	storeFails: "store fails", storeHangs: "store hangs", storeLies: "store lies", feedFails: "feed fails", feedSleeps: "feed sleeps",
 	feedLost: "feed lost", killReplica: "kill replica", freezeReplica: "freeze replica", killWorker: "kill worker",
@@ -145,7 +146,7 @@ type drawing struct {
 // actions are drawn from, each as often as it is here.
 var actions = slices.Concat(
 	slices.Repeat([]kind{page}, 12), slices.Repeat([]kind{visit, set}, 5), slices.Repeat([]kind{login, open, djangoSave, logout}, 3),
-	[]kind{flush, leave, leave, djangoLogin, djangoLogout, djangoCycle, password, revokeUser, revokeKey, deleteRow, deactivate},
+	[]kind{flush, leave, leave, djangoLogin, djangoLogout, djangoCycle, password, revokeUser, revokeKey, deleteRow, deactivate, storm},
 )
 
 func (p *drawing) action() item {
