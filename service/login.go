@@ -46,13 +46,16 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	change := s.change(in.writing, func(v session.Session) (session.Session, error) {
 		return loggedIn(v, patch, marks)
 	})
-	if in.Key != nil && session.ValidKey(*in.Key) {
-		a, err := s.loginOf(ctx, *in.Key, marks.User, change)
-		if !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrUnreadable) {
-			return a, err
-		}
+	if in.Key == nil || !session.ValidKey(*in.Key) {
+		return s.createWith(ctx, session.Session{Data: emptyObject}, change)
 	}
-	return s.createWith(ctx, session.Session{Data: emptyObject}, change)
+	a, err := s.loginOf(ctx, *in.Key, marks.User, change)
+	if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnreadable) {
+		// It has ended, and not here: filters may have it cached yet.
+		a, err = s.createWith(ctx, session.Session{Data: emptyObject}, change)
+		return s.told(ctx, *in.Key, a, err)
+	}
+	return a, err
 }
 
 // repeatable is for how long a login can be repeated: by a client whose answer was lost, and who

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -235,4 +236,27 @@ func TestAuthHasherNeedsKeys(t *testing.T) {
 	if _, err := django.NewAuthHasher("x", ""); !errors.Is(err, django.ErrNoKey) {
 		t.Errorf("an empty fallback: %v", err)
 	}
+}
+
+// TestLoginTellsOfAnEndedSession: a login replaces the session that the client had, also where
+// that has ended elsewhere and filters were not told.
+func TestLoginTellsOfAnEndedSession(t *testing.T) {
+	f := start(t)
+	before := f.page("")
+	f.call("/v1/login", fmt.Sprintf(`{"key":%q,"user":"7","age":60}`, drawn(20)), drawn(1))
+	if page := f.page(before.Cursor); !slices.Equal(page.Events, []string{session.SessionEvent(drawn(20))}) {
+		t.Errorf("the events are %q, want that of the key before", page.Events)
+	}
+}
+
+// page reads the feed, without waiting.
+func (f *fixture) page(after string) session.FeedPage {
+	f.Helper()
+	ctx, cancel := context.WithCancel(f.Context())
+	cancel()
+	page, err := f.feed.Read(ctx, after)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return page
 }
