@@ -16,11 +16,13 @@ type browser struct {
 	n      int
 	user   string
 	cookie string
+	past   []string // the keys that it has had
 }
 
 func newBrowser(w *world, n int) *browser {
 	b := &browser{w: w, n: n, user: fmt.Sprint("u", n/2)}
 	b.cookie = w.oracle.firstSession(b)
+	b.past = append(b.past, b.cookie)
 	return b
 }
 
@@ -171,7 +173,7 @@ func (r *request) answered(outcome filter.Outcome, headers filter.Headers) {
 	w.oracle.answered(r, status, headers)
 	if r.kind == open && !r.local && status == "200" {
 		r.opened = true
-		w.after(time.Duration(w.draw(forBrowser, 4)%4000)*time.Millisecond, func() { r.leave() })
+		w.after(time.Duration(w.draw(forBrowser, 4)%8000)*time.Millisecond, func() { r.leave() })
 	} else {
 		r.done = true
 		w.after(0, func() { r.v.end(r) })
@@ -188,6 +190,9 @@ func (r *request) delivered(status string, headers filter.Headers) {
 		}
 		if key, ok := sessionCookie(field[1]); ok {
 			r.b.cookie = key
+			if key != "" {
+				r.b.past = append(r.b.past, key)
+			}
 			r.w.tell(r.b.String(), "has %s now", r.w.oracle.name(key))
 		}
 	}

@@ -45,6 +45,14 @@ func (w *world) begin(it *item) {
 			one.kind = page
 			w.browsers[it.browser].ask(&one)
 		}
+	case it.kind == again:
+		if past := w.browsers[it.browser].past; len(past) > 0 {
+			one := *it
+			one.kind = page
+			copied := *w.browsers[it.browser]
+			copied.cookie = past[w.draw(forBrowser)%uint64(len(past))]
+			copied.ask(&one)
+		}
 	case it.kind <= password:
 		w.browsers[it.browser].ask(it)
 	default:

@@ -323,9 +323,11 @@ func (o *oracle) closed(r *request) {
 	}
 }
 
-// open checks the streams that are open: those of sessions that ended are closed.
+// open checks, again and again, the streams that are open: those of sessions that ended are
+// closed.
 func (o *oracle) open() {
 	w := o.w
+	w.after(200*time.Millisecond, o.open)
 	if !w.plan.endStreams || !w.plan.cache {
 		return
 	}

@@ -30,6 +30,7 @@ const (
 	deleteRow                // somebody deletes a row by hand
 	deactivate               // an account is made inactive
 	storm                    // a browser asks for many pages at once
+	again                    // somebody asks with a key that a browser has had
 
 	cut         // between an Envoy and a replica nothing passes
 	loseAnswers // requests pass, responses do not
@@ -57,7 +58,7 @@ const (
 var kindNames = [numKinds]string{
 	page: "page", visit: "visit", set: "set", login: "login", logout: "logout", flush: "flush", open: "open", leave: "leave",
 	djangoLogin: "django login", djangoLogout: "django logout", djangoSave: "django save", djangoCycle: "django cycle_key",
-	password: "password", revokeUser: "revoke user", revokeKey: "revoke session", deleteRow: "delete row", deactivate: "deactivate", storm: "storm",
+	password: "password", revokeUser: "revoke user", revokeKey: "revoke session", deleteRow: "delete row", deactivate: "deactivate", storm: "storm", again: "again",
 	cut: "cut", loseAnswers: "lose answers", reset: "reset", slow: "slow", repeat: "repeat", unsent: "unsent",
 	storeFails: "store fails", storeHangs: "store hangs", storeLies: "store lies", feedFails: "feed fails", feedSleeps: "feed sleeps",
 	feedLost: "feed lost", killReplica: "kill replica", freezeReplica: "freeze replica", killWorker: "kill worker",
@@ -127,6 +128,11 @@ func planned(seed uint64) *plan {
 	for range 6 + pick(30) {
 		p.items = append(p.items, d.action())
 	}
+	for _, it := range p.items {
+		if it.kind == login || it.kind == logout || it.kind == flush || it.kind >= djangoLogin && it.kind < storm {
+			p.items = append(p.items, d.followers(it)...)
+		}
+	}
 	for range [...]int{0, 1, 1, 2, 3, 5}[pick(6)] {
 		p.items = append(p.items, d.fault())
 	}
@@ -161,10 +167,24 @@ func (p *drawing) action() item {
 	return it
 }
 
+// followers ask with the key of a session that may have ended, some time later and elsewhere.
+func (p *drawing) followers(it item) (all []item) {
+	for range p.r.IntN(4) {
+		f := p.somewhere()
+		f.kind, f.browser = again, it.browser
+		f.at = it.at + time.Duration(p.r.Int64N(int64(6*time.Second)))
+		all = append(all, f)
+	}
+	return all
+}
+
 func (p *drawing) fault() item {
 	r, it := p.r, p.somewhere()
 	it.kind = firstFault + kind(r.IntN(int(numKinds-firstFault)))
 	it.lasts = time.Duration(1+r.IntN(4500)) * time.Millisecond
+	if r.IntN(4) == 0 {
+		it.lasts *= 2
+	}
 	it.jump = time.Duration(r.IntN(40_001)-20_000) * time.Millisecond
 	if r.IntN(2) == 0 {
 		it.jump /= 10

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ func search(from, n uint64, d time.Duration) searched {
 	var all sync.WaitGroup
 	var stop atomic.Bool
 	begin := time.Now()
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
 			for !stop.Load() {

@@ -201,6 +201,7 @@ func (w *world) build() {
 	w.oracle = newOracle(w)
 	w.store = newStoreModel(w)
 	w.feed = newFeedModel(w)
+	w.oracle.open()
 	for i := range p.replicas {
 		w.replicas = append(w.replicas, newReplica(w, i))
 	}
