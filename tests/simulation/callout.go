@@ -46,6 +46,10 @@ func (c *callout) send(to int, again bool) {
 	if c.path != "/v1/feed" {
 		w.tell(c.v.String(), "sends callout %d to replica %d: %s %s", c.n, to, c.path, w.oracle.named(strings.ReplaceAll(strings.TrimSpace(c.body), "\n", "; ")))
 	}
+	if c.path == "/v1/feed" && c.v.e.faults[deaf] > w.now {
+		w.stats.faults[deaf]++
+		return
+	}
 	if r.down {
 		w.after(w.between(50*time.Microsecond, time.Millisecond, forNetwork, 1), func() {
 			if again {

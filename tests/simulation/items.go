@@ -132,8 +132,8 @@ func (w *world) breaks(it *item) {
 	switch it.kind {
 	case cut, loseAnswers, reset, slow, repeat:
 		e.links[it.replica].faults[it.kind] = max(until, e.links[it.replica].faults[it.kind])
-	case unsent:
-		e.faults[unsent] = max(until, e.faults[unsent])
+	case unsent, deaf:
+		e.faults[it.kind] = max(until, e.faults[it.kind])
 	case feedLost:
 		w.feed.lose()
 	case killReplica:

@@ -44,6 +44,7 @@ const (
 	feedFails   // the feed answers with errors
 	feedSleeps  // events wake no one that waits
 	feedLost    // the feed loses all its events
+	deaf        // an Envoy's polls of the feed get no answer
 	killReplica
 	freezeReplica
 	killWorker
@@ -61,7 +62,7 @@ var kindNames = [numKinds]string{
 	password: "password", revokeUser: "revoke user", revokeKey: "revoke session", deleteRow: "delete row", deactivate: "deactivate", storm: "storm", again: "again",
 	cut: "cut", loseAnswers: "lose answers", reset: "reset", slow: "slow", repeat: "repeat", unsent: "unsent",
 	storeFails: "store fails", storeHangs: "store hangs", storeLies: "store lies", feedFails: "feed fails", feedSleeps: "feed sleeps",
-	feedLost: "feed lost", killReplica: "kill replica", freezeReplica: "freeze replica", killWorker: "kill worker",
+	feedLost: "feed lost", deaf: "deaf", killReplica: "kill replica", freezeReplica: "freeze replica", killWorker: "kill worker",
 	killEnvoy: "kill envoy", envoyJumps: "envoy's clock jumps", replicaJumps: "replica's clock jumps",
 }
 
@@ -116,15 +117,11 @@ func planned(seed uint64) *plan {
 	}
 	p.stale = p.cache && pick(4) == 0
 	length := time.Duration(1+pick(7)) * time.Second
-	d := drawing{p, r, length, nil, nil}
+	d := drawing{plan: p, r: r, length: length}
 	for range 1 + pick(3) {
 		d.moments = append(d.moments, time.Duration(r.Int64N(int64(length))))
 	}
-	for _, k := range actions { // not all in one history, so that some are often enough
-		if pick(3) > 0 {
-			d.kinds = append(d.kinds, k)
-		}
-	}
+	d.choose()
 	for range 6 + pick(30) {
 		p.items = append(p.items, d.action())
 	}
@@ -146,19 +143,42 @@ type drawing struct {
 	r       *rand.Rand
 	length  time.Duration
 	moments []time.Duration // at which much happens at once
-	kinds   []kind
+	kinds   []kind          // of actions
+	faults  []kind
+}
+
+// choose draws what the history is of: in one of two a few kinds of things alone, which then
+// come together often.
+func (p *drawing) choose() {
+	few, weights := p.r.IntN(2) == 0, map[kind]int{}
+	for _, k := range actions {
+		if _, drawn := weights[k]; !drawn {
+			weights[k] = 1
+			if few {
+				weights[k] = p.r.IntN(4) / 3
+			}
+		}
+		for range weights[k] {
+			p.kinds = append(p.kinds, k)
+		}
+	}
+	for k := firstFault; k < numKinds; k++ {
+		if !few || p.r.IntN(5) == 0 {
+			p.faults = append(p.faults, k)
+		}
+	}
 }
 
 // actions are drawn from, each as often as it is here.
 var actions = slices.Concat(
-	slices.Repeat([]kind{page}, 12), slices.Repeat([]kind{visit, set}, 5), slices.Repeat([]kind{login, open, djangoSave, logout}, 3),
+	slices.Repeat([]kind{page}, 8), slices.Repeat([]kind{visit, set}, 4), slices.Repeat([]kind{login, open, djangoSave, logout}, 3),
 	[]kind{flush, leave, leave, djangoLogin, djangoLogout, djangoCycle, password, revokeUser, revokeKey, deleteRow, deactivate, storm},
 )
 
 func (p *drawing) action() item {
 	it := p.somewhere()
 	it.kind = page
-	if len(p.kinds) > 0 {
+	if len(p.kinds) > 0 && p.r.IntN(4) > 0 {
 		it.kind = p.kinds[p.r.IntN(len(p.kinds))]
 	}
 	if p.r.IntN(2) == 0 {
@@ -180,7 +200,10 @@ func (p *drawing) followers(it item) (all []item) {
 
 func (p *drawing) fault() item {
 	r, it := p.r, p.somewhere()
-	it.kind = firstFault + kind(r.IntN(int(numKinds-firstFault)))
+	it.kind = cut
+	if len(p.faults) > 0 {
+		it.kind = p.faults[r.IntN(len(p.faults))]
+	}
 	it.lasts = time.Duration(1+r.IntN(4500)) * time.Millisecond
 	if r.IntN(4) == 0 {
 		it.lasts *= 2
