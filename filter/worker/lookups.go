@@ -47,7 +47,8 @@ type flight struct {
 	route   *config.Route // of the first stream
 	waiting streamList
 	// outdated says that the session was changed or ended since the callout was sent: the
-	// answer may be older than that.
+	// answer may be older than that. It is not cached, and streams that come now do not wait
+	// for it.
 	outdated bool
 }
 
@@ -133,7 +134,9 @@ func (l *lookups) takeOff(key string, route *config.Route) *flight {
 // ends those that were open.
 func (w *Worker) land(f *flight, a filter.Answer) {
 	l := f.lookups
-	delete(l.flights, f.key)
+	if l.flights[f.key] == f { // and not a later one, see outdated
+		delete(l.flights, f.key)
+	}
 	a.Body = clone(a.Body) // what is cached of it must not keep all of a batch
 	r := filter.ParseAnswer(a, f.route)
 	if !f.outdated {

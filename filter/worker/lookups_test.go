@@ -286,3 +286,22 @@ func TestMemoryOfAStreamThatIsGone(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyJoinsAnOutdatedLookUp: a request that comes after an event does not wait for a
+// look-up that began before it.
+func TestNobodyJoinsAnOutdatedLookUp(t *testing.T) {
+	h := newHost(t, fmt.Sprintf(cachedConfig, ""))
+	h.follow()
+	before := h.request(keyOf(1))
+	h.feed(feedPage("2", false, session.SessionEvent(keyOf(1))))
+	after := h.request(keyOf(1))
+	h.tick()
+	h.answer(always("200", liveAnswer("u1")))
+	h.want(before, "continue")
+	h.want(after, "")
+	h.answer(always("200", answerNone))
+	h.want(after, "deny 401")
+	if held := h.w.Held(); held != (Held{}) {
+		t.Errorf("holds %+v", held)
+	}
+}

@@ -9,7 +9,7 @@ import (
 func (w *Worker) wait(s *Stream, key string) bool {
 	s.coalesceKey = ""
 	if key != "" && s.lookups != nil {
-		if f := s.lookups.flights[key]; f != nil && w.waiting < maxWaiting {
+		if f := s.lookups.flights[key]; f != nil && !f.outdated && w.waiting < maxWaiting {
 			s.coalesceKey = f.key
 			s.filter.Coalesced(f.key)
 			f.waiting.add(s)
