@@ -176,8 +176,8 @@ simulate: tools ## play histories: SEEDS=100000, or DURATION=10m; or one: SEED=7
 	@$(GO) run ./tests/simulation $(if $(SEED),--seed $(SEED),$(if $(DURATION),--duration $(DURATION),--seeds $(or $(SEEDS),20000)))
 
 .PHONY: mutations
-mutations: tools ## break the code in each known way, and have the simulation find it; or by name: MUTATION=feed
-	@CLOAKROOM_MUTATIONS=$(or $(MUTATION),all) $(GO) test -count=1 -timeout 2h -v -run TestMutations ./tests/simulation
+mutations: tools ## break the code in each known way, and have the simulation find it; some by their names: MUTATION=feed
+	@CLOAKROOM_MUTATIONS="$(or $(MUTATION),.)" $(GO) test -count=1 -timeout 2h -v -run TestMutations ./tests/simulation
 
 .PHONY: bench
 bench: setup build ## what the filter costs in Envoy, in one run

@@ -33,7 +33,8 @@ type ghost struct {
 	name    string
 	lineage *lineage
 	user    string
-	deleted bool
+	// byDjango says that its row was deleted, and by Django.
+	byDjango bool
 }
 
 // lineage is one session, from a login on, under all of its keys. Its tag is in its data.
@@ -46,13 +47,21 @@ type lineage struct {
 	// split says that Django has written an old key's row again: from then on there are two
 	// versions of the data.
 	split bool
-	lost  map[string]bool // what Django has written over, as it does
+	here  map[place]time.Duration // when it ended there
+	lost  map[string]bool         // what Django has written over, as it does
 	rows  int
 }
 
 type write struct {
 	name string
 	at   time.Duration
+	here place
+}
+
+// place is a worker and a key: where a session was changed nothing older is used of it.
+type place struct {
+	v   *vm
+	key string
 }
 
 // ending is an acknowledged end of a session.
@@ -209,16 +218,29 @@ func (o *oracle) admitted(r *request, outcome filter.Outcome, headers filter.Hea
 	l := g.lineage
 	if e := l.ended; e != nil {
 		bound := o.bound(e, e.at-shortly, w.now)
+		if e.by == byDjango && !g.byDjango { // Django does not know this key: the filter's word ends it
+			bound = max(bound, promptly)
+			if w.plan.faulty(e.at-shortly, w.now) {
+				bound = never - r.arrived
+			}
+		}
 		if outcome == filter.Stale && w.plan.faulty(r.arrived-time.Second, w.now) {
 			bound = max(bound, stale+600*time.Millisecond)
 		}
-		if r.arrived > e.at+bound {
+		if at, here := l.here[place{r.v, r.cookie}]; here && outcome != filter.Stale && r.arrived > at {
+			w.fail(1, "%s passes as %q with %s where session %s was ended %s before", r, r.as, o.name(r.cookie), l.tag, r.arrived-at)
+		}
+		if r.arrived-bound > e.at {
 			w.fail(1, "%s passes as %q with %s, which came %s after the end of session %s was acknowledged; the bound is %s",
 				r, r.as, o.name(r.cookie), r.arrived-e.at, l.tag, bound)
 		}
 	}
 	for _, a := range l.acked {
-		if bound := o.bound(&ending{a.at, byDjango}, a.at-shortly, w.now); !l.split && !l.lost[a.name] && r.arrived > a.at+bound && outcome != filter.Stale && member(data, a.name) == "" && o.live(l) {
+		bound := o.bound(&ending{a.at, byDjango}, a.at-shortly, w.now)
+		if a.here == (place{r.v, r.cookie}) {
+			bound = 0
+		}
+		if !l.split && !l.lost[a.name] && r.arrived > a.at+bound && outcome != filter.Stale && member(data, a.name) == "" && o.live(l) {
 			w.fail(3, "%s sees no %s in session %s, %s after it was acknowledged", r, a.name, l.tag, r.arrived-a.at)
 		}
 	}
@@ -271,6 +293,11 @@ func tagOf(l *lineage) string {
 // delivered notes what a response acknowledges.
 func (o *oracle) delivered(r *request, status string, headers filter.Headers) {
 	l := r.lineage
+	defer func() {
+		if l != nil && l.ended != nil && l.ended.at == o.w.now {
+			l.here[place{r.v, r.cookie}] = o.w.now
+		}
+	}()
 	switch {
 	case r.kind == logout && r.local && r.refusal == filter.LoggedOut:
 		o.end(l, byService, "its logout was acknowledged")
@@ -295,7 +322,7 @@ func (o *oracle) acked(l *lineage, r *request) {
 		o.w.fail(3, "what %s stored, and was acknowledged, is not in session %s: %s", r, l.tag, o.named(string(v.Data)))
 		return
 	}
-	l.acked = append(l.acked, write{r.wrote, o.w.now})
+	l.acked = append(l.acked, write{r.wrote, o.w.now, place{r.v, r.cookie}})
 }
 
 func members(v session.Session) []rawjson.Member {
@@ -372,7 +399,7 @@ func (o *oracle) created(by cause, key string, v session.Session) {
 	tag, user := strings.Trim(member(members(v), "tag"), `"`), session.UserOf(v.Data)
 	l := o.lineages[tag]
 	if l == nil {
-		l = &lineage{tag: tag, user: user, since: o.w.now, ends: never, lost: map[string]bool{}}
+		l = &lineage{tag: tag, user: user, since: o.w.now, ends: never, lost: map[string]bool{}, here: map[place]time.Duration{}}
 		if o.flushing[user] > 0 || o.w.plan.acct && !o.accepts(v) {
 			l.ends = o.w.now // or not: it was not there when that began, or is of an earlier password
 		}
@@ -390,7 +417,7 @@ func (o *oracle) created(by cause, key string, v session.Session) {
 
 func (o *oracle) deleted(by cause, key string) {
 	g := o.keys[key]
-	g.deleted = true
+	g.byDjango = by == byDjango
 	g.lineage.rows--
 	o.w.tell("store", "%s of session %s is gone", g.name, g.lineage.tag)
 	if by == byService && g.lineage.rows == 0 && g.lineage.ends > o.w.now {

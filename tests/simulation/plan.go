@@ -130,6 +130,9 @@ func planned(seed uint64) *plan {
 			p.items = append(p.items, d.followers(it)...)
 		}
 	}
+	if p.cycle && pick(2) == 0 {
+		p.items = append(p.items, d.opening()...)
+	}
 	for range [...]int{0, 1, 1, 2, 3, 5}[pick(6)] {
 		p.items = append(p.items, d.fault())
 	}
@@ -187,13 +190,54 @@ func (p *drawing) action() item {
 	return it
 }
 
-// followers ask with the key of a session that may have ended, some time later and elsewhere.
+// followers ask with the key of a session that may have ended, some time later and elsewhere. In
+// some histories they ask where the session was cached shortly before, or is being looked up, and
+// something is wrong that keeps the end from being told there.
 func (p *drawing) followers(it item) (all []item) {
-	for range p.r.IntN(4) {
+	r := p.r
+	there, prepared := p.somewhere(), r.IntN(3) == 0
+	for range r.IntN(4) {
 		f := p.somewhere()
+		if prepared {
+			f = there
+		}
 		f.kind, f.browser = again, it.browser
-		f.at = it.at + time.Duration(p.r.Int64N(int64(6*time.Second)))
+		f.at = it.at + time.Duration(r.Int64N(int64(6*time.Second)))
 		all = append(all, f)
+	}
+	if !prepared {
+		return all
+	}
+	before, wrong := there, p.fault()
+	before.kind, before.browser = page, it.browser
+	before.at = it.at - time.Duration(r.IntN(100_000))*time.Microsecond
+	if r.IntN(2) == 0 {
+		before.at = it.at + time.Duration(r.IntN(20_000)-10_000)*time.Microsecond
+	}
+	wrong.kind = [...]kind{deaf, deaf, slow, envoyJumps, feedFails, killWorker}[r.IntN(6)]
+	wrong.at = max(0, it.at-time.Duration(r.IntN(1500))*time.Millisecond)
+	wrong.envoy, wrong.worker, wrong.lasts = there.envoy, there.worker, 6*time.Second
+	if wrong.kind == envoyJumps {
+		silent := wrong
+		silent.kind, wrong.lasts, wrong.jump = deaf, 0, -time.Duration(r.IntN(4000))*time.Millisecond
+		all = append(all, silent)
+	}
+	return append(all, before, wrong)
+}
+
+// opening is what happens at the moment at which a session gets a new key.
+func (p *drawing) opening() (all []item) {
+	at, browser := 100*time.Millisecond+time.Duration(p.r.IntN(300))*time.Millisecond, p.r.IntN(p.browsers)
+	for n := range 8 {
+		it := p.action()
+		it.at, it.browser = at, browser
+		if n > 0 {
+			it.at += time.Duration(p.r.IntN(70_000)) * time.Microsecond
+		}
+		if n < 4 {
+			it.kind = visit
+		}
+		all = append(all, it)
 	}
 	return all
 }
