@@ -26,6 +26,10 @@ type mutation struct {
 
 // mutations are what the simulation is proven by. Those whose name begins with ! are few, are
 // found soon, and run with every test run.
+//
+// What is not found: that a logout reads a session and then deletes it, where keys are noted
+// before they are linked (service.TestFlushWhileTheKeyChanges finds it); bounds of memory and of
+// batches, which no history reaches; and all that only signed cookies and expiries need.
 var mutations = []mutation{
 	// 1: what was revoked is admitted nowhere after the bound
 	{"the cache is used however long the feed is silent", "1 3", "filter/worker/feed.go", "return within(MaxFeedSilence, f.heard, now)", "return !f.heard.IsZero()"},
@@ -42,7 +46,6 @@ var mutations = []mutation{
 	{"a logout counts that the store did not confirm", "1", "filter/logout.go", "if r.status != noSession {", "if false {"},
 	{"a flush is not published", "1", "service/cycle.go", "return errors.Join(err, s.publish(ctx, events...))", "return err"},
 	{"a logout ends one key", "1", "service/cycle.go", "for _, relative := range relatives {", "for _, relative := range relatives[:0] {"},
-	{"a logout reads, then deletes", "1", "service/cycle.go", "		v.Expires = longAgo\n", ""},
 	{"a login leaves the old keys", "1", "service/api.go", "err = s.endRelatives(ctx, key)", "_ = s.endRelatives"},
 	{"keys are noted after they are linked, and one by one", "1", "session/notes.go", `by.Text = n.Text + " " + by.Text`, ""},
 	{"accounts are not checked", "1", "service/accounts.go", "case !a.admits(user, marks.Backend):", "case false:"},

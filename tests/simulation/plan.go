@@ -41,6 +41,7 @@ const (
 	storeFails  // the store answers with errors
 	storeHangs  // the store does not answer
 	storeLies   // the store does what it is told and says that it failed
+	storeSlow   // the store takes long
 	feedFails   // the feed answers with errors
 	feedSleeps  // events wake no one that waits
 	feedLost    // the feed loses all its events
@@ -61,7 +62,7 @@ var kindNames = [numKinds]string{
 	djangoLogin: "django login", djangoLogout: "django logout", djangoSave: "django save", djangoCycle: "django cycle_key",
 	password: "password", revokeUser: "revoke user", revokeKey: "revoke session", deleteRow: "delete row", deactivate: "deactivate", storm: "storm", again: "again",
 	cut: "cut", loseAnswers: "lose answers", reset: "reset", slow: "slow", repeat: "repeat", unsent: "unsent",
-	storeFails: "store fails", storeHangs: "store hangs", storeLies: "store lies", feedFails: "feed fails", feedSleeps: "feed sleeps",
+	storeFails: "store fails", storeHangs: "store hangs", storeLies: "store lies", storeSlow: "store slow", feedFails: "feed fails", feedSleeps: "feed sleeps",
 	feedLost: "feed lost", deaf: "deaf", killReplica: "kill replica", freezeReplica: "freeze replica", killWorker: "kill worker",
 	killEnvoy: "kill envoy", envoyJumps: "envoy's clock jumps", replicaJumps: "replica's clock jumps",
 }
@@ -238,6 +239,11 @@ func (p *drawing) opening() (all []item) {
 			it.kind = visit
 		}
 		all = append(all, it)
+	}
+	if p.r.IntN(3) == 0 { // which leaves more room between its uses
+		slow := p.fault()
+		slow.kind, slow.at, slow.lasts = storeSlow, at, time.Second
+		all = append(all, slow)
 	}
 	return all
 }

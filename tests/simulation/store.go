@@ -54,7 +54,11 @@ func (h handle) do(ctx context.Context, effect func() error) error {
 	}
 	w, t := h.w, h.w.current
 	w.stats.storeOps++
-	if !t.pause(w.between(20*time.Microsecond, 3*time.Millisecond, forStore, uint64(h.r.n))) {
+	longest := 3 * time.Millisecond
+	if h.r.suffers(storeSlow, 60) {
+		longest = 60 * time.Millisecond
+	}
+	if !t.pause(w.between(20*time.Microsecond, longest, forStore, uint64(h.r.n))) {
 		return errInjected
 	}
 	switch {
