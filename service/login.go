@@ -88,7 +88,11 @@ func (s *service) loginOf(ctx context.Context, key, user string, change session.
 	case session.UserOf(first.Data) != user:
 		return none, session.ErrNotFound // of another, who has logged in since
 	}
-	return s.loginAgain(ctx, notes[0].Text, user, change)
+	a, err := s.loginAgain(ctx, notes[0].Text, user, change)
+	if err == nil { // the first login may not have come so far
+		err = s.endRelatives(ctx, key)
+	}
+	return s.told(ctx, key, a, err)
 }
 
 // loginAgain changes the session that a login has made, under its key.

@@ -243,9 +243,23 @@ func TestAuthHasherNeedsKeys(t *testing.T) {
 func TestLoginTellsOfAnEndedSession(t *testing.T) {
 	f := start(t)
 	before := f.page("")
-	f.call("/v1/login", fmt.Sprintf(`{"key":%q,"user":"7","age":60}`, drawn(20)), drawn(1))
+	f.call("/v1/login", fmt.Sprintf(`{"key":%q,"user":"7","age":60}`, drawn(20)), drawn(0))
 	if page := f.page(before.Cursor); !slices.Equal(page.Events, []string{session.SessionEvent(drawn(20))}) {
 		t.Errorf("the events are %q, want that of the key before", page.Events)
+	}
+}
+
+// TestLoginAgainTellsOfTheKeyBefore: a login that is repeated, as its answer was lost, publishes
+// that the key before has ended: the first may have failed to.
+func TestLoginAgainTellsOfTheKeyBefore(t *testing.T) {
+	f := start(t)
+	f.create(k, `{"a":1}`)
+	login := fmt.Sprintf(`{"key":%q,"user":"7","age":60}`, k)
+	f.call("/v1/login", login, drawn(0))
+	before := f.page("")
+	f.call("/v1/login", login, drawn(0))
+	if page := f.page(before.Cursor); !slices.Contains(page.Events, session.SessionEvent(k)) {
+		t.Errorf("the events are %q, want that of the key before among them", page.Events)
 	}
 }
 

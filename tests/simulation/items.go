@@ -115,7 +115,7 @@ func (w *world) operator(it *item) {
 // keysOf returns the keys under which a session is stored.
 func (o *oracle) keysOf(l *lineage) (keys []string) {
 	for v, err := range o.w.store.rows.All(context.Background()) {
-		if err == nil && l != nil && strings.Contains(string(v.Data), fmt.Sprintf(`"tag":%q`, l.tag)) {
+		if err == nil && l != nil && o.has(l, strings.Trim(member(members(v), "tag"), `"`)) {
 			keys = append(keys, v.Key)
 		}
 	}

@@ -64,7 +64,7 @@ var mutations = []mutation{
 	{"a stream that has ended waits on", "2 4", "filter/worker/worker.go", "if s.paused || s.list != nil {", "if false {"},
 
 	// 3: no acknowledged write is lost, and nothing that was deleted comes back
-	{"!a change passes that was not stored", "3", "filter/update.go", "	case r.status == noAnswer:\n		return s.refuseUnavailable()\n	case r.status == noSession:\n		// SessionMiddleware", "	case r.status == noAnswer:\n		return Action{Verdict: Continue, Edits: s.edits}\n	case r.status == noSession:\n		// SessionMiddleware"},
+	{"!a change passes that was not stored", "3", "filter/update.go", "	case r.status == noAnswer:\n		return s.refuseWrite(r)\n	case r.status == noSession:\n		// SessionMiddleware", "	case r.status == noAnswer:\n		return Action{Verdict: Continue, Edits: s.edits}\n	case r.status == noSession:\n		// SessionMiddleware"},
 	{"a patch replaces the data", "2 3", "service/patch.go", "rawjson.MergePatch(string(target), string(patch))", "string(patch)"},
 	{"a new key gets data that was changed meanwhile", "3", "service/cycle.go", "if !current.SameData(v) || !current.Expires.Equal(v.Expires) {", "if false {"},
 	{"a write to an old key stays there", "3", "service/api.go", "if next := v.Cycle().Next; next != nil {\n			return v, cycledError{next.Key}", "if next := v.Cycle().Next; false {\n			return v, cycledError{next.Key}"},
