@@ -141,7 +141,7 @@ func abuse(t testing.TB, h *Host, r *rand.Rand, count int, taken map[string]int)
 	go func() {
 		defer close(served)
 		defer func() {
-			if got := recover(); got != nil && got != http.ErrAbortHandler {
+			if got := recover(); got != nil && got != http.ErrAbortHandler { //nolint:errorlint // a panic is no wrapped error
 				t.Errorf("the host panics: %v", got)
 			}
 		}()

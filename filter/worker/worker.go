@@ -109,6 +109,7 @@ type Step struct {
 // Direction says whether a stream waits with its request or with its response.
 type Direction uint8
 
+// The directions.
 const (
 	Request Direction = iota
 	Response

@@ -114,7 +114,7 @@ func (s *site) come(ctx context.Context, coming *sync.WaitGroup, visitor int) *h
 	w := httptest.NewRecorder()
 	coming.Go(func() {
 		defer func() {
-			if r := recover(); r != nil && (r != http.ErrAbortHandler || ctx.Err() == nil) {
+			if r := recover(); r != nil && (r != http.ErrAbortHandler || ctx.Err() == nil) { //nolint:errorlint // a panic is no wrapped error
 				panic(r)
 			}
 		}()

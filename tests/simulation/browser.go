@@ -150,7 +150,7 @@ func (r *request) respond(headers filter.Headers) {
 	}
 	r.response = headers
 	if !r.local && r.stream.SkipsResponse() {
-		r.answered(filter.Undecided, headers)
+		r.answered(headers)
 		return
 	}
 	if r.stream.NeedsTime() {
@@ -163,7 +163,7 @@ func (r *request) respond(headers filter.Headers) {
 }
 
 // answered sends the response to the browser.
-func (r *request) answered(outcome filter.Outcome, headers filter.Headers) {
+func (r *request) answered(headers filter.Headers) {
 	if r.done {
 		return
 	}
@@ -196,7 +196,7 @@ func (r *request) delivered(status string, headers filter.Headers) {
 			r.w.tell(r.b.String(), "has %s now", r.w.oracle.name(key))
 		}
 	}
-	r.w.oracle.delivered(r, status, headers)
+	r.w.oracle.delivered(r, status)
 }
 
 // sessionCookie returns the session key that a Set-Cookie sets; "" where it deletes it.

@@ -189,7 +189,7 @@ func (v *vm) perform(o *worker.Output, r *request, d worker.Direction) {
 		switch {
 		case next.r.done:
 		case next.direct:
-			next.r.answered(next.r.refusal, headers)
+			next.r.answered(headers)
 		default:
 			next.r.respond(headers)
 		}
@@ -239,7 +239,7 @@ func (v *vm) act(r *request, d worker.Direction, a *filter.Action) {
 		if d == worker.Request {
 			r.admitted(a.Outcome, edited(r.headers, edits))
 		} else {
-			r.answered(a.Outcome, edited(r.response, edits))
+			r.answered(edited(r.response, edits))
 		}
 		return
 	}

@@ -302,7 +302,7 @@ func tagOf(l *lineage) string {
 }
 
 // delivered notes what a response acknowledges.
-func (o *oracle) delivered(r *request, status string, headers filter.Headers) {
+func (o *oracle) delivered(r *request, status string) {
 	l := r.lineage
 	defer func() {
 		if l != nil && l.ended != nil && l.ended.at == o.w.now {
@@ -392,7 +392,7 @@ func (o *oracle) watching(by cause, effect func() error, keys ...string) error {
 		after, is := o.w.store.peek(key)
 		switch {
 		case is && !was[i]:
-			o.created(by, key, after)
+			o.created(key, after)
 		case was[i] && !is:
 			o.deleted(by, key)
 		case is:
@@ -402,7 +402,7 @@ func (o *oracle) watching(by cause, effect func() error, keys ...string) error {
 	return err
 }
 
-func (o *oracle) created(by cause, key string, v session.Session) {
+func (o *oracle) created(key string, v session.Session) {
 	if g := o.keys[key]; g != nil {
 		o.w.fail(3, "%s, which was deleted, is back", g.name)
 		return

@@ -30,7 +30,6 @@ type world struct {
 	requests []*request // by stream id
 	current  *task      // whose code runs
 	oracle   *oracle
-	keys     int // drawn
 
 	story   *strings.Builder // nil: it is not written
 	failure *failure

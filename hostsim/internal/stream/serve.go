@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -11,24 +12,24 @@ import (
 
 // Serve proxies one request. For a stream that is reset it panics with http.ErrAbortHandler,
 // which closes the client's connection.
-func (worker *Worker) Serve(w http.ResponseWriter, r *http.Request) {
+func (w *Worker) Serve(client http.ResponseWriter, r *http.Request) {
 	var s *Stream
-	worker.Do(func() {
-		s = newStream(worker, r)
+	w.Do(func() {
+		s = newStream(w, r)
 		s.begin()
 	})
-	control := http.NewResponseController(w)
+	control := http.NewResponseController(client)
 	_ = control.EnableFullDuplex() // without it net/http reads the body first
-	stopWatch := context.AfterFunc(r.Context(), func() { worker.Do(s.resetStream) })
+	stopWatch := context.AfterFunc(r.Context(), func() { w.Do(s.resetStream) })
 	pumped := s.pumpRequest()
 	defer func() {
 		stopWatch()
-		worker.Do(s.end)
+		w.Do(s.end)
 		if s.unread() && control.SetReadDeadline(time.Unix(1, 0)) == nil {
 			<-pumped
 		}
 	}()
-	if !s.writeResponse(w, control) {
+	if !s.writeResponse(client, control) {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -89,7 +90,7 @@ func (s *Stream) writeResponse(w http.ResponseWriter, control *http.ResponseCont
 			return false
 		}
 		if len(b) > 0 {
-			if _, err := w.Write(b); err != nil && err != http.ErrBodyNotAllowed {
+			if _, err := w.Write(b); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
 				return true // the client has disconnected
 			}
 		}
