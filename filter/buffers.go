@@ -14,8 +14,8 @@ type keptResult struct {
 	authz  authzResult
 }
 
-// release drops from the result what lies in the answer's memory, and what the request's
-// direction alone needed.
+// release drops from the result the strings that share the response's memory, and what only the
+// request's direction needs.
 func (k *keptResult) release() {
 	r := &k.result
 	r.text, r.key, r.user, r.handle, r.authz = "", "", "", nil, nil

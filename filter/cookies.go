@@ -79,7 +79,7 @@ type pairScanner struct {
 
 func scanPairs(field, name string) pairScanner {
 	if name == "" {
-		return pairScanner{} // no pair is nobody's
+		return pairScanner{} // without a name no pair counts
 	}
 	return pairScanner{rest: field, name: name, mangled: strings.IndexByte(name, '_') >= 0}
 }

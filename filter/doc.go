@@ -1,9 +1,9 @@
-// Package filter is the sans-IO core: what the filter decides, as pure
-// functions of an event, the configuration and the time. It makes no host
-// calls, reads no clock and draws no random numbers; package plugin does what
-// its actions say.
+// Package filter decides what becomes of one request, as pure functions of an event, the
+// configuration and the time. It makes no host calls, reads no clock and draws no random
+// numbers; package worker keeps what requests share, and package plugin does what the actions
+// ask for.
 //
-// A [Config] is parsed once and gives a [Route] for each request. A [Stream] is
-// one request on its way: Request, then Reply for each callout it waited for,
-// then Response. Each answers with an [Action], whose zero value denies.
+// A [Stream] is one request with its route's configuration (package config): Request, then
+// Cached or LookedUp for each lookup or callout that it waits for, then Response. Each returns
+// an [Action], whose zero value denies.
 package filter

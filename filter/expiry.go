@@ -7,8 +7,8 @@ import (
 	"cloakroom/filter/config"
 )
 
-// end returns when a session ends, by the store and by the limits. One that
-// bears no stamp yet is not limited: its next response has it stamped.
+// endOf returns when a session ends, by the store and by the limits. One without a stamp
+// is not limited yet: its next response adds the stamp.
 func endOf(e *config.Expiry, r *LookupResult) time.Time {
 	at := r.expires
 	if e.Idle > 0 && !r.seen.IsZero() {

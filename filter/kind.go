@@ -12,8 +12,8 @@ const (
 	kindGRPC                // wants a grpc-status
 )
 
-// kindOf tells page loads from programs by what browsers say of themselves
-// (Fetch Metadata, W3C), then by what older ones and tools say.
+// kindOf returns the kind of a request: by the headers that browsers send (Fetch
+// Metadata, W3C), then by those of older ones and of tools.
 func kindOf(h Headers) requestKind {
 	switch contentType := h.Get("content-type"); {
 	case isGRPC(contentType):
@@ -34,8 +34,8 @@ func kindOf(h Headers) requestKind {
 	if strings.Contains(accept, "text/html") || strings.Contains(accept, "application/xhtml+xml") {
 		return kindPage
 	}
-	// curl and old browsers say */* for a plain GET; so does a script, which
-	// gives its origin away, or writes.
+	// curl and old browsers send */* with a plain GET. So does a script, but with an
+	// Origin, or to write.
 	if accept == "*/*" && isSafe(h.Get(":method")) && h.Get("origin") == "" {
 		return kindPage
 	}

@@ -89,8 +89,8 @@ type LookupResult struct {
 	cycled, used  time.Time         // of the key: when it was made by a cycle, and first used; zero: not
 	text          string            // the data, as it came
 	origin        *session.Origin   // of a session in its cookie of which text does not show all
-	user          string            // the id of its user; empty: nobody's
-	handle        *revocationHandle // of a session in its cookie; nil: none stands in it
+	user          string            // the ID of its user; empty: none
+	handle        *revocationHandle // of a session in its cookie; nil: it has none
 	authz         *authzResult      // of the route that last used it; nil: none has
 	marked        *LookupResult     // signed again with its handle; nil: it was not
 	omitted       []string          // keys whose data the service left out
@@ -270,7 +270,7 @@ func resultOf(text string, data []rawjson.Member, expires time.Time, route *conf
 	return r
 }
 
-// userOf returns the id of a session's user, as session.UserOf, from what stands in its data.
+// userOf returns the id of a session's user, as session.UserOf, from its data's member.
 func userOf(raw string) string {
 	if raw == "null" {
 		return ""

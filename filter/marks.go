@@ -59,7 +59,7 @@ func (s *Stream) began(user string, now time.Time) time.Time {
 	return now
 }
 
-// markFor returns the handle of data in which this mark stands, none or another user's.
+// markFor returns the handle for data that has this mark, none, or another user's.
 func (s *Stream) markFor(mark, user, data string, at, now time.Time) (session.Signed, error) {
 	of := session.Signed{Since: now.Unix(), User: user}
 	text, _ := rawjson.String(mark)

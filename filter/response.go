@@ -100,8 +100,8 @@ func (s *Stream) refreshes() bool {
 }
 
 // refresh moves the session's end, and notes that it is used, where that is due. The store
-// is notified without anybody waiting; should that fail, the session ends there earlier than
-// its cookie, which admits nobody.
+// is notified, and no request waits for that. If it fails, the session ends there earlier than
+// its cookie, which is then refused.
 func (s *Stream) refresh(action *Action, now time.Time) {
 	if !s.refreshes() {
 		return

@@ -24,12 +24,12 @@ const (
 // revocationHandle is by what a session that is kept in its cookie can be revoked.
 type revocationHandle struct {
 	session.Signed
-	text string // as it stands in the data
-	// hash and backend are the login's, as they stand in the data.
+	text string // as the data has it
+	// hash and backend are the login's, as the data has them.
 	hash, backend string
 }
 
-// handleOf returns what stands in the data of a user's session; nil where it is nothing, or
+// handleOf returns the handle in the data of a user's session; nil where there is none, or
 // another user's.
 func handleOf(mark string, data []rawjson.Member, user string) *revocationHandle {
 	text, ok := rawjson.String(mark)
@@ -43,7 +43,7 @@ func handleOf(mark string, data []rawjson.Member, user string) *revocationHandle
 	return &revocationHandle{of, text, value(data, hashKey), value(data, backendKey)}
 }
 
-// newHandle returns that of a session in whose cookie none stands yet, or that has become
+// newHandle returns the handle for a session whose cookie has none yet, or that has become
 // another user's.
 func newHandle(cookie string, r *LookupResult) *revocationHandle {
 	data := r.members()
@@ -129,7 +129,7 @@ func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 	switch {
 	case r.status == noAnswer:
 	case r.status == noSession:
-		// Its cookie is valid to whoever looks at the signature alone.
+		// Its cookie is valid to an upstream that checks the signature alone.
 		s.dropped = true
 		return s.missing()
 	case r.answers(s.handle):

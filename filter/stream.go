@@ -38,7 +38,7 @@ type state struct {
 	// Of a session that is kept in its cookie:
 	cookieSession *LookupResult     // nil: there is none
 	handle        *revocationHandle // nil: it cannot be revoked
-	// dropped says that the upstream, which could believe the cookie, does not get it, and
+	// dropped means that the upstream, which might accept the cookie, does not get it, and
 	// that the browser is to delete it.
 	dropped bool
 }
@@ -119,7 +119,7 @@ func (s *Stream) live() bool { return s.status() == liveSession }
 func validKey(key string) bool { return session.ValidKey(key) }
 
 // Request decides on the request headers. Their text is the caller's again once the action
-// was carried out. A nil route, which stands for a configuration in error, is refused.
+// was carried out. A nil route means a configuration in error, and the request is refused.
 func (s *Stream) Request(h Headers, route *config.Route, shared *Shared, now time.Time) Action {
 	s.shared = shared
 	action := s.request(h, route, now)
@@ -340,8 +340,8 @@ func (s *Stream) isOver(r *LookupResult, now time.Time) bool {
 }
 
 // over handles a session that has come to its end. Where the limits have ended it before
-// the store, it ends in the store too, so that a look-up there finds none. An upstream that
-// knows neither the limits nor a signed session's own end does not get its cookie.
+// the store, it ends in the store too, so that a look-up there finds none. The upstream,
+// which applies neither the limits nor a signed session's own end, does not get its cookie.
 func (s *Stream) over(r *LookupResult, now time.Time) Action {
 	switch {
 	case s.route.Signed.InUse():

@@ -24,8 +24,8 @@ const (
 // instructionPrefix is common to them.
 const instructionPrefix = "x-session-"
 
-// mayInstruct reports whether a header may be an instruction. One letter tells most others,
-// without a call.
+// mayInstruct reports whether a header may be an instruction. One letter rules most others
+// out, without a call.
 func mayInstruct(name string) bool {
 	return len(name) > len(instructionPrefix) && name[2] == instructionPrefix[2] && strings.HasPrefix(name, instructionPrefix)
 }

@@ -7,8 +7,8 @@ import (
 	"cloakroom/filter/worker"
 )
 
-// counters are the host's metrics. The worker counts in the module, and the host is told with
-// each housekeeping: a host call for each request would be the dearest thing about counting.
+// counters are the host's metrics. The worker counts in the module, and flush sends the counts
+// with each housekeeping: one host call for each request would cost more than the counting.
 type counters []proxywasm.MetricCounter
 
 func newCounters() counters {
@@ -20,7 +20,7 @@ func newCounters() counters {
 	return c
 }
 
-// flush tells the host.
+// flush adds the worker's counts to the host's metrics.
 func (c counters) flush(w *worker.Worker) {
 	w.Counts(func(counter filter.Outcome, n uint64) { c[counter].Increment(n) })
 }

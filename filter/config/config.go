@@ -51,7 +51,7 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 		return nil, err
 	}
 	// A header that means something to one upstream is removed from the requests of all
-	// clients: whoever reads it must be able to trust it.
+	// clients: an upstream must be able to trust it.
 	for _, route := range append(sortedRoutes(c.routes), &c.base) {
 		for _, name := range route.Identity.HeaderNames() {
 			c.strip.add(name)

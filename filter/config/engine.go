@@ -60,6 +60,6 @@ func (r *Route) Marks() bool {
 	return r.Signed.InUse() && (r.Signed.Revocable || r.Expiry.Absolute > 0)
 }
 
-// Limited reports whether sessions bear stamps, by which they end earlier than in the
-// store, or get new keys.
+// Limited reports whether sessions have stamps, by which they end earlier than in the store,
+// or their keys are rotated.
 func (e *Expiry) Limited() bool { return e.Idle > 0 || e.Absolute > 0 || e.CycleEvery > 0 }

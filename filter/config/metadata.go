@@ -15,9 +15,9 @@ var errMetadata = errors.New("the route's metadata is not an envoy.config.core.v
 // maxMetadataDepth is how deep structs and lists may nest.
 const maxMetadataDepth = 32
 
-// parseMetadata gives the fields under Namespace of an
-// envoy.config.core.v3.Metadata message, as the property xds.route_metadata
-// has it, as a tree like rawjson.Decode's. It gives nil where there are none.
+// parseMetadata returns the fields under Namespace of an
+// envoy.config.core.v3.Metadata message, the form of the property
+// xds.route_metadata, as a tree like rawjson.Decode's; nil where there are none.
 func parseMetadata(message []byte) (map[string]any, error) {
 	var fields map[string]any
 	err := eachField(message, func(number protowire.Number, entry []byte, _ uint64) error {

@@ -31,7 +31,7 @@ const (
 	MissingDeny
 )
 
-// OnUnavailable is what happens while the session service gives no answer.
+// OnUnavailable is what happens without a usable answer of the session service.
 type OnUnavailable uint8
 
 const (
@@ -126,8 +126,8 @@ type Expiry struct {
 	// Absolute ends a session so long after its login, however much it is
 	// used; 0: no limit.
 	Absolute time.Duration
-	// CycleEvery gives a session a new key when the one it has is so old; 0:
-	// never. The old one is good for CycleGrace after the new one was first used.
+	// CycleEvery is the age at which a session's key is rotated; 0: never. The previous
+	// key is accepted for CycleGrace after the first use of the new one.
 	CycleEvery, CycleGrace time.Duration
 }
 
@@ -152,8 +152,8 @@ type Identity struct {
 	Headers      []IdentityHeader
 	// DataHeader carries the session's data; empty: none does.
 	DataHeader string
-	// DataKeys are the keys of the data that DataHeader carries; "*" stands
-	// for all that do not begin with an underscore. Without any, DataHeader is not set.
+	// DataKeys are the keys of the data that DataHeader carries; "*" is
+	// all that do not begin with an underscore. Without any, DataHeader is not set.
 	DataKeys []string
 	// DataMaxBytes bounds DataHeader's value, in bytes.
 	DataMaxBytes int
@@ -170,8 +170,8 @@ type Requirement struct {
 	Value any
 }
 
-// defaultRoute is the configuration before anything is said. It names no
-// session service and therefore admits nobody.
+// defaultRoute returns the defaults of all fields. They name no session
+// service, so that every request is refused.
 func defaultRoute() Route {
 	return Route{
 		Cookie: session.Cookie{Name: "sessionid", Path: "/", Secure: true, HTTPOnly: true, SameSite: "Lax"},

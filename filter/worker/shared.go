@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// SharedData is what stands under one key of the data that the workers of a process share.
+// SharedData is the value of one key of the data that the workers of a process share.
 type SharedData struct {
 	Value string
 	CAS   uint32
 }
 
 // Write is a value for the data that workers share. Where CAS is set it is written only if
-// the data is still what Tick was given, and Written is to be told whether it was.
+// the data is still what Tick was called with, and Written is called with whether it was.
 type Write struct {
 	Key, Value string
 	CAS        uint32
@@ -133,12 +133,12 @@ const term = time.Second
 // They look for it every Housekeeping.
 const standDown = 4 * Housekeeping
 
-// noLeader stands in the shared data where the lease was given up.
+// noLeader is the value of a lease that its holder has released.
 const noLeader = "-"
 
-// lead decides who leads, by what stands in the shared data: the leader's name and the end of
-// its lease. It returns what is to stand there, or "" to leave it as it is. acquired says
-// whether that could be written.
+// lead decides which worker leads, by the lease in the shared data: the leader's ID and when
+// it expires. It returns the lease to write, or "" to leave it as it is. acquired is called
+// with whether it was written.
 func (f *feed) lead(current string, now time.Time) (next string) {
 	name, until, _ := strings.Cut(current, " ")
 	millis, err := strconv.ParseInt(until, 10, 64)

@@ -27,7 +27,7 @@ const Housekeeping = 100 * time.Millisecond
 
 // Options is what a Worker needs besides its configuration.
 type Options struct {
-	// ID tells the worker from those that share data with it; drawn at random.
+	// ID identifies the worker among those that share data with it. It is drawn at random.
 	ID string
 }
 

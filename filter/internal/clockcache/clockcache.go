@@ -39,7 +39,7 @@ func New[V any](entries, bytes int) *Cache[V] {
 // Len returns the number of entries.
 func (c *Cache[V]) Len() int { return len(c.byHash) }
 
-// Bytes returns what the entries take, as Put was told.
+// Bytes returns the size of the entries, in bytes, as given to Put and Grow.
 func (c *Cache[V]) Bytes() int { return c.bytes }
 
 // Get returns the entry of a key, or nil. It stays valid until the cache is changed.
@@ -81,7 +81,7 @@ func (c *Cache[V]) Put(key string, value V, bytes int) {
 	c.bytes += e.bytes
 }
 
-// Grow notes that the value of a key takes more bytes than Put was told.
+// Grow adds bytes to the size of the value of a key, and evicts others where that is too much.
 func (c *Cache[V]) Grow(key string, by int) {
 	e := c.Get(key)
 	if e == nil {
