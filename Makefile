@@ -180,24 +180,27 @@ mutations: tools ## break the code in each known way, and have the simulation fi
 	@CLOAKROOM_MUTATIONS="$(or $(MUTATION),.)" $(GO) test -count=1 -timeout 2h -v -run TestMutations ./tests/simulation
 
 .PHONY: bench
-bench: setup build ## what the filter costs in Envoy, in one run
-	@$(GO) run ./tests/bench
+bench: setup build ## what the filter costs in Envoy, in one run; ARGS='--only users' and others: ARGS=--help
+	@$(GO) -C tests/bench run . $(ARGS)
 
 .PHONY: check
 check: tools ## format, vet, lint, modules, import rules, file sizes
 	@large=$$(git ls-files -z | xargs -0 du -k --apparent-size 2>/dev/null | awk '$$1 > 1024 {print $$2}'); [ -z "$$large" ] || { echo "tracked files over 1 MiB (a binary that slipped in?): $$large" >&2; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted" >&2; exit 1; }
 	@$(GO) vet ./...
-	@$(WASM_GO) vet ./plugin ./filter/... ./session/... ./hostsim/testdata/probe
+	@$(WASM_GO) vet ./plugin ./filter/... ./session/... ./hostsim/testdata/probe ./hostsim/testdata/noop
+	@cd tests/bench && $(GO) vet ./...
 	@cd plugin/sdk && $(GO) vet ./... && $(WASM_GO) vet . && $(WASM_GO) vet -tags=upstreamgo.headersonly .
 	@test -x build/golangci-lint || { echo "building golangci-lint (once; a minute or two)"; GOBIN=$(CURDIR)/build $(GO) install $(LINT); }
 	@build/golangci-lint run ./...
+	@cd tests/bench && ../../build/golangci-lint run ./...
 	@$(WASM) build/golangci-lint run ./plugin
 	@# It takes go:wasmexport functions for unused ones.
 	@$(WASM) build/golangci-lint run --disable unused,unparam ./hostsim/testdata/probe
 	@cd plugin/sdk && $(WASM) ../../build/golangci-lint run --disable unused,unparam .
 	@$(GO) mod tidy -diff
 	@cd plugin/sdk && $(GO) mod tidy -diff
+	@cd tests/bench && $(GO) mod tidy -diff
 	@cd tests/plugins/coraza && $(WASM_GO) vet . && $(GO) mod tidy -diff
 	@tests/imports.sh
 

@@ -16,7 +16,6 @@ require (
 	github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo v0.0.0
 	github.com/tetratelabs/wazero v1.12.0
 	github.com/valyala/fasthttp v1.72.0
-	github.com/wcharczuk/go-chart/v2 v2.1.2
 	golang.org/x/term v0.48.0
 	google.golang.org/protobuf v1.36.12
 	istio.io/api v1.31.4
@@ -31,12 +30,9 @@ require (
 )
 
 require (
-	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
-	golang.org/x/image v0.18.0 // indirect
 	golang.org/x/net v0.59.0
-	google.golang.org/grpc v1.84.0 // indirect
 )
 
 require (

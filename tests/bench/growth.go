@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	charts "github.com/wcharczuk/go-chart/v2"
+	"gonum.org/v1/plot/plotter"
 )
 
 // curve is how the filter's cost grows with one thing. At each of its values a side
@@ -98,27 +98,23 @@ func (c *cli) growth(ctx context.Context) (string, error) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "One worker; medians of %d rounds, [lowest–highest].\n\n", c.Rounds)
 	fmt.Fprintln(&out, "| what grows | value | measured | |\n|---|---|---|---|")
-	var lines []charts.Series
+	var names []string
+	var lines []plotter.XYs
 	for _, curve := range curves {
-		xs, ys, err := c.curve(ctx, curve, &out)
+		points, err := c.curve(ctx, curve, &out)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", curve.what, err)
 		}
-		lines = append(lines, charts.ContinuousSeries{Name: curve.what, XValues: xs, YValues: ys})
+		names, lines = append(names, curve.what), append(lines, points)
 	}
-	line := charts.Chart{
-		Title: "Cost of a request as things grow, µs over each thing's first value; the n-th value on the x axis", Width: 1100, Height: 500, Series: lines,
-		Background: charts.Style{Padding: charts.Box{Top: 50, Left: 200}},
-	}
-	line.Elements = []charts.Renderable{charts.LegendLeft(&line)}
-	return out.String(), draw("growth.svg", func(f *os.File) error { return line.Render(charts.SVG, f) })
+	return out.String(), drawCurves(names, lines)
 }
 
-func (c *cli) curve(ctx context.Context, curve curve, out *strings.Builder) (xs, ys []float64, err error) {
+func (c *cli) curve(ctx context.Context, curve curve, out *strings.Builder) (points plotter.XYs, err error) {
 	turns := map[int][]turn{}
 	b, err := newBench(ctx, false)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer b.stop()
 	measureAll := func(values []int, rounds int) error {
@@ -156,20 +152,19 @@ func (c *cli) curve(ctx context.Context, curve curve, out *strings.Builder) (xs,
 	if curve.grows {
 		for _, n := range curve.at {
 			if err := measureAll([]int{n}, c.Rounds); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 	} else if err := measureAll(curve.at, c.Rounds); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	fmt.Fprint(os.Stderr, "\r")
 	first := median(turns[curve.at[0]], curve.of)
 	for i, n := range curve.at {
 		fmt.Fprintf(out, "| %s | %d | %s | %s |\n", curve.what, n, spread(turns[n], curve.of), curve.ofWhat)
-		xs = append(xs, float64(i+1))
-		ys = append(ys, float64(median(turns[n], curve.of)-first)/float64(time.Microsecond))
+		points = append(points, plotter.XY{X: float64(i + 1), Y: float64(median(turns[n], curve.of)-first) / float64(time.Microsecond)})
 	}
-	return xs, ys, nil
+	return points, nil
 }
 
 // oneAtATime measures latency alone.

@@ -22,7 +22,7 @@ import (
 func noop(b *testing.B) []byte {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "noop.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-o", file, "cloakroom/tests/bench/noop")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-o", file, "cloakroom/hostsim/testdata/noop")
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if text, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, text)
