@@ -76,10 +76,6 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 		// leads from the new one to it all the same.
 		err = s.Store.SetNote(ctx, session.PredecessorOf(successor.Key), session.Note{Text: v.Key, Expires: s.Now().Add(lineage)})
 	}
-	if err == nil {
-		// And whoever ends the old one finds the new one, from before the link is there on.
-		err = s.Store.SetNote(ctx, session.SuccessorsOf(v.Key), session.Note{Text: successor.Key, Expires: s.Now().Add(lineage)})
-	}
 	linking := err == nil
 	if linking {
 		_, err = s.Store.Update(ctx, v.Key, func(current session.Session) (session.Session, error) {
@@ -99,7 +95,20 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	default:
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
 	}
-	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, nil
+	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, s.noteSuccessor(ctx, v.Key, successor.Key)
+}
+
+// noteSuccessor notes by what a key was replaced, for whoever ends it when Django has overwritten
+// the link. Where the old one was deleted meanwhile, that may have been too early to find the note.
+func (s *service) noteSuccessor(ctx context.Context, key, successor string) error {
+	err := s.Store.SetNote(ctx, session.SuccessorsOf(key), session.Note{Text: successor, Expires: s.Now().Add(lineage)})
+	if err != nil {
+		return err
+	}
+	if _, err = s.Store.Load(ctx, key); errors.Is(err, session.ErrNotFound) {
+		return errors.Join(err, s.end(ctx, successor))
+	}
+	return nil
 }
 
 // used has the word of a filter that a client came with a key that cycle made.

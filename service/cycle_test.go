@@ -217,6 +217,10 @@ func TestCycleAtOnce(t *testing.T) {
 	if n != 2 {
 		t.Errorf("%d rows are left, want the old key's and the new one's", n)
 	}
+	f.call("/v1/flush", key(old), gone) // and those that were not the first stand in no one's way
+	for v := range f.store.All(t.Context()) {
+		t.Errorf("a row is left after the session's end: %s", v.Data)
+	}
 }
 
 // TestCopiedLink: Django copies a session's data to a new key, at a login or a change of the
@@ -340,4 +344,38 @@ func TestFlushWhileTheKeyChanges(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDjangoEndsTheKeyThatChanges has Django end a session when it has just got another key: the
+// notification that it has ended comes before that key is noted.
+func TestDjangoEndsTheKeyThatChanges(t *testing.T) {
+	f := start(t)
+	f.call("/v1/create", `{"data":{"_auth_user_id":"7"},"age":3600}`, drawn(0))
+	store, done := f.store, false
+	f.serve(linked{store, func() {
+		if !done {
+			done = true
+			if err := store.Delete(t.Context(), drawn(0)); err != nil {
+				t.Error(err)
+			}
+			other := &fixture{T: t, clock: f.clock, random: f.random, feed: f.feed, store: store}
+			other.serve(store)
+			other.call("/v1/changed", fmt.Sprintf(`{"key":%q,"ended":true}`, drawn(0)), gone)
+		}
+	}})
+	f.do("POST", "/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0)))
+	f.serve(store)
+	f.call("/v1/lookup", key(drawn(1)), gone)
+}
+
+// linked is a store with which something happens after each update.
+type linked struct {
+	session.Store
+	then func()
+}
+
+func (s linked) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
+	v, err := s.Store.Update(ctx, key, change)
+	s.then()
+	return v, err
 }
