@@ -146,8 +146,12 @@ func (w *Worker) dispatch(b *batcher, call *Call) {
 	w.out.Calls = append(w.out.Calls, call)
 }
 
-// tick sends what was deferred, or waited for a callout that takes long.
-func (b *batcher) tick(w *Worker) { b.next(w) }
+// tick sends what was deferred, or waited for a callout that takes long. More than one batch
+// follows soon, so that none of what waits is late by a housekeeping for each before it.
+func (b *batcher) tick(w *Worker) {
+	b.next(w)
+	w.out.Soon = w.out.Soon || len(b.queue) > 0
+}
 
 // done handles the answer to a call; fresh says that it came from the network.
 func (c *Call) done(w *Worker, a filter.Answer, fresh bool) {

@@ -187,3 +187,27 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// TestQueueIsSentThoughTheServiceHangs: what waits is sent at the pace of overlapAfter, not a
+// batch with each housekeeping, so that each request has its answer, or none, in time.
+func TestQueueIsSentThoughTheServiceHangs(t *testing.T) {
+	h := newHost(t, `{"engine":{"service":{"cluster":"s"}},"cookie":{"secure":false}}`)
+	const requests = 20 * maxBatch
+	for n := range requests {
+		h.request(keyOf(n))
+	}
+	h.tick()
+	for end := h.now.Add(20 * (overlapAfter + time.Millisecond)); h.soon && h.now.Before(end); {
+		h.tickSoon()
+	}
+	sent := 0
+	for _, c := range h.sent {
+		sent += len(c.pending)
+	}
+	if sent != requests {
+		t.Errorf("%d of %d look-ups are sent, want all", sent, requests)
+	}
+	if h.soon {
+		t.Error("ticks are wanted soon with nothing left to send")
+	}
+}
