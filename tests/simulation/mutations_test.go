@@ -47,7 +47,7 @@ var mutations = []mutation{
 	{"a flush is not published", "1", "service/cycle.go", "return errors.Join(err, s.publish(ctx, events...))", "return err"},
 	{"a logout ends one key", "1", "service/cycle.go", "for _, relative := range relatives {", "for _, relative := range relatives[:0] {"},
 	{"a login leaves the old keys", "1", "service/api.go", "err = s.endRelatives(ctx, key)", "_ = s.endRelatives"},
-	{"keys are noted after they are linked, and one by one", "1", "session/notes.go", `by.Text = n.Text + " " + by.Text`, ""},
+	{"a key that is linked too late is not ended", "1", "service/cycle.go", "if _, err = s.Store.Load(ctx, key); errors.Is(err, session.ErrNotFound) {", "if false {"},
 	{"accounts are not checked", "1", "service/accounts.go", "case !a.admits(user, marks.Backend):", "case false:"},
 	{"passwords are not checked", "1", "service/accounts.go", "case marks.Hash == nil || !a.Hasher.Verify(user.Password, *marks.Hash):", "case false:"},
 	{"all of a user leaves one", "1", "session/user.go", "	for _, key := range keys {\n		if err := end", "	for _, key := range keys[:max(0, len(keys)-1)] {\n		if err := end"},
@@ -73,7 +73,7 @@ var mutations = []mutation{
 
 	// 4: no request hangs, and nothing is held for streams that are gone
 	{"!a refused callout is not answered", "4", "filter/worker/worker.go", "	c.done(w, filter.Answer{Status: filter.NotSent}, false)\n", ""},
-	{"what waits for a slow callout is not sent", "4", "filter/worker/batch.go", "func (b *batcher) tick(w *Worker) { b.next(w) }", "func (b *batcher) tick(w *Worker) {}"},
+	{"what waits for a slow callout is not sent", "4", "filter/worker/batch.go", "	b.next(w)\n	w.out.Soon = w.out.Soon ||", "	w.out.Soon = w.out.Soon ||"},
 	{"a look-up that was answered stays under way", "4", "filter/worker/lookups.go", "		delete(l.flights, f.key)\n", ""},
 	{"streams that have ended count as waiting", "4", "filter/worker/waiting.go", "		w.waiting--\n", ""},
 	{"sessions without open streams are watched", "4", "filter/worker/watch.go", "		delete(w.byHash, at.hash)\n", ""},

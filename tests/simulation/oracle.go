@@ -409,7 +409,7 @@ func (o *oracle) created(key string, v session.Session) {
 	}
 	tag, user := strings.Trim(member(members(v), "tag"), `"`), session.UserOf(v.Data)
 	l := o.lineages[tag]
-	if l == nil {
+	if l == nil || l.ended != nil && v.Cycle().Cycled == 0 { // a login that was carried out again later
 		l = &lineage{tag: tag, user: user, since: o.w.now, ends: never, lost: map[string]bool{}, here: map[place]time.Duration{}}
 		if o.flushing[user] > 0 || o.w.plan.acct && !o.accepts(v) {
 			l.ends = o.w.now // or not: it was not there when that began, or is of an earlier password

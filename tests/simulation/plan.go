@@ -134,6 +134,9 @@ func planned(seed uint64) *plan {
 	if p.cycle && pick(2) == 0 {
 		p.items = append(p.items, d.opening()...)
 	}
+	if pick(4) == 0 {
+		p.items = append(p.items, d.rush()...)
+	}
 	for range [...]int{0, 1, 1, 2, 3, 5}[pick(6)] {
 		p.items = append(p.items, d.fault())
 	}
@@ -244,6 +247,24 @@ func (p *drawing) opening() (all []item) {
 		slow := p.fault()
 		slow.kind, slow.at, slow.lasts = storeSlow, at, time.Second
 		all = append(all, slow)
+	}
+	return all
+}
+
+// rush is many browsers at one worker, whose answers are slow, and of whom some go away.
+func (p *drawing) rush() (all []item) {
+	slowly := p.fault()
+	slowly.kind, slowly.lasts = slow, time.Second
+	all = append(all, slowly)
+	for range 6 {
+		it := p.somewhere()
+		it.kind, it.envoy, it.worker = page, slowly.envoy, slowly.worker
+		it.at = slowly.at + time.Duration(p.r.IntN(40_000))*time.Microsecond
+		all = append(all, it)
+		if p.r.IntN(2) == 0 {
+			it.kind, it.at = leave, it.at+time.Duration(p.r.IntN(20_000))*time.Microsecond
+			all = append(all, it)
+		}
 	}
 	return all
 }

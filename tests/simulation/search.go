@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -18,6 +19,9 @@ type searched struct {
 	stats           stats
 	failed          *plan // the one with the smallest seed of those that failed; nil: none did
 }
+
+// endless is how long a history of some milliseconds takes where the code runs in a circle.
+const endless = time.Minute
 
 // search plays histories on all processors until one fails, by their number or for a time.
 func search(from, n uint64, d time.Duration) searched {
@@ -35,7 +39,12 @@ func search(from, n uint64, d time.Duration) searched {
 				if (d == 0 && i >= n) || (d > 0 && time.Since(begin) >= d) {
 					return
 				}
+				late := time.AfterFunc(endless, func() {
+					fmt.Printf("invariant 4 (%s) broken: seed %d does not end\n", invariants[4], from+i)
+					os.Exit(1)
+				})
 				w := play(planned(from+i), false)
+				late.Stop()
 				mu.Lock()
 				s.histories++
 				s.stats.add(w.stats)
