@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -79,20 +81,28 @@ func (s *service) loginOf(ctx context.Context, key, user string, change session.
 	if err != nil {
 		return none, err
 	}
-	if !session.ValidKey(notes[0].Text) {
-		return none, session.ErrNotFound
-	}
-	switch first, err := s.Store.Load(ctx, notes[0].Text); {
+	first, err := s.lastLive(ctx, notes[0].Text)
+	switch {
 	case err != nil:
 		return none, err
 	case session.UserOf(first.Data) != user:
 		return none, session.ErrNotFound // of another, who has logged in since
 	}
-	a, err := s.loginAgain(ctx, notes[0].Text, user, change)
+	a, err := s.loginAgain(ctx, first.Key, user, change)
 	if err == nil { // the first login may not have come so far
 		err = s.endRelatives(ctx, key)
 	}
 	return s.told(ctx, key, a, err)
+}
+
+// lastLive returns the session of the last key of a note that has one.
+func (s *service) lastLive(ctx context.Context, keys string) (session.Session, error) {
+	for _, key := range slices.Backward(strings.Fields(keys)) {
+		if v, err := s.Store.Load(ctx, key); !errors.Is(err, session.ErrNotFound) {
+			return v, err
+		}
+	}
+	return session.Session{}, session.ErrNotFound
 }
 
 // loginAgain changes the session that a login has made, under its key.

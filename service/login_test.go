@@ -256,6 +256,10 @@ func TestLoginAgainTellsOfTheKeyBefore(t *testing.T) {
 	f.create(k, `{"a":1}`)
 	login := fmt.Sprintf(`{"key":%q,"user":"7","age":60}`, k)
 	f.call("/v1/login", login, drawn(0))
+	// A login that did not come to its end has noted a key, too.
+	if err := f.store.SetNote(t.Context(), session.LoginOf(k), session.Note{Text: drawn(9), Expires: f.clock.Now().Add(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
 	before := f.page("")
 	f.call("/v1/login", login, drawn(0))
 	if page := f.page(before.Cursor); !slices.Contains(page.Events, session.SessionEvent(k)) {
