@@ -151,10 +151,20 @@ func unquoted(value string) (string, pairKind) {
 }
 
 // isOdd reports whether parsers differ on a value all of whose bytes are plain: Undertow ends
-// it at any separator of RFC 2616 but the colon, and browsers keep none that is so long.
+// it at any separator of RFC 2616 but the colon, and browsers keep none that is so long. It
+// looks at eight bytes at once.
 func isOdd(value string) bool {
-	for i := 0; i < len(value); i++ {
-		if c := value[i]; c == '/' || (c >= '<' && c <= '@') {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	bytes, at := unsafe.Slice(unsafe.StringData(value), len(value)), 0
+	for ; at+8 <= len(bytes); at += 8 {
+		word := binary.LittleEndian.Uint64(bytes[at:])
+		slash, separators := word^(each*'/'), (word+each*(0x7f-'@'))^(word+each*(0x80-'<'))
+		if ((slash-each)|separators)&high != 0 {
+			return true
+		}
+	}
+	for ; at < len(value); at++ {
+		if c := value[at]; c == '/' || (c >= '<' && c <= '@') {
 			return true
 		}
 	}

@@ -147,3 +147,25 @@ func pairsOf(field string) string {
 	}
 	return strings.Join(pairs, ";")
 }
+
+// TestIsOdd compares isOdd, which looks at eight bytes at once, with a look at each, for every
+// plain byte at every place.
+func TestIsOdd(t *testing.T) {
+	for n := range 20 {
+		for at := range n {
+			for c := byte('-'); c <= 'z'; c++ {
+				if plainPrefix(string(c)) == 0 {
+					continue
+				}
+				for _, others := range []string{"a", "0", ":", "z", "-", "."} {
+					value := []byte(strings.Repeat(others, n))
+					value[at] = c
+					want := c == '/' || c >= '<' && c <= '@'
+					if got := isOdd(string(value)); got != want {
+						t.Fatalf("isOdd(%q) = %v, want %v", value, got, want)
+					}
+				}
+			}
+		}
+	}
+}
