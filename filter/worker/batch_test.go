@@ -211,3 +211,60 @@ func TestQueueIsSentThoughTheServiceHangs(t *testing.T) {
 		t.Error("ticks are wanted soon with nothing left to send")
 	}
 }
+
+// TestBatchHasTheLongestTimeout: a call's own timeout holds for a batch with others, too.
+func TestBatchHasTheLongestTimeout(t *testing.T) {
+	h := newHost(t, fmt.Sprintf(cachedConfig, ""))
+	to := &config.Destination{Cluster: "s"}
+	h.w.begin(nil, true, h.now)
+	for _, timeout := range []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 3 * time.Second} {
+		h.w.send(pendingCall{callout: filter.Callout{To: to, Path: "/v1/flush", Body: "{}", Timeout: timeout}})
+	}
+	first := h.w.end().Calls[0]
+	o := h.w.CalloutDone(first, filter.Answer{Status: "200"}, h.now)
+	if len(o.Calls) != 1 || len(o.Calls[0].pending) != 3 || o.Calls[0].Timeout != 5*time.Second {
+		t.Errorf("sent %+v, want three calls with the longest timeout of 5s", o.Calls)
+	}
+}
+
+// TestLostNotifications: what the service did not take is logged: one whose answer is no
+// success, and one for which the queue had no room.
+func TestLostNotifications(t *testing.T) {
+	h := newHost(t, fmt.Sprintf(cachedConfig, ""))
+	to := &config.Destination{Cluster: "s"}
+	changed := pendingCall{callout: filter.Callout{To: to, Path: "/v1/changed", Body: "{}"}}
+	h.w.begin(nil, true, h.now)
+	h.w.send(changed)
+	h.do(h.w.end(), nil)
+	h.answer(func(string, string) (string, string) { return "503", "" })
+	if want := []string{"the session service did not take a /v1/changed"}; !slices.Equal(h.log, want) {
+		t.Errorf("the log is %q, want %q", h.log, want)
+	}
+
+	h.now, h.log = h.now.Add(time.Minute), nil
+	h.w.begin(nil, true, h.now)
+	b := h.w.batcher(to)
+	b.queue = slices.Repeat([]pendingCall{changed}, maxQueued)
+	h.w.send(changed)
+	if o := h.w.end(); len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], "did not take a /v1/changed") {
+		t.Errorf("the warnings are %q, want one that a /v1/changed was not taken", o.Warnings)
+	}
+	if len(b.queue) > maxQueued {
+		t.Errorf("%d calls are queued, over %d", len(b.queue), maxQueued)
+	}
+}
+
+// TestCallouts counts callouts: a batch is one.
+func TestCallouts(t *testing.T) {
+	h := newHost(t, `{"engine":{"service":{"cluster":"s"}}}`)
+	for i := range 4 {
+		h.request(keyOf(i))
+	}
+	h.answer(users)
+	h.answer(users)
+	counted := map[filter.Outcome]uint64{}
+	h.w.Counts(func(counter filter.Outcome, n uint64) { counted[counter] += n })
+	if counted[CalloutsCounter] != 2 || counted[filter.Admitted] != 4 {
+		t.Errorf("counted %d callouts and %d admitted, want 2 and 4", counted[CalloutsCounter], counted[filter.Admitted])
+	}
+}
