@@ -305,3 +305,106 @@ func TestNobodyJoinsAnOutdatedLookUp(t *testing.T) {
 		t.Errorf("holds %+v", held)
 	}
 }
+
+// TestCoalescedStreams: a stream that shares a lookup counts as waiting, and is served from
+// the cache during an outage, as the first is.
+func TestCoalescedStreams(t *testing.T) {
+	h := newHost(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1ns","stale":"1m"}}},"on_unavailable":"stale"}`)
+	h.follow()
+	h.cache(goodKey, "7")
+	h.now = h.now.Add(time.Millisecond)
+	streams := []*Stream{h.request(goodKey), h.request(goodKey), h.request(goodKey)}
+	if held := h.w.Held(); held.Waiting != len(streams) || held.Flights != 1 {
+		t.Errorf("%+v is held, want %d streams that wait for one lookup", held, len(streams))
+	}
+	h.answer(always("503", ""))
+	if got := h.count(streams, "continue"); got != len(streams) {
+		t.Errorf("%d of %d continue with the cached session", got, len(streams))
+	}
+}
+
+// TestCoalescedKeyOutlivesTheHeaders: the key of a stream that shares a lookup is not that of
+// its headers, whose memory the host uses again.
+func TestCoalescedKeyOutlivesTheHeaders(t *testing.T) {
+	h := newHost(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1m"}}},"accept_updates":true}`)
+	h.follow()
+	var streams []*Stream
+	for range 2 {
+		cookie := []byte("sessionid=" + goodKey)
+		streams = append(streams, h.requestWith(filter.Headers{{":method", "GET"}, {":path", "/"}, {":authority", "site.test"}, {"sec-fetch-mode", "cors"}, {"cookie", textOf(cookie)}}))
+		for i := range cookie {
+			cookie[i] = '!'
+		}
+	}
+	h.answer(always("200", liveAnswer("7")))
+	for _, s := range streams {
+		h.respond(s, [2]string{"x-session-flush", "1"})
+	}
+	for len(h.sent) > 0 {
+		h.answer(func(path, body string) (string, string) {
+			if want := `{"key":"` + goodKey + `"}`; body != want {
+				t.Errorf("%s is called with %s, want %s", path, body, want)
+			}
+			return "200", answerNone
+		})
+	}
+}
+
+// TestAnEndReplacesWhatIsCached: a session that a lookup no longer finds is not used during an
+// outage, and one that a lookup finds is not absent any more.
+func TestAnEndReplacesWhatIsCached(t *testing.T) {
+	h := newHost(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1ns","stale":"1m"}}},"on_unavailable":"stale"}`)
+	h.follow()
+	h.cache(goodKey, "7")
+	h.now = h.now.Add(time.Millisecond)
+	h.request(goodKey)
+	h.answer(always("200", answerNone))
+	v := h.w.order[0].stored
+	if v.sessions.Len() != 0 || v.absent.Len() != 1 {
+		t.Errorf("%d sessions and %d absent keys are cached, want the key as absent alone", v.sessions.Len(), v.absent.Len())
+	}
+	h.now = h.now.Add(2 * time.Second)
+	s := h.request(goodKey)
+	h.answer(always("503", ""))
+	h.want(s, "deny 503")
+	h.cache(goodKey, "7")
+	if v.sessions.Len() != 1 || v.absent.Len() != 0 {
+		t.Errorf("%d sessions and %d absent keys are cached, want the session alone", v.sessions.Len(), v.absent.Len())
+	}
+}
+
+// TestEventsInvalidateAbsentKeys: a key that had no session may have one after an event.
+func TestEventsInvalidateAbsentKeys(t *testing.T) {
+	for _, event := range []string{session.SessionEvent(goodKey), session.EventAll} {
+		h := newHost(t, fmt.Sprintf(cachedConfig, ""))
+		h.follow()
+		h.request(goodKey)
+		h.answer(always("200", answerNone))
+		h.feed(feedPage("2", false, event))
+		h.request(goodKey)
+		if len(h.sent) != 1 {
+			t.Errorf("after %s %d lookups are under way, want one", event, len(h.sent))
+		}
+	}
+}
+
+// TestTouchedIsCached: after a request has had a session's expiry moved, the next does not.
+func TestTouchedIsCached(t *testing.T) {
+	h := newHost(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1m"}}},"expiry":{"save_every_request":true,"age":"1h"}}`)
+	h.follow()
+	s := h.request(goodKey)
+	h.answer(always("200", strings.Replace(liveAnswer("7"), "2000000000", fmt.Sprint(h.now.Add(10*time.Minute).Unix()), 1)))
+	h.respond(s)
+	h.gone(s)
+	h.tick()
+	if len(h.sent) != 1 || h.sent[0].Path != "/v1/touch" {
+		t.Fatalf("sent %+v, want one /v1/touch", h.sent)
+	}
+	h.answer(always("200", `{"state":"live","expires":2000000000}`))
+	s = h.request(goodKey)
+	h.respond(s)
+	h.tick()
+	if len(h.sent) != 0 {
+		t.Errorf("sent %+v, want nothing: the expiry was moved", h.sent[0])
+	}
+}

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	readyWithin = 60 * time.Second // a machine under load is slow, not broken
+	readyWithin = 3 * time.Minute // a machine under load is slow, not broken
 	grace       = 10 * time.Second
 	pollEvery   = 20 * time.Millisecond
 	logBytes    = 32 << 20
