@@ -14,11 +14,11 @@ import (
 	"cloakroom/api"
 )
 
-// abreast is how many calls of a batch are handled at once.
+// abreast bounds how many calls of a batch run concurrently.
 const abreast = 4
 
-// batchEndpoint returns the handler of several calls in one request (see api.AppendCall), so
-// that a busy proxy sends fewer of them. Calls of one batch are made in no order.
+// batchEndpoint returns the handler of requests that hold several calls (see api.AppendCall), so
+// that a busy proxy sends fewer requests. The calls of a batch run in no defined order.
 func batchEndpoint(s *service, calls map[string]call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := s.WithTimeout(r.Context(), s.Timeout)
@@ -40,7 +40,7 @@ func batchEndpoint(s *service, calls map[string]call) http.Handler {
 	})
 }
 
-// atOnce calls do for each of 0 to n-1, each in a goroutine.
+// atOnce calls do for each of 0 to n-1, each in a goroutine, and waits for all.
 func atOnce(n int, do func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -49,7 +49,7 @@ func atOnce(n int, do func(i int)) {
 	all.Wait()
 }
 
-// result is the answer to one call of a batch.
+// result is the response to one call of a batch.
 type result struct {
 	status int
 	body   any
@@ -71,8 +71,8 @@ func (s *service) batched(ctx context.Context, calls map[string]call, line []byt
 	return r
 }
 
-// batchLines reads a batch. It reads no further than the first line that is too much, or
-// empty.
+// batchLines reads a batch and returns its lines. It stops at the first line that is empty or
+// exceeds the limit.
 func batchLines(body io.Reader) (lines [][]byte, err error) {
 	in := bufio.NewReader(body)
 	for {
@@ -83,10 +83,10 @@ func batchLines(body io.Reader) (lines [][]byte, err error) {
 		case err != nil && err != io.EOF:
 			return nil, bodyError(err)
 		case len(lines) == api.MaxCalls:
-			return nil, fmt.Errorf("%w: a batch has up to %d calls", errRequest, api.MaxCalls)
+			return nil, fmt.Errorf("%w: a batch may hold %d calls at most", errRequest, api.MaxCalls)
 		}
 		if line = bytes.TrimSuffix(line, []byte("\n")); len(line) == 0 {
-			return nil, fmt.Errorf("%w: a batch has no empty lines", errRequest)
+			return nil, fmt.Errorf("%w: a batch must not hold empty lines", errRequest)
 		}
 		lines = append(lines, line)
 	}
@@ -107,7 +107,7 @@ func joined(results []result) []byte {
 		if len(out)+line.Len() > api.MaxBatchBytes {
 			line.Reset()
 			r.status = api.TooLarge
-			_ = encoder.Encode(problem{"the batch's answer is too large: ask alone"})
+			_ = encoder.Encode(problem{"the batch's response is too large: send this call alone"})
 		}
 		out = api.AppendResult(out, i, r.status, bytes.TrimSuffix(line.Bytes(), []byte("\n")))
 	}

@@ -7,7 +7,7 @@ import (
 	"cloakroom/service"
 )
 
-// TestBatch holds that each call of a batch is answered as it would be alone, under its
+// TestBatch checks that each call of a batch gets the response it would get alone, under its
 // number.
 func TestBatch(t *testing.T) {
 	f := start(t)
@@ -28,15 +28,15 @@ func TestBatch(t *testing.T) {
 4 404 {"error":"no such path"}
 5 200 {"state":"live","expires":1800003600}
 6 404 {"error":"no such path"}`
-	for range 20 { // whatever the order they are made in
+	for range 20 { // the order in which calls run must not matter
 		if status, got := f.do("POST", "/v1/batch", strings.Join(lines, "\n")+"\n"); status != 200 || strings.TrimSpace(got) != want {
 			t.Fatalf("got %d %s, want 200 %s", status, got, want)
 		}
 	}
 }
 
-// TestBatchBounds holds that a batch is bounded, in its calls and in its answer; what
-// has no room is to be asked alone.
+// TestBatchBounds checks the bounds of a batch: how many calls it holds, and how large its
+// response is. A call whose response does not fit must be sent alone.
 func TestBatchBounds(t *testing.T) {
 	f := start(t)
 	lookup := `/v1/lookup {"key":"` + k + `"}` + "\n"
@@ -47,9 +47,9 @@ func TestBatchBounds(t *testing.T) {
 	status, got := f.do("POST", "/v1/batch", strings.Repeat(lookup, 12))
 	answers := strings.Split(strings.TrimSpace(got), "\n")
 	if status != 200 || len(answers) != 12 {
-		t.Fatalf("got %d with %d answers, want 200 with 12", status, len(answers))
+		t.Fatalf("got %d with %d results, want 200 with 12", status, len(answers))
 	}
 	if !strings.HasPrefix(answers[0], `0 200 {"state":"live"`) || !strings.HasPrefix(answers[11], `11 413 {`) {
-		t.Errorf("the first answer is %.30s, the last %.30s; want a live session and 413", answers[0], answers[11])
+		t.Errorf("the first result is %.30s, the last %.30s; want a live session and 413", answers[0], answers[11])
 	}
 }

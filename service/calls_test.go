@@ -146,7 +146,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s %.80s: got %d %.200s, want %d and an error", c.path, c.body, status, got, c.status)
 		}
 		if strings.Contains(got, k) {
-			t.Errorf("%s %.80s: the answer repeats the key", c.path, c.body)
+			t.Errorf("%s %.80s: the response repeats the key", c.path, c.body)
 		}
 	}
 	if after := f.stored(k); after != before {
@@ -154,8 +154,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A session that Django let grow past the limit can be read, touched, and made
-// smaller, but no larger.
+// TestLargeSession checks that a session that Django let grow past the limit can be read, touched
+// and made smaller, but no larger.
 func TestLargeSession(t *testing.T) {
 	f := start(t)
 	f.create(k, `{"a":"`+strings.Repeat("x", 2*service.DefaultMaxData)+`"}`)

@@ -11,22 +11,22 @@ import (
 	"cloakroom/session"
 )
 
-// capacityPause lies between looks at how full a store is, and capacityReminder between two
-// warnings of the same.
+// capacityPause is the time between checks of how full a store is; capacityReminder is the time
+// between two equal warnings.
 const (
 	capacityPause    = 10 * time.Second
 	capacityReminder = time.Hour
 )
 
-// WatchCapacity logs, until ctx ends, when a store is nearly full, or deletes by itself what it
-// was to keep.
+// WatchCapacity logs a warning when a store is nearly full, or when it evicts data. It returns
+// when ctx ends.
 func WatchCapacity(ctx context.Context, s session.Bounded, log *slog.Logger) {
 	var before []string
 	var said time.Time
 	for first := true; first || pause(ctx, capacityPause); first = false {
 		c, err := s.Capacity(ctx)
 		if err != nil {
-			continue // that the store is away is seen, and logged, by who needs it
+			continue // requests report and log that the store is unavailable
 		}
 		warnings := c.Warnings()
 		if kinds := len(warnings); kinds != len(before) || kinds > 0 && time.Since(said) >= capacityReminder {
@@ -34,7 +34,7 @@ func WatchCapacity(ctx context.Context, s session.Bounded, log *slog.Logger) {
 				log.Warn(warning)
 			}
 			if kinds == 0 {
-				log.Info("the store has room again", "used", c.Used, "max", c.Max)
+				log.Info("the store has free memory again", "used", c.Used, "max", c.Max)
 			}
 			said = time.Now()
 		}
@@ -42,7 +42,7 @@ func WatchCapacity(ctx context.Context, s session.Bounded, log *slog.Logger) {
 	}
 }
 
-// capacityCollector has the metrics of a store that can be full.
+// capacityCollector collects the metrics of a store that can be full.
 type capacityCollector struct {
 	store     session.Bounded
 	timeout   time.Duration
@@ -54,7 +54,7 @@ func newCapacityCollector(s session.Bounded, timeout time.Duration) *capacityCol
 	return &capacityCollector{
 		store: s, timeout: timeout,
 		used:   prometheus.NewDesc("cloakroom_store_used_bytes", "How much memory the store uses.", nil, nil),
-		max:    prometheus.NewDesc("cloakroom_store_max_bytes", "How much memory the store may use; 0: it has no bound. When it is full, revocations fail.", nil, nil),
+		max:    prometheus.NewDesc("cloakroom_store_max_bytes", "How much memory the store may use; 0: no limit. When it is full, revocations fail.", nil, nil),
 		evicts: prometheus.NewDesc("cloakroom_store_evicts", "1 where the store deletes sessions and revocations when it is full.", nil, nil),
 	}
 }
@@ -66,7 +66,7 @@ func (c *capacityCollector) Describe(to chan<- *prometheus.Desc) {
 	to <- c.evicts
 }
 
-// Collect implements prometheus.Collector. A store that is away has no such metrics.
+// Collect implements prometheus.Collector. While the store is unavailable it sends no metrics.
 func (c *capacityCollector) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()

@@ -63,10 +63,10 @@ func checkNames(data json.RawMessage) error {
 	return nil
 }
 
-// maxUser is how long a user's id may be, in bytes.
+// maxUser is the maximum length of a user's id, in bytes.
 const maxUser = 255
 
-// checkUser checks a user's id.
+// checkUser returns an error unless id is a valid user id.
 func checkUser(id string) error {
 	switch {
 	case id == "":

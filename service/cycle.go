@@ -19,13 +19,12 @@ const maxGrace = int64(api.MaxGrace / time.Second)
 
 type cycleRequest struct {
 	Key *string `json:"key"`
-	// Grace is for how many seconds the old key is good after the new one was
-	// first used.
+	// Grace is how many seconds the previous key stays valid after the first use of the new one.
 	Grace int64 `json:"grace"`
 }
 
-// cycle gives the session a second key, to which look-ups of the first lead from
-// then on. However often it is asked, and by however many at once, there is one.
+// cycle rotates a session's key: lookups of the previous key return the new one from then on. It
+// is idempotent: repeated and concurrent calls make one key.
 func (s *service) cycle(ctx context.Context, in cycleRequest) (answer, error) {
 	key, err := checkKey(in.Key)
 	if err == nil && (in.Grace < 0 || in.Grace > maxGrace) {
@@ -50,11 +49,11 @@ func (s *service) cycle(ctx context.Context, in cycleRequest) (answer, error) {
 	return none, fmt.Errorf("%w: the session is written all the time", session.ErrUnavailable)
 }
 
-// errOvertaken says that a session was written between being read and written.
+// errOvertaken reports that a session was written between a read and the write that depends on it.
 var errOvertaken = errors.New("service: the session was changed meanwhile")
 
-// cycleFrom stores v under a new key, then links it from the old one, unless what
-// was copied is not the session any more.
+// cycleFrom stores v under a new key, then links the previous key to it. It fails with
+// errOvertaken if the session has changed since v was read.
 func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64) (answer, error) {
 	successor := v
 	now := strconv.FormatInt(s.Now().Unix(), 10)
@@ -72,8 +71,8 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	}
 	next, err := json.Marshal(map[string]session.Next{session.NextKey: {Key: successor.Key, Grace: grace, Of: session.ID(v.Key)}})
 	if err == nil {
-		// Django may write the old session back as it was, without the link: this note
-		// leads from the new one to it all the same.
+		// Django may write the previous session back as it was, without the link. This note links
+		// the new key to the previous one even then.
 		err = s.Store.SetNote(ctx, session.PredecessorOf(successor.Key), session.Note{Text: v.Key, Expires: s.Now().Add(lineage)})
 	}
 	linking := err == nil
@@ -90,7 +89,7 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	switch {
 	case err == nil:
 	case linking && errors.Is(err, session.ErrUnavailable):
-		// The link may be there all the same: without what it leads to the session would be over.
+		// The link may be stored despite the error. Without its target the session would be lost.
 		return none, err
 	default:
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
@@ -98,8 +97,9 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, s.noteSuccessor(ctx, v.Key, successor.Key)
 }
 
-// noteSuccessor notes by what a key was replaced, for whoever ends it when Django has overwritten
-// the link. Where the old one was deleted meanwhile, that may have been too early to find the note.
+// noteSuccessor notes which key replaced a key, for a logout that comes when Django has overwritten
+// the link. Where the previous key was deleted meanwhile, that may have been before the note: then
+// the new key ends, too.
 func (s *service) noteSuccessor(ctx context.Context, key, successor string) error {
 	err := s.Store.SetNote(ctx, session.SuccessorsOf(key), session.Note{Text: successor, Expires: s.Now().Add(lineage)})
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *service) noteSuccessor(ctx context.Context, key, successor string) erro
 	return nil
 }
 
-// used has the word of a filter that a client came with a key that cycle made.
+// used notes that a client sent a key that cycle made.
 func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
@@ -128,19 +128,19 @@ func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
 	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, err
 }
 
-// lineage is for how long it is known which key a key replaced. No client uses an old key for
-// longer: its session has ended by then, or has been given another.
+// lineage is how long the notes keep which key replaced which. No client uses a previous key for
+// longer: its session has expired by then, or has been rotated again.
 const lineage = 400 * 24 * time.Hour
 
-// maxFamily bounds how many keys of one session are followed. A session has two or three: what
-// has more was not made here.
+// maxFamily bounds how many keys of one session are followed. A session has two or three; more
+// were not made by this service.
 const maxFamily = 16
 
 var errFamily = fmt.Errorf("%w: its keys lead in a circle, or are too many", session.ErrUnreadable)
 
-// follow returns the session under the newest of its keys. An old key that comes after its
-// grace time has been copied, or kept from a client that forgot it: it cannot be told which of
-// the two clients is the thief, so the session ends.
+// follow returns the session under the newest of its keys. A previous key that is sent after its
+// grace period was copied, or the client lost the new one. The two clients cannot be told apart,
+// so the session is revoked (reuse detection).
 func (s *service) follow(ctx context.Context, v session.Session) (session.Session, error) {
 	first, replayed := v.Key, false
 	for range maxFamily {
@@ -170,11 +170,11 @@ func (s *service) endReplayed(ctx context.Context, key, user string) error {
 		return err
 	}
 	s.metrics.replays.Inc()
-	s.Log.Warn("a session key came that was replaced long ago: a copy, perhaps a theft; the session has been ended", "user", user)
+	s.Log.Warn("a session key was used after its grace period: a copy, perhaps a theft; the session has been ended", "user", user)
 	return session.ErrNotFound
 }
 
-// end ends a session and publishes that it has ended.
+// end deletes a session as End does, and publishes that it has ended.
 func (s *service) end(ctx context.Context, keys ...string) error {
 	ended, err := End(ctx, s.Store, keys...)
 	events := make([]string, len(ended))
@@ -184,8 +184,8 @@ func (s *service) end(ctx context.Context, keys ...string) error {
 	return errors.Join(err, s.publish(ctx, events...))
 }
 
-// endRelatives ends a session under the other keys of one that was rotated: Django may yet
-// write to one of them, and it would be a session again.
+// endRelatives deletes a session under the other keys of one that was rotated: a Django view that
+// is still running may write to one of them, which would restore the session.
 func (s *service) endRelatives(ctx context.Context, key string) error {
 	relatives, err := noted(ctx, s.Store, key)
 	if err != nil || len(relatives) == 0 {
@@ -194,9 +194,9 @@ func (s *service) endRelatives(ctx context.Context, key string) error {
 	return s.end(ctx, relatives...)
 }
 
-// End deletes a session under a key, or several of its keys, under all that came after it, and
-// under all that came before: whatever was written to one of them meanwhile. It returns the keys
-// under which it ended, after an error too.
+// End deletes a session under the given keys, under all keys that replaced them, and under all
+// keys that they replaced, even if one of them is written concurrently. It returns the deleted
+// keys, also beside an error.
 func End(ctx context.Context, store session.Store, keys ...string) (ended []string, err error) {
 	family := slices.Clone(keys)
 	for i := 0; i < len(family); i++ {
@@ -224,8 +224,9 @@ func End(ctx context.Context, store session.Store, keys ...string) (ended []stri
 	return family, nil
 }
 
-// kill has what is stored under a key end by its expiry, if it is alive, and returns it as it
-// was. From then on no other key can be linked from it: a cycle that is under way finds none.
+// kill sets the expiry of the session under a key to the past, if it is alive, and returns the
+// session as it was. From then on no other key can be linked from it: a concurrent cycle finds no
+// session.
 func kill(ctx context.Context, store session.Store, key string) (last session.Session, err error) {
 	_, err = store.Update(ctx, key, func(v session.Session) (session.Session, error) {
 		last = v
@@ -234,16 +235,17 @@ func kill(ctx context.Context, store session.Store, key string) (last session.Se
 	})
 	for _, harmless := range []error{session.ErrNotFound, session.ErrUnreadable, session.ErrTooLarge, session.ErrUnwritable} {
 		if errors.Is(err, harmless) {
-			return last, nil // there is nothing that could be linked from, or nothing that can be read
+			return last, nil // no session, or an unreadable one: nothing can be linked from it
 		}
 	}
 	return last, err
 }
 
-// longAgo is a time that every store can keep.
+// longAgo is a past time that every store can represent.
 var longAgo = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// EndUser ends all sessions of a user as End does, and returns and fails as session.FlushUser.
+// EndUser ends all sessions of a user as End does. Its results and errors are those of
+// session.FlushUser.
 func EndUser(ctx context.Context, store session.Store, user string) (ended []string, err error) {
 	return session.FlushUser(ctx, store, user, func(ctx context.Context, key string) error {
 		_, err := End(ctx, store, key)
@@ -251,7 +253,7 @@ func EndUser(ctx context.Context, store session.Store, user string) (ended []str
 	})
 }
 
-// noted returns the keys that a key has replaced, and was replaced by, as the notes have them.
+// noted returns the keys that a key replaced and those that replaced it, from the notes.
 func noted(ctx context.Context, store session.Store, key string) (keys []string, err error) {
 	notes, err := store.Notes(ctx, session.PredecessorOf(key), session.SuccessorsOf(key))
 	for _, note := range notes {
@@ -260,12 +262,12 @@ func noted(ctx context.Context, store session.Store, key string) (keys []string,
 	return keys, err
 }
 
-// cycledError is a write to a session that has a newer key.
+// cycledError is the error of a write to a session that has a newer key.
 type cycledError struct{ next string }
 
 func (cycledError) Error() string { return "service: the session has a newer key" }
 
-// current performs a write with the newest of a session's keys.
+// current calls write with the newest of a session's keys.
 func current(key string, write func(key string) error) error {
 	for range maxFamily {
 		err := write(key)

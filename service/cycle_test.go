@@ -16,7 +16,7 @@ import (
 
 func key(k string) string { return fmt.Sprintf(`{"key":%q}`, k) }
 
-// call expects 200 and an answer that holds all of want.
+// call sends a request and fails the test unless the response is 200 and contains all of want.
 func (f *fixture) call(path, body string, want ...string) {
 	f.Helper()
 	status, text := f.do("POST", path, body)
@@ -25,14 +25,14 @@ func (f *fixture) call(path, body string, want ...string) {
 	}
 	for _, part := range want {
 		if !strings.Contains(text, part) {
-			f.Errorf("%s answers %s, want %s in it", path, text, part)
+			f.Errorf("%s returned %s, want %s in it", path, text, part)
 		}
 	}
 }
 
 const gone = `{"state":"none"}`
 
-// cycled makes a session under drawn(0) and cycles it to drawn(1).
+// cycled creates a session under drawn(0) and cycles it to drawn(1).
 func cycled(t *testing.T) *fixture {
 	f := start(t)
 	f.call("/v1/create", `{"data":{"_auth_user_id":"7","n":1},"age":3600}`, drawn(0))
@@ -42,28 +42,28 @@ func cycled(t *testing.T) *fixture {
 
 func TestCycle(t *testing.T) {
 	f := cycled(t)
-	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`, `"n":1`) // the old one leads to the new one
+	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`, `"n":1`) // the lookup of the previous key returns the new one
 	f.call("/v1/lookup", key(drawn(1)), `"state":"live"`, `"n":1`)
 	if _, text := f.do("POST", "/v1/lookup", key(drawn(1))); strings.Contains(text, drawn(0)) || strings.Contains(text, `"key"`) {
-		t.Errorf("the new key's answer names a key: %s", text)
+		t.Errorf("the lookup of the new key returns a key: %s", text)
 	}
-	f.call("/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0)), `"live"`) // again: there is one already
+	f.call("/v1/cycle", fmt.Sprintf(`{"key":%q,"grace":60}`, drawn(0)), `"live"`) // idempotent: the new key exists
 	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`)
 	f.call("/v1/update", fmt.Sprintf(`{"key":%q,"patch":{"n":2},"age":3600}`, drawn(0)), `"n":2`) // a stream that began earlier
 	f.call("/v1/lookup", key(drawn(1)), `"n":2`)
 	f.call("/v1/touch", fmt.Sprintf(`{"key":%q,"age":7200}`, drawn(0)), fmt.Sprint(f.clock.Now().Unix()+7200))
 	f.call("/v1/lookup", key(drawn(1)), fmt.Sprint(f.clock.Now().Unix()+7200))
-	f.clock.Advance(50 * time.Minute) // nobody has come with the new key: the old one is good
+	f.clock.Advance(50 * time.Minute) // the new key was not used: the previous one stays valid
 	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`)
 }
 
-// TestGrace: once the new key was used, the old one is good for its grace time. What
-// comes later ends the session for everybody, and is counted.
+// TestGrace checks that the previous key is valid for its grace period after the first use of the
+// new one. A later use of it revokes the session under both keys, and is counted.
 func TestGrace(t *testing.T) {
 	f := cycled(t)
 	f.call("/v1/used", key(drawn(1)), `"live"`)
 	f.clock.Advance(59 * time.Second)
-	f.call("/v1/used", key(drawn(1)), `"live"`) // not the first time: nothing moves
+	f.call("/v1/used", key(drawn(1)), `"live"`) // not the first use: the grace period does not move
 	f.call("/v1/lookup", key(drawn(0)), `"key":"`+drawn(1)+`"`)
 	f.clock.Advance(time.Second)
 	f.call("/v1/lookup", key(drawn(0)), gone)
@@ -76,13 +76,13 @@ func TestGrace(t *testing.T) {
 	}
 }
 
-// TestFamilyEnds: an end under any of the keys is one under all.
+// TestFamilyEnds checks that a logout with any key of a session ends it under all.
 func TestFamilyEnds(t *testing.T) {
 	for i, path := range []string{"/v1/flush", "/v1/flush", "/v1/login"} {
 		f := cycled(t)
 		switch {
 		case path == "/v1/login":
-			f.call(path, fmt.Sprintf(`{"key":%q,"user":"8","age":3600}`, drawn(0)), drawn(3)) // after a key that the old one's failed write drew
+			f.call(path, fmt.Sprintf(`{"key":%q,"user":"8","age":3600}`, drawn(0)), drawn(3)) // drawn(2) was drawn by the failed write to the previous key
 			f.call("/v1/lookup", key(drawn(3)), `"_auth_user_id":"8"`)
 		default:
 			f.call(path, key(drawn(i)), gone)
@@ -93,8 +93,9 @@ func TestFamilyEnds(t *testing.T) {
 	}
 }
 
-// TestFamilyEndsWithoutLinks: a Django view has written the old session back, without the link to
-// its new key, and another key was made of it. A logout with any of the three ends all.
+// TestFamilyEndsWithoutLinks checks that a logout with any of three keys ends all, where a Django
+// view has written the first session back without the link to its new key, and it was cycled
+// again.
 func TestFamilyEndsWithoutLinks(t *testing.T) {
 	for _, with := range []int{0, 1, 2} {
 		f := cycled(t)
@@ -121,7 +122,8 @@ func TestFamilyEndsWithoutLinks(t *testing.T) {
 	}
 }
 
-// A key may be cycled again and again; the first one is past its time by then.
+// TestCycleTwice checks that a key can be cycled repeatedly; the first key is past its grace
+// period by then.
 func TestCycleTwice(t *testing.T) {
 	f := cycled(t)
 	f.call("/v1/used", key(drawn(1)))
@@ -145,7 +147,7 @@ func TestCycleRefuses(t *testing.T) {
 	}
 }
 
-// busy is a store that is written whenever it is about to be.
+// busy is a store in which another write precedes each update.
 type busy struct {
 	session.Store
 	mu     sync.Mutex
@@ -167,8 +169,8 @@ func (b *busy) Update(ctx context.Context, key string, change session.Change) (s
 	return b.Store.Update(ctx, key, change)
 }
 
-// TestCycleLosesNothing: what is written while a session is copied is in the copy, or
-// there is none.
+// TestCycleLosesNothing checks that a write during a cycle is in the copy, or that there is no
+// copy.
 func TestCycleLosesNothing(t *testing.T) {
 	for writes, want := range map[int]int{2: 200, 3: 503} {
 		f := start(t)
@@ -193,11 +195,11 @@ func TestCycleLosesNothing(t *testing.T) {
 	}
 }
 
-// TestCycleAtOnce: of many that ask at once all get one new key.
+// TestCycleAtOnce checks that concurrent calls all get the same new key.
 func TestCycleAtOnce(t *testing.T) {
 	f := start(t)
 	var err error
-	if f.handler, err = service.New(service.Config{Store: f.store, Token: token, Now: f.clock.Now}); err != nil { // with keys that differ
+	if f.handler, err = service.New(service.Config{Store: f.store, Token: token, Now: f.clock.Now}); err != nil { // with random keys
 		t.Fatal(err)
 	}
 	f.call("/v1/create", `{"data":{"n":1},"age":3600}`)
@@ -223,9 +225,9 @@ func TestCycleAtOnce(t *testing.T) {
 	}
 }
 
-// TestCopiedLink: Django copies a session's data to a new key, at a login or a change of the
-// password, the link to the second key among it. The end of the old keys is not that of the
-// new one.
+// TestCopiedLink checks that a link counts only in the session that was rotated. Django copies a
+// session's data to a new key, at a login or a change of the password, with the link to the second
+// key. A logout with the old keys must not end the new session.
 func TestCopiedLink(t *testing.T) {
 	f := cycled(t)
 	v, err := f.store.Load(t.Context(), drawn(0))
@@ -243,8 +245,7 @@ func TestCopiedLink(t *testing.T) {
 	f.call("/v1/update", fmt.Sprintf(`{"key":%q,"patch":{"n":3},"age":3600}`, v.Key), `"n":3`)
 }
 
-// cutOff is a store whose connection is lost after each update, before it can say that it was
-// done.
+// cutOff is a store whose connection is lost after each update, before the update is confirmed.
 type cutOff struct{ session.Store }
 
 func (s cutOff) Update(ctx context.Context, key string, change session.Change) (session.Session, error) {
@@ -252,7 +253,7 @@ func (s cutOff) Update(ctx context.Context, key string, change session.Change) (
 	return v, errors.Join(err, session.ErrUnavailable)
 }
 
-// TestCycleCutOff: an outage in the middle of a change of keys ends no session.
+// TestCycleCutOff checks that an outage during a cycle ends no session.
 func TestCycleCutOff(t *testing.T) {
 	f := start(t)
 	f.call("/v1/create", `{"data":{"_auth_user_id":"7"},"age":3600}`, drawn(0))
@@ -264,8 +265,8 @@ func TestCycleCutOff(t *testing.T) {
 	f.call("/v1/lookup", key(drawn(0)), `"state":"live"`)
 }
 
-// TestLoginEndsOldKeys: a login leaves none of the session's keys, also where a Django view that
-// began earlier writes the first of them again.
+// TestLoginEndsOldKeys checks that a login deletes all of the session's previous keys, even where
+// a Django view that began earlier writes the first of them again.
 func TestLoginEndsOldKeys(t *testing.T) {
 	f := cycled(t)
 	f.call("/v1/login", fmt.Sprintf(`{"key":%q,"user":"7","age":3600}`, drawn(0)), drawn(3))
@@ -277,7 +278,7 @@ func TestLoginEndsOldKeys(t *testing.T) {
 	f.call("/v1/lookup", key(drawn(3)), `"state":"live"`)
 }
 
-// meanwhile is a store with which something else happens before the nth use.
+// meanwhile is a store that calls a function before its nth use.
 type meanwhile struct {
 	session.Store
 	n    *int
@@ -321,8 +322,8 @@ func (s meanwhile) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	}
 }
 
-// TestFlushWhileTheKeyChanges has a session get another key, and a client come that takes it, at
-// each moment of its end: it has ended under both.
+// TestFlushWhileTheKeyChanges rotates the session's key, and has a client use the new one, at each
+// step of a logout. The session must have ended under both.
 func TestFlushWhileTheKeyChanges(t *testing.T) {
 	for _, flush := range []string{key(drawn(0)), `{"user":"7"}`} {
 		for n := 1; n < 8; n++ {

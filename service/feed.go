@@ -12,7 +12,7 @@ import (
 
 type feedRequest struct {
 	After string `json:"after"`
-	// Hold is for how many milliseconds to wait for an event.
+	// Hold is how many milliseconds to wait for an event.
 	Hold int64 `json:"hold"`
 }
 
@@ -22,8 +22,8 @@ type feedAnswer struct {
 	Events []string `json:"events"`
 }
 
-// feedEndpoint answers with the events after a cursor, as soon as there are
-// any. An answer without events says that none was missed.
+// feedEndpoint responds with the events after a cursor, as soon as there are any. A response
+// without events confirms that none was missed.
 func feedEndpoint(s *service) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := decode[feedRequest](http.MaxBytesReader(w, r.Body, 4<<10))
@@ -53,13 +53,13 @@ func feedEndpoint(s *service) http.Handler {
 
 type changedRequest struct {
 	Key *string `json:"key"`
-	// Ended says that the session has ended under this key: it was deleted, or has
-	// another key now.
+	// Ended reports that the session has ended under this key: it was deleted, or has another key.
 	Ended bool `json:"ended"`
 }
 
-// changed handles that somebody else, Django most likely, has changed or ended a session. Of
-// one that has ended the other keys end too, which Django does not know.
+// changed handles the report that a session was changed or ended outside of this service, most
+// likely by Django. Of a session that has ended it deletes the other keys too, which Django does
+// not have.
 func (s *service) changed(ctx context.Context, in changedRequest) (answer, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
@@ -77,8 +77,8 @@ func (s *service) changed(ctx context.Context, in changedRequest) (answer, error
 	return none, s.publish(ctx, session.SessionEvent(key))
 }
 
-// publish tells of what was done. What cannot be told is an error: whoever
-// hears that a session has ended may rely on it everywhere.
+// publish publishes events. Its errors must be returned: a caller that gets no error relies on the
+// session having ended everywhere.
 func (s *service) publish(ctx context.Context, events ...string) error {
 	if s.Feed == nil {
 		return nil
@@ -86,7 +86,7 @@ func (s *service) publish(ctx context.Context, events ...string) error {
 	return s.Feed.Publish(ctx, events...)
 }
 
-// told publishes that the session of key was changed by a write that succeeded.
+// told publishes an event for the session of key, if the write succeeded.
 func (s *service) told(ctx context.Context, key string, a answer, err error) (answer, error) {
 	if err != nil {
 		return a, err

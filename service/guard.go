@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// Guard bounds how many connections a server keeps for clients that have not shown the token:
-// of too many the oldest is closed. Make one with NewGuard; its methods are an http.Server's
-// fields of the same names.
+// Guard bounds how many connections a server keeps for clients that have not sent the token. Above
+// the limit it closes the oldest. NewGuard makes one; its methods are to be set as the fields of
+// an http.Server that have the same names.
 type Guard struct {
 	limit int
 
@@ -26,12 +26,12 @@ func NewGuard(limit int) *Guard {
 
 type connKey struct{}
 
-// ConnContext notes the connection in its requests' context.
+// ConnContext adds the connection to its requests' context.
 func (g *Guard) ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// ConnState counts connections.
+// ConnState counts connections that open and close.
 func (g *Guard) ConnState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -43,7 +43,7 @@ func (g *Guard) ConnState(c net.Conn, state http.ConnState) {
 	}
 }
 
-// add returns the connection to close, if there is one too many.
+// add counts a connection, and returns the one to close if the limit is exceeded, or nil.
 func (g *Guard) add(c net.Conn) (oldest net.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -65,7 +65,8 @@ func (g *Guard) remove(c net.Conn) {
 	}
 }
 
-// admit counts the connection of a request with the token no longer. A nil Guard does nothing.
+// admit stops counting the connection of a request that has the token. On a nil Guard it does
+// nothing.
 func (g *Guard) admit(ctx context.Context) {
 	if g == nil {
 		return

@@ -14,11 +14,11 @@ import (
 	"cloakroom/session"
 )
 
-// errRequest says that a request is not one of the API's.
+// errRequest is the error of a request that the API does not allow.
 var errRequest = errors.New("bad request")
 
-// statuses by what went wrong; the first match counts. What matches none is
-// an internal error.
+// statuses maps errors to HTTP statuses; the first match counts. An error that matches none is an
+// internal error.
 var statuses = []struct {
 	err    error
 	status int
@@ -40,10 +40,10 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// call answers one request of the API.
+// call handles one request of the API.
 type call func(ctx context.Context, body io.Reader) (answer, error)
 
-// calling decodes a request, calls, and makes its error definite.
+// calling returns a call that decodes a request, calls f, and maps its error with definite.
 func calling[In any](s *service, path string, f func(context.Context, In) (answer, error)) call {
 	return func(ctx context.Context, body io.Reader) (answer, error) {
 		in, err := decode[In](body)
@@ -55,7 +55,7 @@ func calling[In any](s *service, path string, f func(context.Context, In) (answe
 	}
 }
 
-// endpoint serves a call.
+// endpoint returns the handler of a call.
 func endpoint(s *service, call call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := s.WithTimeout(r.Context(), s.Timeout)
@@ -69,8 +69,8 @@ func endpoint(s *service, call call) http.Handler {
 	})
 }
 
-// maxBody leaves room for a key, and for data whose characters are all escaped
-// and which is smaller in its canonical form.
+// maxBody returns the limit of a request's body, in bytes: room for a key, and for data whose
+// characters are all escaped and which is smaller in canonical form.
 func (s *service) maxBody() int64 { return int64(2*s.MaxData) + 4<<10 }
 
 // decode reads one JSON value, with no unknown field and nothing after it.
@@ -82,13 +82,13 @@ func decode[In any](body io.Reader) (in In, err error) {
 			return in, nil
 		}
 		if err == nil {
-			err = errors.New("something stands after the object")
+			err = errors.New("there is text after the JSON object")
 		}
 	}
 	return in, bodyError(err)
 }
 
-// bodyError says what is wrong with a request's body.
+// bodyError converts an error of reading a request's body.
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -97,8 +97,8 @@ func bodyError(err error) error {
 	return fmt.Errorf("%w: body: %w", errRequest, err)
 }
 
-// definite makes the answer "none" of the errors that say that there is no
-// session.
+// definite returns the response "none" for errors that mean that there is no session, and logs
+// those that need attention.
 func (s *service) definite(path string, out answer, err error) (answer, error) {
 	switch {
 	case errors.Is(err, session.ErrNotFound):
@@ -120,14 +120,14 @@ func (s *service) definite(path string, out answer, err error) (answer, error) {
 	return out, err
 }
 
-// fail answers with the error.
+// fail writes the response to an error.
 func (s *service) fail(w http.ResponseWriter, path string, err error) {
 	status, problem := s.problem(path, err)
 	respond(w, status, problem)
 }
 
-// problem returns what a caller is answered after an error. What the store said goes to the log
-// alone.
+// problem returns the status and the body of the response to an error. The store's error text goes
+// to the log only.
 func (s *service) problem(path string, err error) (int, problem) {
 	status := statusOf(err)
 	message := err.Error()
@@ -137,7 +137,7 @@ func (s *service) problem(path string, err error) (int, problem) {
 		message = http.StatusText(status)
 		for _, known := range []error{session.ErrFull} {
 			if errors.Is(err, known) {
-				message = known.Error() // which says nothing of the session
+				message = known.Error() // which holds nothing of the session
 			}
 		}
 	}
@@ -177,8 +177,7 @@ func method(allowed string, next http.Handler) http.Handler {
 	})
 }
 
-// authorized compares hashes, so that neither the token nor its length can be
-// told from the time it takes.
+// authorized compares hashes, so that the response time reveals neither the token nor its length.
 func (s *service) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -204,11 +203,11 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 type readiness struct {
 	Status   string   `json:"status"`
 	Warnings []string `json:"warnings,omitempty"`
-	// Notices are what works, but not as well as it could.
+	// Notices are the parts that work in a degraded way.
 	Notices []string `json:"notices,omitempty"`
 }
 
-// warnings returns what an operator has to do about the store before it fails.
+// warnings returns what an operator must do before the store fails.
 func (s *service) warnings(ctx context.Context) []string {
 	bounded, ok := s.Store.(session.Bounded)
 	if !ok {
@@ -228,6 +227,6 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r.URL.Path, err)
 		return
 	}
-	// A store that is nearly full is ready: that it will not be is no reason to send nobody here.
+	// A store that is nearly full is ready: requests must still come here until it fails.
 	respond(w, http.StatusOK, readiness{"ready", s.warnings(ctx), session.Notices(s.Store, s.Feed)})
 }

@@ -7,8 +7,8 @@ import (
 	"cloakroom/service"
 )
 
-// TestInactiveBackends holds that each session's backend decides whether a user who is not active is
-// admitted, and that logins are by the first.
+// TestInactiveBackends checks that each session's backend decides whether an inactive user is
+// admitted, and that logins use the first backend.
 func TestInactiveBackends(t *testing.T) {
 	f, a, hasher := withAccounts(t)
 	const strict, lenient = "one.Backend", "two.Backend"

@@ -8,13 +8,13 @@ import (
 	"cloakroom/session"
 )
 
-// maxLargeReads bounds how many sessions over the store's limit are read at a time: each takes
-// several times session.LargeLimit of memory. Others wait, until their time is over.
+// maxLargeReads bounds how many sessions over the store's limit are read at a time: each read
+// takes several times session.LargeLimit of memory. Others wait, until their timeout.
 const maxLargeReads = 2
 
 var errLargeReads = fmt.Errorf("%w: too many large sessions are looked up at a time", session.ErrUnavailable)
 
-// load loads a session; of one that is too large, what Cloakroom itself needs of it.
+// load loads a session. Of one that is too large it returns only the data that Cloakroom needs.
 func (s *service) load(ctx context.Context, key string) (session.Session, error) {
 	v, err := s.Store.Load(ctx, key)
 	large, ok := s.Store.(session.LargeLoader)
@@ -33,13 +33,13 @@ func (s *service) load(ctx context.Context, key string) (session.Session, error)
 		s.metrics.large.Inc()
 		s.throttle.warn("a session is over 1 MiB: it is admitted without its data, and writes to it are refused", "session", session.ID(key))
 	case errors.Is(err, session.ErrTooLarge):
-		err = fmt.Errorf("%w: it has more than %d MiB, and is not read", session.ErrTooLarge, session.LargeLimit>>20)
+		err = fmt.Errorf("%w: it is larger than %d MiB and is not read", session.ErrTooLarge, session.LargeLimit>>20)
 		s.throttle.warn("a session is refused", "session", session.ID(key), "error", err)
 	}
 	return v, err
 }
 
-// touchLarge moves the end of a session that is too large to be written.
+// touchLarge sets the expiry of a session that is too large to be rewritten.
 func (s *service) touchLarge(ctx context.Context, key string, age int64) (session.Session, error) {
 	v, err := s.load(ctx, key)
 	if err != nil {

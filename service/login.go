@@ -15,7 +15,7 @@ import (
 // the user's password (django.contrib.auth.HASH_SESSION_KEY).
 const hashKey = session.HashKey
 
-// backendKey is the one under which it keeps the backend of the login
+// backendKey is the key under which Django keeps the backend of the login
 // (django.contrib.auth.BACKEND_SESSION_KEY).
 const backendKey = session.BackendKey
 
@@ -26,10 +26,9 @@ type loginRequest struct {
 	writing
 }
 
-// login makes the session of a user who has just proved to be one, under a new
-// key (django.contrib.auth.login): another user's data goes, an anonymous
-// visitor's and the user's own stays. "none" says that the account does not
-// exist or is not active.
+// login stores the session of a user who has just authenticated under a new key, as
+// django.contrib.auth.login does: it drops another user's data, and keeps that of an anonymous
+// visitor or the user. It returns "none" if the account does not exist or is inactive.
 func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	if err := checkUser(in.User); err != nil {
 		return none, err
@@ -53,19 +52,19 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	}
 	a, err := s.loginOf(ctx, *in.Key, marks.User, change)
 	if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnreadable) {
-		// It has ended, and not here: filters may have it cached yet.
+		// The session ended elsewhere: filters may still have it cached.
 		a, err = s.createWith(ctx, session.Session{Data: emptyObject}, change)
 		return s.told(ctx, *in.Key, a, err)
 	}
 	return a, err
 }
 
-// repeatable is for how long a login can be repeated: by a client whose answer was lost, and who
-// has the old key still.
+// repeatable is how long a login can be repeated by a client that did not get the response and
+// still has the previous key.
 const repeatable = 2 * time.Minute
 
-// loginOf logs a user in with the session of a key, which gets another. Repeated, it does so with
-// what the first login has made of it, so that what a visitor had put there is not lost.
+// loginOf logs a user in with the session of a key, and rotates the key. A repeated login uses the
+// session that the first one made, so that the visitor's data is not lost.
 func (s *service) loginOf(ctx context.Context, key, user string, change session.Change) (answer, error) {
 	before := session.LoginOf(key)
 	_, err := s.Store.Load(ctx, key)
@@ -86,10 +85,10 @@ func (s *service) loginOf(ctx context.Context, key, user string, change session.
 	case err != nil:
 		return none, err
 	case session.UserOf(first.Data) != user:
-		return none, session.ErrNotFound // of another, who has logged in since
+		return none, session.ErrNotFound // another user has logged in since
 	}
 	a, err := s.loginAgain(ctx, first.Key, user, change)
-	if err == nil { // the first login may not have come so far
+	if err == nil { // the first login may have failed before this step
 		err = s.endRelatives(ctx, key)
 	}
 	return s.told(ctx, key, a, err)
@@ -105,7 +104,8 @@ func (s *service) lastLive(ctx context.Context, keys string) (session.Session, e
 	return session.Session{}, session.ErrNotFound
 }
 
-// loginAgain changes the session that a login has made, under its key.
+// loginAgain applies change to the session that a previous login made, under the key of that
+// session.
 func (s *service) loginAgain(ctx context.Context, key, user string, change session.Change) (answer, error) {
 	var v session.Session
 	err := current(key, func(newest string) (err error) {
@@ -122,7 +122,7 @@ func (s *service) loginAgain(ctx context.Context, key, user string, change sessi
 	return s.told(ctx, key, a, err)
 }
 
-// loggedIn returns a session after a login.
+// loggedIn returns the session v after a login.
 func loggedIn(v session.Session, patch json.RawMessage, marks loginMarks) (session.Session, error) {
 	if before := marksOf(v.Data); before.User != "" && before.User != marks.User {
 		v.Data, v.Origin = emptyObject, nil
@@ -140,23 +140,23 @@ func loggedIn(v session.Session, patch json.RawMessage, marks loginMarks) (sessi
 	return patched(v, text)
 }
 
-// loginMarks is what a login writes into the data.
+// loginMarks is the part of the session's data that a login writes.
 type loginMarks struct {
 	User    string `json:"_auth_user_id"`
 	Backend string `json:"_auth_user_backend"`
-	// Hash is nil, which takes an old one away, where no account is known.
+	// Hash is nil where no account is configured, which removes an old hash.
 	Hash *string `json:"_auth_user_hash"`
-	// Created is nil: the absolute limit counts from the login.
+	// Created is nil: the absolute timeout counts from the login.
 	Created *int64 `json:"_cloakroom_created"`
 	// Cycled and Used are nil: the key is new.
 	Cycled *int64 `json:"_cloakroom_cycled"`
 	Used   *int64 `json:"_cloakroom_used"`
 
-	// unhashed says that the login has no hash that could be checked.
+	// unhashed reports that the login has no hash to check.
 	unhashed bool
 }
 
-// marksOf returns the marks of a session; without a login they are empty.
+// marksOf returns the marks of a session. Without a login they are empty.
 func marksOf(data json.RawMessage) loginMarks {
 	object := members(data)
 	var hash *string
@@ -167,6 +167,6 @@ func marksOf(data json.RawMessage) loginMarks {
 		}
 	}
 	var backend string
-	_ = json.Unmarshal(object[backendKey], &backend) // empty where it is no text
+	_ = json.Unmarshal(object[backendKey], &backend) // empty unless it is a string
 	return loginMarks{User: session.UserOf(data), Backend: backend, Hash: hash}
 }

@@ -17,7 +17,7 @@ import (
 	"cloakroom/session/django"
 )
 
-// accounts are users by id; broken, all look-ups fail.
+// accounts are users by id. If broken is set, all lookups fail.
 type accounts struct {
 	users  map[string]session.User
 	broken bool
@@ -34,7 +34,7 @@ func (a *accounts) User(_ context.Context, id string) (session.User, error) {
 	return user, nil
 }
 
-// withAccounts serves with the accounts 7 (active), 8 (inactive) and 9.
+// withAccounts returns a fixture with the accounts 7 (active), 8 (inactive) and 9.
 func withAccounts(t *testing.T) (*fixture, *accounts, *django.AuthHasher) {
 	f := start(t)
 	a := &accounts{users: map[string]session.User{
@@ -114,14 +114,14 @@ func TestLoginRefused(t *testing.T) {
 	}
 	a.broken = true
 	if status, got := f.do("POST", "/v1/login", `{"key":"`+k+`","user":"7","age":60}`); status != 503 {
-		t.Errorf("accounts away: got %d %s", status, got)
+		t.Errorf("accounts unavailable: got %d %s", status, got)
 	}
 	if f.stored(k) != `{"cart":1} until 1800003600` {
 		t.Errorf("stored %s", f.stored(k))
 	}
 }
 
-// TestLoginUnchecked has no accounts: no hash is written, an old one goes.
+// TestLoginUnchecked checks that a login without accounts writes no hash and removes an old one.
 func TestLoginUnchecked(t *testing.T) {
 	f := start(t)
 	f.create(k, `{"_auth_user_hash":"old","_auth_user_id":"7"}`)
@@ -181,13 +181,14 @@ func TestLookupChecksTheAccount(t *testing.T) {
 			a.broken = true
 			status, _ = f.do("POST", "/v1/lookup", `{"key":"`+k+`"}`)
 			if want := map[bool]int{true: 503, false: 200}[c.user != "" && c.backend == service.DefaultAuthBackend]; status != want {
-				t.Errorf("accounts away: got %d, want %d", status, want)
+				t.Errorf("accounts unavailable: got %d, want %d", status, want)
 			}
 		})
 	}
 }
 
-// TestAuthBackends holds that logins are by the first of the backends, and that all are admitted.
+// TestAuthBackends checks that logins use the first of the backends, and that sessions of all are
+// admitted.
 func TestAuthBackends(t *testing.T) {
 	f, a, hasher := withAccounts(t)
 	var err error
@@ -210,7 +211,7 @@ func TestAuthBackends(t *testing.T) {
 	}
 }
 
-// TestAccountsAway leaves no trace of the hash in the log.
+// TestAccountsAway checks that an outage of the accounts is logged, without the hash.
 func TestAccountsAway(t *testing.T) {
 	f, a, hasher := withAccounts(t)
 	hash := hasher.Hash("pbkdf2$seven")
@@ -223,7 +224,7 @@ func TestAccountsAway(t *testing.T) {
 		}
 	}
 	if !strings.Contains(f.log.String(), "accounts") {
-		t.Errorf("the log does not say what is away: %s", &f.log)
+		t.Errorf("the log does not name what is unavailable: %s", &f.log)
 	}
 	f.clock.Advance(time.Minute)
 	a.broken = false
@@ -238,8 +239,8 @@ func TestAuthHasherNeedsKeys(t *testing.T) {
 	}
 }
 
-// TestLoginTellsOfAnEndedSession: a login replaces the session that the client had, also where
-// that has ended elsewhere and filters were not told.
+// TestLoginTellsOfAnEndedSession checks that a login publishes the end of the client's previous
+// session, also where it ended elsewhere and filters got no event.
 func TestLoginTellsOfAnEndedSession(t *testing.T) {
 	f := start(t)
 	before := f.page("")
@@ -249,8 +250,8 @@ func TestLoginTellsOfAnEndedSession(t *testing.T) {
 	}
 }
 
-// TestLoginAgainTellsOfTheKeyBefore: a login that is repeated, as its answer was lost, publishes
-// that the key before has ended: the first may have failed to.
+// TestLoginAgainTellsOfTheKeyBefore checks that a login that is repeated, as its response was
+// lost, publishes the end of the previous key: the first login may have failed to.
 func TestLoginAgainTellsOfTheKeyBefore(t *testing.T) {
 	f := start(t)
 	f.create(k, `{"a":1}`)
@@ -267,7 +268,7 @@ func TestLoginAgainTellsOfTheKeyBefore(t *testing.T) {
 	}
 }
 
-// page reads the feed, without waiting.
+// page reads a page of the feed, without waiting.
 func (f *fixture) page(after string) session.FeedPage {
 	f.Helper()
 	ctx, cancel := context.WithCancel(f.Context())

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics have the API's paths and HTTP's statuses as labels, nothing that a
-// caller could choose.
+// metrics are labelled with the API's paths and HTTP's statuses, with nothing that a caller could
+// choose.
 type metrics struct {
 	requests    *prometheus.CounterVec
 	seconds     *prometheus.HistogramVec
@@ -27,7 +27,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "cloakroom_requests_total", Help: "Requests answered, by path and status.",
 		}, []string{"path", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "cloakroom_request_seconds", Help: "Time to answer a request, by path.",
+			Name: "cloakroom_request_seconds", Help: "Time to respond to a request, by path.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 		}, []string{"path"}),
 		storeErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -47,7 +47,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}),
 		replays: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cloakroom_replayed_keys_total",
-			Help: "Sessions ended because a key came that had been replaced long ago.",
+			Help: "Sessions ended because a rotated key was used after its grace period.",
 		}),
 	}
 	registry.MustRegister(m.requests, m.seconds, m.storeErrors, m.unreadable, m.withheld, m.replays, m.large)
@@ -58,8 +58,8 @@ func (m *metrics) handler(registry *prometheus.Registry) http.Handler {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
-// observe counts and times the requests of one path, those of batches among them. It takes the time of the
-// host, not the service's clock.
+// observe counts and times the requests of one path, including those within batches. Times are the
+// host's, not those of the service's clock.
 func (m *metrics) observe(path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -79,11 +79,11 @@ type statusRecorder struct {
 	status int
 }
 
-// WriteHeader notes the status on its way.
+// WriteHeader records the status.
 func (r *statusRecorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.MaxBytesReader close the connection.
+// Unwrap returns the wrapped writer, so that http.MaxBytesReader can close the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

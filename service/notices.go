@@ -10,13 +10,13 @@ import (
 
 const (
 	noticesEvery = time.Second
-	// noticeAfter is in how many looks a notice has to be found before it is logged: a lost
-	// connection that is there again is none.
+	// noticeAfter is in how many successive checks a notice must appear before it is logged: a
+	// connection that is lost and restored within them is not logged.
 	noticeAfter = 3
 )
 
-// LogNotices logs the notices of a store and a feed until ctx ends: each once, and again when it
-// has come back.
+// LogNotices logs the notices of a store and a feed until ctx ends: each once, and again after it
+// has disappeared and returned.
 func LogNotices(ctx context.Context, log *slog.Logger, parts ...any) {
 	looks := map[string]int{}
 	for pause(ctx, noticesEvery) {

@@ -12,9 +12,8 @@ import (
 
 var emptyObject = json.RawMessage("{}")
 
-// mergePatch applies a merge patch (RFC 7396) to an object; both are JSON
-// objects in canonical form, and so is the result. Values that the patch does
-// not name keep their texts.
+// mergePatch applies a merge patch (RFC 7396) to an object. Both are JSON objects in canonical
+// form, and so is the result. Values that the patch does not name keep their text.
 func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
 	merged, err := django.Canonical([]byte(rawjson.MergePatch(string(target), string(patch))))
 	if err != nil {
@@ -23,7 +22,7 @@ func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
 	return merged, nil
 }
 
-// patched applies a merge patch to a session.
+// patched returns v with a merge patch applied to its data.
 func patched(v session.Session, patch json.RawMessage) (session.Session, error) {
 	data, err := mergePatch(v.Data, patch)
 	if err != nil {
@@ -33,7 +32,7 @@ func patched(v session.Session, patch json.RawMessage) (session.Session, error) 
 	return v, nil
 }
 
-// members takes an object apart; there are none if text is no object.
+// members returns the members of an object, or nil if text is no object.
 func members(text json.RawMessage) map[string]json.RawMessage {
 	list, err := rawjson.Object(string(text), nil)
 	if err != nil {
@@ -46,7 +45,7 @@ func members(text json.RawMessage) map[string]json.RawMessage {
 	return object
 }
 
-// ownExpiry reads what a session says of its own end.
+// ownExpiry returns the expiry that a session's data sets (Django's set_expiry).
 func ownExpiry(data json.RawMessage) (session.Expiry, error) {
 	own, err := session.ExpiryOf(data)
 	switch {

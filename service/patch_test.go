@@ -7,8 +7,8 @@ import (
 	"cloakroom/session/django"
 )
 
-// TestMergePatch sees texts kept and the result in canonical form; package
-// rawjson has the cases of RFC 7396.
+// TestMergePatch checks that texts are kept and that the result is in canonical form. Package
+// rawjson tests the cases of RFC 7396.
 func TestMergePatch(t *testing.T) {
 	for _, c := range []struct{ target, patch, want string }{
 		{`{"a":{"b":"c"},"x":1}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"},"x":1}`},

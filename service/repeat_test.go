@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestRepeatedWrites sends writes again whose answers were lost: each has the result of the first.
+// TestRepeatedWrites repeats writes whose responses were lost: each must return the result of the
+// first.
 func TestRepeatedWrites(t *testing.T) {
 	f, _, _ := withAccounts(t)
 	type result struct {

@@ -9,20 +9,20 @@ import (
 	"cloakroom/session"
 )
 
-// verifyRequest asks whether a session that is kept in its cookie was revoked, and whether its
-// account admits it.
+// verifyRequest is a request to check whether a session that is kept in its cookie was revoked,
+// and whether its account is admitted.
 type verifyRequest struct {
 	Signed string `json:"signed"` // session.Signed
-	// Hash and Backend stand under _auth_user_hash and _auth_user_backend. Without a
-	// backend the filter is of an earlier build: only the account itself is looked at.
+	// Hash and Backend are the session's _auth_user_hash and _auth_user_backend. A request without
+	// a backend is from an older filter: only the account itself is checked.
 	Hash    *string `json:"hash"`
 	Backend *string `json:"backend"`
-	// Expires is when it ends by itself, in Unix seconds; the answer says the same.
+	// Expires is when it expires, in Unix seconds; the response repeats it.
 	Expires int64 `json:"expires"`
 }
 
-// verify answers for a session that is kept in its cookie as lookup does for others. What it
-// was asked about stands in the answer, so that it is not taken for another's.
+// verify is the lookup of a session that is kept in its cookie. The response repeats what the
+// request asked for, so that it is not taken for that of another request.
 func (s *service) verify(ctx context.Context, in verifyRequest) (answer, error) {
 	of, ok := session.ParseSigned(in.Signed)
 	if !ok {
@@ -71,9 +71,9 @@ func (s *service) revoked(ctx context.Context, of session.Signed) (bool, error) 
 	return len(notes) > 1 && !notes[1].Expires.IsZero() && of.Since <= notes[1].Number, nil
 }
 
-// Revoke stores that a session kept in its cookie (session.RevokedSession), or all of a user's
-// that began by until (session.RevokedUser), were revoked. It is kept for age, how long such a
-// cookie can live. A later revocation is not undone by an earlier one.
+// Revoke stores the revocation of a session kept in its cookie (session.RevokedSession), or of all
+// of a user's that began at or before until (session.RevokedUser). It is kept for age, the maximum
+// lifetime of such a cookie. An earlier revocation does not undo a later one.
 func Revoke(ctx context.Context, store session.Store, key string, until, now time.Time, age time.Duration) error {
 	return store.SetNote(ctx, key, session.Note{Number: until.Unix(), Expires: now.Add(age)})
 }

@@ -9,7 +9,7 @@ import (
 	"cloakroom/session"
 )
 
-// TestRevokeSigned holds what becomes of sessions that are kept in their cookies.
+// TestRevokeSigned checks the revocation of sessions that are kept in their cookies.
 func TestRevokeSigned(t *testing.T) {
 	const (
 		id, other = "0123456789abcdef0123456789abcdef", "ffffffffffffffffffffffffffffffff"
@@ -46,10 +46,10 @@ func TestRevokeSigned(t *testing.T) {
 	}
 
 	check("before", verify(id, now-10, "42"), isLive(id, now-10, "42"))
-	check("nobody's, before", verify(id, now-10, ""), isLive(id, now-10, ""))
+	check("no user, before", verify(id, now-10, ""), isLive(id, now-10, ""))
 	flush(fmt.Sprintf(`{"key":"%s","age":%d}`, id, month))
 	check("revoked by its id", verify(id, now-10, "42"), none)
-	check("revoked by its id, whoever's it is", verify(id, now+10, "43"), none)
+	check("revoked by its id, another user", verify(id, now+10, "43"), none)
 	check("another", verify(other, now-10, "42"), isLive(other, now-10, "42"))
 
 	flush(fmt.Sprintf(`{"user":"42","age":%d,"before":%d}`, month, now-100))
@@ -82,7 +82,7 @@ func TestRevokeSigned(t *testing.T) {
 	}
 }
 
-// TestRevokeTells holds that filters hear of it.
+// TestRevokeTells checks that revocations are published to filters.
 func TestRevokeTells(t *testing.T) {
 	f := start(t)
 	page, err := f.feed.Read(t.Context(), "")

@@ -1,9 +1,9 @@
-// Package service is the session service: session.Store over HTTP, for the
-// filter, which cannot open connections of its own. All calls are POST with a
-// JSON object, so that keys stand in no URL.
+// Package service is the session service: session.Store over HTTP, for the filter, which cannot
+// open connections of its own. All calls are POST with a JSON object, so that no URL contains a
+// key.
 //
-// That there is no session is an answer (200 and {"state":"none"}); every
-// status but 200 says nothing about the session.
+// That there is no session is a successful response (200 and {"state":"none"}). Any other status
+// says nothing about the session.
 package service
 
 import (
@@ -22,48 +22,46 @@ import (
 	"cloakroom/session"
 )
 
-// ErrConfig says that a Config cannot be served.
+// ErrConfig is the error of a Config that cannot be served.
 var ErrConfig = errors.New("service configuration")
 
 // DefaultMaxData is the default of Config.MaxData, in bytes.
 const DefaultMaxData = 64 << 10
 
-// Config is what a service needs. The zero values of the fields after Token
-// stand for their defaults.
+// Config configures a service. The zero values of the fields after Token are their defaults.
 type Config struct {
 	// Store keeps the sessions. The caller closes it.
 	Store session.Store
 	// Token is what callers send as "authorization: Bearer TOKEN".
 	Token string
-	// Accounts are the users that sessions belong to; nil: they are not
-	// checked, and a login writes no _auth_user_hash.
+	// Accounts are the users that sessions belong to. If nil they are not checked, and a login
+	// writes no _auth_user_hash.
 	Accounts *Accounts
-	// Feed tells filters what to forget; nil: there is none, and they must not
-	// remember. The caller closes it.
+	// Feed publishes invalidation events to filters. If nil there is no feed, and filters must not
+	// cache. The caller closes it.
 	Feed session.Feed
-	// Guard counts the server's connections; nil: they are not bounded.
+	// Guard bounds the server's connections. If nil they are not bounded.
 	Guard *Guard
-	// Open serves without a token, to whoever can connect.
+	// Open serves without a token, to any client that can connect.
 	Open bool
 	// MaxData is how many bytes of JSON a session may have after a write.
 	MaxData int
 	// Timeout bounds the store's work for one request; default 3 s.
 	Timeout time.Duration
-	// Log takes what an operator must know; default slog.Default. It gets
-	// neither keys nor data nor tokens.
+	// Log receives the operator's messages; default slog.Default. They contain no keys, data or
+	// tokens.
 	Log *slog.Logger
-	// Metrics takes the service's metrics, served under /metrics; default a
-	// new registry.
+	// Metrics registers the service's metrics, which /metrics serves; default a new registry.
 	Metrics *prometheus.Registry
-	// Now is the clock; default time.Now. The store should have the same.
+	// Now is the clock; default time.Now. The store should use the same one.
 	Now func() time.Time
 	// Random makes new keys; default crypto/rand.Reader.
 	Random io.Reader
-	// WithTimeout bounds a context: the work for one request, and how long a request for the
-	// feed is held; default context.WithTimeout.
+	// WithTimeout returns a context with a timeout: for one request, or for how long a request for
+	// the feed is held; default context.WithTimeout.
 	WithTimeout func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
-	// Each calls do for each of 0 to n-1, in any order or at once, and returns when all have
-	// returned; default: each in a goroutine.
+	// Each calls do for each of 0 to n-1, in any order or concurrently, and waits for all;
+	// default: each in a goroutine.
 	Each func(n int, do func(i int))
 }
 
@@ -76,14 +74,14 @@ type service struct {
 	largeReads chan struct{}
 }
 
-// New makes the handler of a service. Without a token it fails with ErrConfig,
-// unless Open is set.
+// New returns the handler of a service. Without a token it fails with ErrConfig, unless Open is
+// set.
 func New(c Config) (http.Handler, error) {
 	switch {
 	case c.Store == nil:
 		return nil, errors.Join(ErrConfig, errors.New("no store"))
 	case c.Token == "" && !c.Open:
-		return nil, errors.Join(ErrConfig, errors.New("no token: whoever can connect could read and write every session"))
+		return nil, errors.Join(ErrConfig, errors.New("no token: any client that can connect could read and write every session"))
 	}
 	s := &service{Config: c.withDefaults()}
 	s.tokenSum = sha256.Sum256([]byte(c.Token))

@@ -24,8 +24,8 @@ import (
 
 const token = "the token of the tests"
 
-// fixture is a service over a store in memory, with a clock that stands still
-// and keys that are known beforehand.
+// fixture is a service over a store in memory, with a clock that only the test advances and keys
+// in a known order.
 type fixture struct {
 	*testing.T
 	handler http.Handler
@@ -36,7 +36,7 @@ type fixture struct {
 	log     bytes.Buffer
 }
 
-// countingReader is a random source whose keys are all a, all b and so on.
+// countingReader is a source of randomness whose keys are all a, all b and so on.
 type countingReader struct{ n byte }
 
 func (r *countingReader) Read(p []byte) (int, error) {
@@ -47,7 +47,7 @@ func (r *countingReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// drawn is the n-th key that a fixture's service draws.
+// drawn returns the n-th key that a fixture's service draws.
 func drawn(n int) string { return strings.Repeat(string(rune('a'+n)), session.KeyLength) }
 
 func start(t *testing.T) *fixture {
@@ -71,7 +71,7 @@ func (f *fixture) serve(s session.Store) {
 	f.handler = handler
 }
 
-// do sends a request with the token and gives status and body.
+// do sends a request with the token and returns the status and the body.
 func (f *fixture) do(method, path, body string) (int, string) {
 	f.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -93,7 +93,7 @@ func (f *fixture) send(r *http.Request) (int, string) {
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
 
-// create stores a session of one hour.
+// create stores a session that expires in an hour.
 func (f *fixture) create(key, data string) {
 	f.Helper()
 	v := session.Session{Key: key, Data: []byte(data), Expires: f.clock.Now().Add(time.Hour)}
@@ -111,7 +111,7 @@ func (f *fixture) stored(key string) string {
 	return fmt.Sprintf("%s until %d", v.Data, v.Expires.Unix())
 }
 
-// k is the key that the tables' sessions have; unknown is no session's.
+// k is the key of the tables' sessions; unknown is a key without a session.
 const (
 	k       = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 	unknown = "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"
@@ -190,7 +190,7 @@ func TestOutage(t *testing.T) {
 	f.silentAbout(k, token)
 }
 
-// metric checks for a line of /metrics.
+// metric fails the test unless /metrics contains line.
 func (f *fixture) metric(line string) {
 	f.Helper()
 	status, got := f.send(httptest.NewRequest("GET", "/metrics", nil))
@@ -198,7 +198,7 @@ func (f *fixture) metric(line string) {
 		f.Errorf("metrics: got %d without %q:\n%s", status, line, got)
 	}
 	if strings.Contains(got, k) {
-		f.Errorf("the metrics tell a key")
+		f.Errorf("the metrics contain a key")
 	}
 }
 
@@ -206,12 +206,13 @@ func (f *fixture) silentAbout(secrets ...string) {
 	f.Helper()
 	for _, secret := range secrets {
 		if strings.Contains(f.log.String(), secret) {
-			f.Errorf("the log tells %q:\n%s", secret, f.log.String())
+			f.Errorf("the log contains %q:\n%s", secret, f.log.String())
 		}
 	}
 }
 
-// A row signed with another key is no session, is counted, and can be deleted.
+// TestUnreadable checks that a row signed with another key counts as no session, is counted, and
+// can be deleted.
 func TestUnreadable(t *testing.T) {
 	f := start(t)
 	url := "sqlite://" + filepath.Join(t.TempDir(), "db")
@@ -240,7 +241,7 @@ func TestUnreadable(t *testing.T) {
 	f.metric("cloakroom_unreadable_sessions_total 4")
 	f.silentAbout(k, "private")
 	if !strings.Contains(f.log.String(), "level=WARN") {
-		t.Errorf("the log says nothing: %s", f.log.String())
+		t.Errorf("the log has no warning: %s", f.log.String())
 	}
 	if got := f.stored(k); got != `{"private":"data"} until 1800003600` {
 		t.Errorf("the foreign session has become %s", got)
@@ -253,8 +254,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// A key that is taken is drawn again, and a broken random source is an error,
-// not a session with a known key.
+// TestKeysAreDrawn checks that a key that exists is drawn again, and that a broken source of
+// randomness is an error, not a session with a predictable key.
 func TestKeysAreDrawn(t *testing.T) {
 	f := start(t)
 	f.create(drawn(0), `{"taken":true}`)

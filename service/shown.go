@@ -10,19 +10,19 @@ import (
 	"cloakroom/session/rawjson"
 )
 
-// maxShown bounds the data in an answer, in bytes: more fits no request header (Envoy's
+// maxShown bounds the data in a response, in bytes: more does not fit a request header (Envoy's
 // max_request_headers_kb is 60), and a session that is larger must not fail for that.
 const maxShown = 64 << 10
 
-// The bounds of the list of keys whose values have no room.
+// The bounds of the list of omitted keys.
 const (
 	maxOmitted     = 32
 	maxOmittedName = 128
 )
 
-// shown returns the data of a session as an answer holds it, and the keys that it leaves out:
-// those whose values are withheld, and the largest, until the others have room. What the filter
-// decides by is left out of none: the login's keys, the session's expiry, and Cloakroom's own.
+// shown returns the data of a session as a response holds it, and the keys that it omits: those
+// whose values are withheld, and the largest, until the others fit. It never omits what the filter
+// decides by: the login's keys, the session's expiry, and Cloakroom's own keys.
 func shown(v session.Session) (data json.RawMessage, omitted []string) {
 	if v.Origin != nil {
 		for _, w := range v.Origin.Withheld {
@@ -44,7 +44,7 @@ func shown(v session.Session) (data json.RawMessage, omitted []string) {
 func withoutLargest(data json.RawMessage) (json.RawMessage, []string) {
 	all, err := rawjson.Object(string(data), nil)
 	if err != nil {
-		return data, nil // a store's data is an object
+		return data, nil // not reached: a store's data is an object
 	}
 	bySize := slices.Clone(all)
 	slices.SortStableFunc(bySize, func(a, b rawjson.Member) int { return cmp.Compare(len(b.Value), len(a.Value)) })

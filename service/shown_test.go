@@ -12,8 +12,8 @@ import (
 	"cloakroom/session/sessiontest"
 )
 
-// TestShown has sessions of data that has no room in an answer: the largest values are left out,
-// and named; what says whose a session is never is.
+// TestShown checks responses for sessions whose data does not fit: they omit and name the largest
+// values, and never omit the user.
 func TestShown(t *testing.T) {
 	f := start(t)
 	many := map[string]string{"_auth_user_id": "7"}

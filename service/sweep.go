@@ -9,16 +9,14 @@ import (
 	"cloakroom/session"
 )
 
-// A sweep works in batches with pauses between them, so that requests come
-// first.
+// A sweep works in batches with pauses between them, so that requests have priority.
 const (
 	sweepBatch = 500
 	sweepPause = 50 * time.Millisecond
 )
 
-// Sweep keeps a store in order until ctx ends: about every interval it deletes
-// the dead sessions and notes. Several may run on one store. Each begins at another time, drawn
-// at random.
+// Sweep deletes expired sessions and notes about every interval, until ctx ends. Several may run
+// on one store; each starts at a random time.
 func Sweep(ctx context.Context, s session.Store, interval time.Duration, log *slog.Logger) {
 	wait := rand.N(interval)
 	for pause(ctx, wait) {
@@ -43,25 +41,25 @@ func sweep(ctx context.Context, s session.Store) (cleared int, err error) {
 	return cleared, err
 }
 
-// indexPause lies between looks for sessions that are not indexed. What has come since is read
-// by the next session.UserIndex.UserKeys anyway.
+// indexPause is the time between looks for sessions that are not indexed.
+// session.UserIndex.UserKeys reads those that were written since.
 const indexPause = time.Second
 
-// The index is read in small batches, and rests for so many times as long as one took, so that
-// requests come first on two cores, too.
+// The index is read in small batches, with pauses of indexRest times the duration of the last
+// batch, so that requests have priority on two cores, too.
 const (
 	indexBatch = 100
 	indexRest  = 3
 )
 
-// Index keeps a store's index of users near until ctx ends. Several may run on one store.
+// Index keeps a store's index of users up to date until ctx ends. Several may run on one store.
 func Index(ctx context.Context, s session.UserIndex, log *slog.Logger) {
 	switch s := s.(type) {
 	case session.UserIndexer:
 		indexPending(ctx, s, log)
 	case session.UserFollower:
 		for pause(ctx, indexPause/2+rand.N(indexPause)) {
-			_ = s.FollowUsers(ctx) // its Notices say what is wrong
+			_ = s.FollowUsers(ctx) // its Notices report errors
 		}
 	}
 }
@@ -96,7 +94,7 @@ func inBatches(ctx context.Context, between time.Duration, do func(context.Conte
 	}
 }
 
-// pause reports whether ctx lasted so long.
+// pause waits for d, and reports whether ctx lasted that long.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

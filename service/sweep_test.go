@@ -35,7 +35,7 @@ func TestSweep(t *testing.T) {
 		close(ended)
 	}()
 	line := make([]byte, 200)
-	n, err := read.Read(line) // the sweep says so when it is through
+	n, err := read.Read(line) // the sweep logs when it is done
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// throttle lets a kind of warnings through once a second, so that what clients can cause does
-// not fill the log.
+// throttle logs a kind of warning once a second at most, so that clients cannot fill the log.
 type throttle struct {
 	log *slog.Logger
 	now func() time.Time
 
 	mu    sync.Mutex
-	kinds map[string]*throttled // by message: a handful
+	kinds map[string]*throttled // by message; there are few
 }
 
 type throttled struct {
@@ -21,7 +20,7 @@ type throttled struct {
 	dropped int
 }
 
-// warn logs a warning, or counts it for the next of the same message.
+// warn logs a warning, or counts it for the next one with the same message.
 func (t *throttle) warn(message string, args ...any) {
 	dropped, ok := t.pass(message)
 	if !ok {

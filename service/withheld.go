@@ -7,13 +7,13 @@ import (
 	"cloakroom/session"
 )
 
-// namedValues is how many withheld values a warning names.
+// namedValues bounds how many withheld values a warning names.
 const namedValues = 5
 
-// noteWithheld counts and logs that a session holds values that its data leaves out.
+// noteWithheld counts and logs that a session has withheld values.
 func (s *service) noteWithheld(v session.Session) {
 	if v.Origin == nil || len(v.Origin.Withheld) == 0 || v.Origin.Text == "" {
-		return // nothing is withheld, or it was for its size
+		return // nothing is withheld, or only for its size
 	}
 	s.metrics.withheld.Inc()
 	s.throttle.warn("a session holds values that JSON cannot show: services do not get them, and writes keep them",

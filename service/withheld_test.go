@@ -11,8 +11,8 @@ import (
 	"cloakroom/store"
 )
 
-// partial returns a fixture over a store of Django's JSON with a session of user 7 of which Data
-// does not show all: under "deep" is what nests too deep, under "nan" is NaN.
+// partial returns a fixture over a store of Django's JSON with a session of user 7 whose Data
+// omits two values: under "deep" one that is nested too deep, under "nan" NaN.
 func partial(t *testing.T) *fixture {
 	t.Helper()
 	f := start(t)
@@ -41,7 +41,7 @@ func (f *fixture) put(key, data, document string) {
 	}
 }
 
-// document returns what is stored under a key.
+// document returns the stored document of a key.
 func (f *fixture) document(key string) string {
 	f.Helper()
 	v, err := f.store.Load(f.Context(), key)
@@ -54,8 +54,8 @@ func (f *fixture) document(key string) string {
 	return strings.ReplaceAll(v.Origin.Text, deep, "DEEP")
 }
 
-// A session of which not all can be shown is admitted as its user's, without that; it is counted,
-// and the log names the keys.
+// TestWithheld checks that a session with withheld values is admitted as its user's, without them,
+// is counted, and that the log names the keys.
 func TestWithheld(t *testing.T) {
 	f := partial(t)
 	const want = `{"state":"live","expires":1800003600,"data":{"nan":null,"_auth_user_id":"7","n":1},"omitted":["deep"]}`
@@ -70,7 +70,8 @@ func TestWithheld(t *testing.T) {
 	f.silentAbout(k)
 }
 
-// Writes keep what is not shown, unless they remove it or end the login of its user.
+// TestWritesKeepWhatIsWithheld checks that writes keep withheld values, unless they remove them or
+// end the user's login.
 func TestWritesKeepWhatIsWithheld(t *testing.T) {
 	for _, row := range []struct{ name, path, body, want string }{
 		{"another key", "update", `"patch":{"n":2}`, `{"nan":NaN,"deep":DEEP,"_auth_user_id":"7","n":2}`},
@@ -97,7 +98,7 @@ func TestWritesKeepWhatIsWithheld(t *testing.T) {
 	}
 }
 
-// A session that gets a second key has all of it under both.
+// TestCycleKeepsWhatIsWithheld checks that a session with a second key has all values under both.
 func TestCycleKeepsWhatIsWithheld(t *testing.T) {
 	f := partial(t)
 	if status, got := f.do("POST", "/v1/cycle", `{"key":"`+k+`","grace":60}`); status != 200 || !strings.Contains(got, `"live"`) {
@@ -108,7 +109,8 @@ func TestCycleKeepsWhatIsWithheld(t *testing.T) {
 	}
 }
 
-// A write that would lose it is refused, changes nothing, and the log says why.
+// TestUnwritable checks that a write that would lose a value is rejected, changes nothing, and
+// that the log says why.
 func TestUnwritable(t *testing.T) {
 	for name, patch := range map[string]string{"withheld": `{"deep":1}`, "NaN": `{"nan":1}`} {
 		f := partial(t)
@@ -125,7 +127,8 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// One of which not even the user can be read is none, and the log does not suspect the key.
+// TestOpaque checks that a session whose user cannot be read counts as none, and that the log does
+// not suspect the key.
 func TestOpaque(t *testing.T) {
 	f := partial(t)
 	other := strings.Repeat("z", session.KeyLength)
