@@ -53,10 +53,10 @@ type (
 	}
 )
 
-// answer is what every call gives.
-type answer struct {
+// response is the response to every call.
+type response struct {
 	State string `json:"state"`
-	// Key stands where it is new.
+	// Key is set if it is new.
 	Key string `json:"key,omitempty"`
 	// Expires is in Unix seconds, rounded down.
 	Expires int64           `json:"expires,omitempty"`
@@ -66,23 +66,23 @@ type answer struct {
 }
 
 var (
-	none = answer{State: api.StateNone}
-	// over is the answer to a write that ends the session: it was done.
-	over = answer{State: api.StateEnded}
+	none = response{State: api.StateNone}
+	// over is the response to a write that was done and ended the session.
+	over = response{State: api.StateEnded}
 )
 
-func live(v session.Session) answer {
+func live(v session.Session) response {
 	data, omitted := shown(v)
-	return answer{State: api.StateLive, Expires: v.Expires.Unix(), Data: data, Omitted: omitted}
+	return response{State: api.StateLive, Expires: v.Expires.Unix(), Data: data, Omitted: omitted}
 }
 
-func liveNew(v session.Session) answer {
+func liveNew(v session.Session) response {
 	a := live(v)
 	a.Key = v.Key
 	return a
 }
 
-func (s *service) lookup(ctx context.Context, in keyRequest) (answer, error) {
+func (s *service) lookup(ctx context.Context, in keyRequest) (response, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
@@ -116,7 +116,7 @@ func (s *service) admits(ctx context.Context, marks loginMarks) (bool, error) {
 	return admitted, err
 }
 
-func (s *service) create(ctx context.Context, in createRequest) (answer, error) {
+func (s *service) create(ctx context.Context, in createRequest) (response, error) {
 	data, err := newData(in)
 	if err != nil {
 		return none, err
@@ -145,7 +145,7 @@ func newData(in createRequest) (json.RawMessage, error) {
 }
 
 // createWith stores v under a new key, as change makes it.
-func (s *service) createWith(ctx context.Context, v session.Session, change session.Change) (answer, error) {
+func (s *service) createWith(ctx context.Context, v session.Session, change session.Change) (response, error) {
 	v, err := change(v)
 	if err != nil {
 		return none, err
@@ -157,7 +157,7 @@ func (s *service) createWith(ctx context.Context, v session.Session, change sess
 	return s.ended(liveNew(v), v, err)
 }
 
-func (s *service) update(ctx context.Context, in patchRequest) (answer, error) {
+func (s *service) update(ctx context.Context, in patchRequest) (response, error) {
 	key, patch, err := checkPatch(in, true)
 	if err != nil {
 		return none, err
@@ -169,10 +169,10 @@ func (s *service) update(ctx context.Context, in patchRequest) (answer, error) {
 		return err
 	})
 	a, err := s.ended(live(v), v, err)
-	return s.told(ctx, key, a, err)
+	return s.published(ctx, key, a, err)
 }
 
-func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
+func (s *service) touch(ctx context.Context, in touchRequest) (response, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
@@ -185,10 +185,10 @@ func (s *service) touch(ctx context.Context, in touchRequest) (answer, error) {
 		}
 		return err
 	})
-	return s.ended(answer{State: api.StateLive, Expires: v.Expires.Unix()}, v, err)
+	return s.ended(response{State: api.StateLive, Expires: v.Expires.Unix()}, v, err)
 }
 
-func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {
+func (s *service) rotate(ctx context.Context, in patchRequest) (response, error) {
 	key, patch, err := checkPatch(in, false)
 	if err != nil {
 		return none, err
@@ -197,12 +197,12 @@ func (s *service) rotate(ctx context.Context, in patchRequest) (answer, error) {
 }
 
 // rotateWith moves the session of key to a new one, as change makes it.
-func (s *service) rotateWith(ctx context.Context, key string, change session.Change) (answer, error) {
+func (s *service) rotateWith(ctx context.Context, key string, change session.Change) (response, error) {
 	return s.rotated(ctx, key, func(string) error { return nil }, change)
 }
 
 // rotated is rotateWith after another step, which is given the new key.
-func (s *service) rotated(ctx context.Context, key string, before func(newKey string) error, change session.Change) (answer, error) {
+func (s *service) rotated(ctx context.Context, key string, before func(newKey string) error, change session.Change) (response, error) {
 	var v session.Session
 	err := current(key, func(newest string) error {
 		key = newest
@@ -218,10 +218,10 @@ func (s *service) rotated(ctx context.Context, key string, before func(newKey st
 		err = s.endRelatives(ctx, key)
 	}
 	a, err := s.ended(liveNew(v), v, err)
-	return s.told(ctx, key, a, err)
+	return s.published(ctx, key, a, err)
 }
 
-func (s *service) flush(ctx context.Context, in flushRequest) (answer, error) {
+func (s *service) flush(ctx context.Context, in flushRequest) (response, error) {
 	if in.User != "" {
 		return none, s.flushUser(ctx, in)
 	}
@@ -270,7 +270,7 @@ func (s *service) flushUser(ctx context.Context, in flushRequest) error {
 
 // ended makes "ended" of a session whose own expiry had passed when it was
 // written.
-func (s *service) ended(a answer, v session.Session, err error) (answer, error) {
+func (s *service) ended(a response, v session.Session, err error) (response, error) {
 	if err == nil && !v.Live(s.Now()) {
 		return over, nil
 	}

@@ -25,7 +25,7 @@ type cycleRequest struct {
 
 // cycle rotates a session's key: lookups of the previous key return the new one from then on. It
 // is idempotent: repeated and concurrent calls make one key.
-func (s *service) cycle(ctx context.Context, in cycleRequest) (answer, error) {
+func (s *service) cycle(ctx context.Context, in cycleRequest) (response, error) {
 	key, err := checkKey(in.Key)
 	if err == nil && (in.Grace < 0 || in.Grace > maxGrace) {
 		err = fmt.Errorf("%w: grace must be from 0 to %d seconds", errRequest, maxGrace)
@@ -39,11 +39,11 @@ func (s *service) cycle(ctx context.Context, in cycleRequest) (answer, error) {
 			return none, err
 		}
 		if v.Cycle().Next != nil {
-			return answer{State: api.StateLive, Expires: v.Expires.Unix()}, nil
+			return response{State: api.StateLive, Expires: v.Expires.Unix()}, nil
 		}
 		a, err := s.cycleFrom(ctx, v, in.Grace)
 		if !errors.Is(err, errOvertaken) {
-			return s.told(ctx, key, a, err)
+			return s.published(ctx, key, a, err)
 		}
 	}
 	return none, fmt.Errorf("%w: the session is written all the time", session.ErrUnavailable)
@@ -54,7 +54,7 @@ var errOvertaken = errors.New("service: the session was changed meanwhile")
 
 // cycleFrom stores v under a new key, then links the previous key to it. It fails with
 // errOvertaken if the session has changed since v was read.
-func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64) (answer, error) {
+func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64) (response, error) {
 	successor := v
 	now := strconv.FormatInt(s.Now().Unix(), 10)
 	var err error
@@ -94,7 +94,7 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	default:
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
 	}
-	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, s.noteSuccessor(ctx, v.Key, successor.Key)
+	return response{State: api.StateLive, Expires: v.Expires.Unix()}, s.noteSuccessor(ctx, v.Key, successor.Key)
 }
 
 // noteSuccessor notes which key replaced a key, for a logout that comes when Django has overwritten
@@ -112,7 +112,7 @@ func (s *service) noteSuccessor(ctx context.Context, key, successor string) erro
 }
 
 // used notes that a client sent a key that cycle made.
-func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
+func (s *service) used(ctx context.Context, in keyRequest) (response, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
@@ -125,7 +125,7 @@ func (s *service) used(ctx context.Context, in keyRequest) (answer, error) {
 		v.Data, err = mergePatch(v.Data, json.RawMessage(`{"`+session.UsedKey+`":`+strconv.FormatInt(s.Now().Unix(), 10)+`}`))
 		return v, err
 	})
-	return answer{State: api.StateLive, Expires: v.Expires.Unix()}, err
+	return response{State: api.StateLive, Expires: v.Expires.Unix()}, err
 }
 
 // lineage is how long the notes keep which key replaced which. No client uses a previous key for
@@ -153,7 +153,7 @@ func (s *service) follow(ctx context.Context, v session.Session) (session.Sessio
 		}
 		successor, err := s.load(ctx, next.Key)
 		if errors.Is(err, session.ErrNotFound) {
-			_, err = s.told(ctx, v.Key, none, s.Store.Delete(ctx, v.Key))
+			_, err = s.published(ctx, v.Key, none, s.Store.Delete(ctx, v.Key))
 			return v, errors.Join(err, session.ErrNotFound)
 		}
 		if err != nil {

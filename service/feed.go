@@ -60,7 +60,7 @@ type changedRequest struct {
 // changed handles the report that a session was changed or ended outside of this service, most
 // likely by Django. Of a session that has ended it deletes the other keys too, which Django does
 // not have.
-func (s *service) changed(ctx context.Context, in changedRequest) (answer, error) {
+func (s *service) changed(ctx context.Context, in changedRequest) (response, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
@@ -86,8 +86,8 @@ func (s *service) publish(ctx context.Context, events ...string) error {
 	return s.Feed.Publish(ctx, events...)
 }
 
-// told publishes an event for the session of key, if the write succeeded.
-func (s *service) told(ctx context.Context, key string, a answer, err error) (answer, error) {
+// published publishes an event for the session of key, if the write succeeded.
+func (s *service) published(ctx context.Context, key string, a response, err error) (response, error) {
 	if err != nil {
 		return a, err
 	}

@@ -41,11 +41,11 @@ func statusOf(err error) int {
 }
 
 // call handles one request of the API.
-type call func(ctx context.Context, body io.Reader) (answer, error)
+type call func(ctx context.Context, body io.Reader) (response, error)
 
 // calling returns a call that decodes a request, calls f, and maps its error with definite.
-func calling[In any](s *service, path string, f func(context.Context, In) (answer, error)) call {
-	return func(ctx context.Context, body io.Reader) (answer, error) {
+func calling[In any](s *service, path string, f func(context.Context, In) (response, error)) call {
+	return func(ctx context.Context, body io.Reader) (response, error) {
 		in, err := decode[In](body)
 		if err != nil {
 			return none, err
@@ -99,7 +99,7 @@ func bodyError(err error) error {
 
 // definite returns the response "none" for errors that mean that there is no session, and logs
 // those that need attention.
-func (s *service) definite(path string, out answer, err error) (answer, error) {
+func (s *service) definite(path string, out response, err error) (response, error) {
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return none, nil

@@ -29,7 +29,7 @@ type loginRequest struct {
 // login stores the session of a user who has just authenticated under a new key, as
 // django.contrib.auth.login does: it drops another user's data, and keeps that of an anonymous
 // visitor or the user. It returns "none" if the account does not exist or is inactive.
-func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
+func (s *service) login(ctx context.Context, in loginRequest) (response, error) {
 	if err := checkUser(in.User); err != nil {
 		return none, err
 	}
@@ -54,7 +54,7 @@ func (s *service) login(ctx context.Context, in loginRequest) (answer, error) {
 	if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnreadable) {
 		// The session ended elsewhere: filters may still have it cached.
 		a, err = s.createWith(ctx, session.Session{Data: emptyObject}, change)
-		return s.told(ctx, *in.Key, a, err)
+		return s.published(ctx, *in.Key, a, err)
 	}
 	return a, err
 }
@@ -65,7 +65,7 @@ const repeatable = 2 * time.Minute
 
 // loginOf logs a user in with the session of a key, and rotates the key. A repeated login uses the
 // session that the first one made, so that the visitor's data is not lost.
-func (s *service) loginOf(ctx context.Context, key, user string, change session.Change) (answer, error) {
+func (s *service) loginOf(ctx context.Context, key, user string, change session.Change) (response, error) {
 	before := session.LoginOf(key)
 	_, err := s.Store.Load(ctx, key)
 	if err == nil {
@@ -91,7 +91,7 @@ func (s *service) loginOf(ctx context.Context, key, user string, change session.
 	if err == nil { // the first login may have failed before this step
 		err = s.endRelatives(ctx, key)
 	}
-	return s.told(ctx, key, a, err)
+	return s.published(ctx, key, a, err)
 }
 
 // lastLive returns the session of the last key of a note that has one.
@@ -106,7 +106,7 @@ func (s *service) lastLive(ctx context.Context, keys string) (session.Session, e
 
 // loginAgain applies change to the session that a previous login made, under the key of that
 // session.
-func (s *service) loginAgain(ctx context.Context, key, user string, change session.Change) (answer, error) {
+func (s *service) loginAgain(ctx context.Context, key, user string, change session.Change) (response, error) {
 	var v session.Session
 	err := current(key, func(newest string) (err error) {
 		key = newest
@@ -119,7 +119,7 @@ func (s *service) loginAgain(ctx context.Context, key, user string, change sessi
 		return err
 	})
 	a, err := s.ended(liveNew(v), v, err)
-	return s.told(ctx, key, a, err)
+	return s.published(ctx, key, a, err)
 }
 
 // loggedIn returns the session v after a login.

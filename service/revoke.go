@@ -23,7 +23,7 @@ type verifyRequest struct {
 
 // verify is the lookup of a session that is kept in its cookie. The response repeats what the
 // request asked for, so that it is not taken for that of another request.
-func (s *service) verify(ctx context.Context, in verifyRequest) (answer, error) {
+func (s *service) verify(ctx context.Context, in verifyRequest) (response, error) {
 	of, ok := session.ParseSigned(in.Signed)
 	if !ok {
 		return none, fmt.Errorf("%w: signed must be an id, a time and a user, with spaces between", errRequest)

@@ -69,7 +69,7 @@ var mutations = []mutation{
 	{"a new key gets data that was changed meanwhile", "3", "service/cycle.go", "if !current.SameData(v) || !current.Expires.Equal(v.Expires) {", "if false {"},
 	{"a write to an old key stays there", "3", "service/api.go", "if next := v.Cycle().Next; next != nil {\n			return v, cycledError{next.Key}", "if next := v.Cycle().Next; false {\n			return v, cycledError{next.Key}"},
 	{"what is cached outlives a change", "3", "filter/stream.go", "action.effects().Invalidate = s.written // what is cached of it may be older", "_ = action"},
-	{"a change by a service is not published", "3", "service/api.go", "	a, err := s.ended(live(v), v, err)\n	return s.told(ctx, key, a, err)", "	return s.ended(live(v), v, err)"},
+	{"a change by a service is not published", "3", "service/api.go", "	a, err := s.ended(live(v), v, err)\n	return s.published(ctx, key, a, err)", "	return s.ended(live(v), v, err)"},
 
 	// 4: no request hangs, and nothing is held for streams that are gone
 	{"!a refused callout is not answered", "4", "filter/worker/worker.go", "	c.done(w, filter.Answer{Status: filter.NotSent}, false)\n", ""},
@@ -83,7 +83,7 @@ var mutations = []mutation{
 	// 5: an outage logs nobody out
 	{"!no answer is no session", "5", "filter/stream.go", "	case r.status == noAnswer:\n		return s.deny(denyUnavailable)\n", "	case r.status == noAnswer:\n		return s.missing()\n"},
 	{"a store that fails has no session", "1 5", "service/http.go", "case errors.Is(err, session.ErrNotFound):\n		return none, nil", "case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrUnavailable):\n		return none, nil"},
-	{"a second key that cannot be read is none", "5", "service/cycle.go", "if errors.Is(err, session.ErrNotFound) {\n			_, err = s.told", "if err != nil {\n			_, err = s.told"},
+	{"a second key that cannot be read is none", "5", "service/cycle.go", "if errors.Is(err, session.ErrNotFound) {\n			_, err = s.published", "if err != nil {\n			_, err = s.published"},
 	{"a failed link takes its second key along", "5", "service/cycle.go", "case linking && errors.Is(err, session.ErrUnavailable):", "case false:"},
 	{"a copied link counts", "5", "session/cycle.go", "c.Next.Of != \"\" && c.Next.Of != ID(s.Key)", "false"},
 	{"an outage closes streams", "5", "filter/worker/watch.go", "case !r.Answered():", "case false:"},
