@@ -12,11 +12,11 @@ import (
 // section 4.1; the settings SESSION_COOKIE_*.
 type Cookie struct {
 	Name     string
-	Domain   string // empty: host-only
+	Domain   string // "" for a host-only cookie
 	Path     string
 	Secure   bool
 	HTTPOnly bool
-	// SameSite is Lax, Strict, None, or empty for no attribute.
+	// SameSite is Lax, Strict or None, or "" for no attribute.
 	SameSite    string
 	Partitioned bool
 }
@@ -24,8 +24,8 @@ type Cookie struct {
 // cookieTime is the date form of RFC 9110 section 5.6.7.
 const cookieTime = "Mon, 02 Jan 2006 15:04:05 GMT"
 
-// Validate refuses what browsers would drop or what could break out of a
-// Set-Cookie line.
+// Validate returns an error for a cookie that browsers would drop or that could inject attributes
+// or headers into a Set-Cookie line.
 func (c Cookie) Validate() error {
 	switch {
 	case !isToken(c.Name):
@@ -53,7 +53,7 @@ func (c Cookie) Validate() error {
 	return nil
 }
 
-// Until gives the Set-Cookie value of a cookie that lives until at.
+// Until returns the Set-Cookie value of a cookie that expires at at.
 func (c Cookie) Until(value string, at, now time.Time) string {
 	age := int64(at.Sub(now) / time.Second)
 	if age <= 0 {
@@ -62,10 +62,10 @@ func (c Cookie) Until(value string, at, now time.Time) string {
 	return c.line(value, "; Expires="+at.UTC().Format(cookieTime)+"; Max-Age="+strconv.FormatInt(age, 10))
 }
 
-// UntilBrowserClose gives the Set-Cookie value of a cookie without an end.
+// UntilBrowserClose returns the Set-Cookie value of a cookie without an expiry.
 func (c Cookie) UntilBrowserClose(value string) string { return c.line(value, "") }
 
-// Delete gives the Set-Cookie value that makes a browser forget the cookie.
+// Delete returns the Set-Cookie value that makes a browser delete the cookie.
 func (c Cookie) Delete() string {
 	return c.line("", "; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0")
 }

@@ -8,32 +8,30 @@ import (
 	"cloakroom/session/rawjson"
 )
 
-// The keys of the session's data under which the renewal of session keys keeps
-// what it needs.
+// The keys of the session's data that key rotation uses.
 //
-// A session that gets a new key is stored under both for a while. Under the old
-// one it has NextKey, which names the new one. Under the new one it has CycledKey,
-// when that key was made, and UsedKey, when a client first came with it; both are
-// Unix seconds. From UsedKey on the old key is good for its grace time. Until then
-// it is good as it was: the answer that carried the new key may have been lost.
+// A session that gets a new key is stored under both for a while. The data under the previous key
+// holds NextKey, which names the new key. The data under the new key holds CycledKey, when that
+// key was made, and UsedKey, when a client first sent it; both are Unix seconds. From UsedKey on
+// the previous key is valid for its grace period. Until then its validity does not change: the
+// response that carried the new key may have been lost.
 const (
 	NextKey   = "_cloakroom_next"
 	CycledKey = "_cloakroom_cycled"
 	UsedKey   = "_cloakroom_used"
 )
 
-// Next is what stands under NextKey. It holds a session key: it is only ever in
-// the store.
+// Next is the value of NextKey. It holds a session key: it must not leave the store.
 type Next struct {
 	Key   string `json:"key"`
 	Grace int64  `json:"grace"` // seconds
-	// Of is the ID of the key that this was written under. Django copies all of a session's
-	// data to a new key, at a login for one: under that key it says nothing. Empty: an
+	// Of is the ID of the key that this was written under. Django copies all of a session's data
+	// to a new key, at a login for one: under that key the copy has no effect. If empty, an
 	// earlier build wrote it.
 	Of string `json:"of"`
 }
 
-// Cycle is what the data of a session says of its keys.
+// Cycle is the rotation state in a session's data.
 type Cycle struct {
 	Next         *Next
 	Cycled, Used int64
@@ -41,10 +39,10 @@ type Cycle struct {
 
 var cyclePrefix = []byte(`"_cloakroom_`)
 
-// Cycle returns what the session's data says of its keys; the zero value where it says nothing.
+// Cycle returns the rotation state in the session's data, or the zero value.
 func (s Session) Cycle() (c Cycle) {
 	if !bytes.Contains(s.Data, cyclePrefix) {
-		return Cycle{} // as nearly all are
+		return Cycle{} // the usual case
 	}
 	members, err := rawjson.Object(string(s.Data), nil)
 	if err != nil {
@@ -87,7 +85,7 @@ func nextOf(text string) *Next {
 	return &n
 }
 
-// number reads a whole number; 0 where there is none.
+// number parses a whole number. It returns 0 if text is none.
 func number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -96,7 +94,7 @@ func number(text string) int64 {
 	return n
 }
 
-// Over reports whether the key before this one is past its grace time.
+// Over reports whether the previous key is past its grace period.
 func (c Cycle) Over(grace int64, now time.Time) bool {
 	return c.Used > 0 && now.Unix() >= c.Used+grace
 }

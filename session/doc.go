@@ -1,8 +1,7 @@
-// Package session is the domain: what a session key, its cookie and its
-// expiry are, as Django's session framework defines them, and what a store of
-// sessions owes its callers. It imports the standard library only, and little
-// of it, so that the filter can carry it into wasm.
+// Package session is the domain: session keys, cookies and expiry, as Django's session framework
+// defines them, and the contract of a store of sessions. It imports only a small part of the
+// standard library, so that the filter can use it in wasm.
 //
-// Formats and rules are those of django.contrib.sessions (5.2); each name says
-// which module it follows.
+// Formats and rules are those of django.contrib.sessions (5.2). Each doc comment names the module
+// that it follows.
 package session

@@ -11,11 +11,10 @@ import (
 // session's own expiry (django.contrib.sessions.backends.base).
 const ExpiryKey = "_session_expiry"
 
-// ErrExpiry says that the value under ExpiryKey is none that Django writes.
+// ErrExpiry is the error of a value under ExpiryKey that Django does not write.
 var ErrExpiry = errors.New("session: " + ExpiryKey + " is neither a number of seconds nor an ISO 8601 date")
 
-// Expiry is what a session says of its own end. Its zero value says nothing:
-// the policy decides.
+// Expiry is the expiry that a session's data sets. With its zero value the policy decides.
 type Expiry struct {
 	kind expiryKind
 	age  time.Duration
@@ -31,7 +30,7 @@ const (
 	atTime
 )
 
-// maxAge bounds ages to what fits a time.Duration with room to add: 100 years.
+// maxAge bounds ages to 100 years, so that a time.Duration can hold the sum of two.
 const maxAge = 100 * 365 * 24 * time.Hour
 
 // isoLayouts are the forms of datetime.isoformat. The second half has no zone: see Shown.
@@ -42,9 +41,9 @@ var isoLayouts = []string{
 	"2006-01-02 15:04:05.999999999",
 }
 
-// ParseExpiry reads the JSON text that stands under ExpiryKey: nothing or null,
-// a number of seconds (0 means until the browser closes), or a date in a
-// string. A date without a zone is ErrNoZone, and anything else is ErrExpiry.
+// ParseExpiry parses the JSON text under ExpiryKey: nothing or null, a number of seconds (0 means
+// until the browser closes), or a date in a string. A date without a zone is ErrNoZone, and
+// anything else is ErrExpiry.
 func ParseExpiry(raw string) (Expiry, error) {
 	switch {
 	case raw == "" || raw == "null":
@@ -80,22 +79,21 @@ func parseISO(text string) (Expiry, error) {
 	return Expiry{}, ErrExpiry
 }
 
-// Fixed reports whether the end is a date: activity does not move it.
+// Fixed reports whether the expiry is a date, which activity does not extend.
 func (e Expiry) Fixed() bool { return e.kind == atTime }
 
-// Policy is what holds for a session that says nothing of its own end:
-// SESSION_COOKIE_AGE and SESSION_EXPIRE_AT_BROWSER_CLOSE.
+// Policy is the expiry of sessions whose data sets none: SESSION_COOKIE_AGE and
+// SESSION_EXPIRE_AT_BROWSER_CLOSE.
 type Policy struct {
-	// Age is how long a session lives after it was last written.
+	// Age is how long a session lives after its last write.
 	Age time.Duration
-	// AtBrowserClose makes cookies without an end of their own; the store
-	// still forgets the session after Age.
+	// AtBrowserClose makes cookies expire when the browser closes. The store still deletes the
+	// session after Age.
 	AtBrowserClose bool
 }
 
-// End gives when a session written at now ends in the store, and whether its
-// cookie ends with the browser (SessionBase.get_expiry_date and
-// get_expire_at_browser_close).
+// End returns when a session written at now expires in the store, and whether its cookie expires
+// with the browser (SessionBase.get_expiry_date and get_expire_at_browser_close).
 func (p Policy) End(e Expiry, now time.Time) (at time.Time, browserClose bool) {
 	switch e.kind {
 	case atBrowserClose:
@@ -108,8 +106,8 @@ func (p Policy) End(e Expiry, now time.Time) (at time.Time, browserClose bool) {
 	return now.Add(p.Age), p.AtBrowserClose
 }
 
-// Life is the full length of a session that slides: what a touch at any time
-// gives it. It is zero for one that ends at a fixed date.
+// Life returns the full lifetime of a session with sliding expiry, which each touch restores. It
+// returns 0 for a session that expires at a fixed date.
 func (p Policy) Life(e Expiry) time.Duration {
 	switch e.kind {
 	case afterAge:
@@ -120,5 +118,5 @@ func (p Policy) Life(e Expiry) time.Duration {
 	return p.Age
 }
 
-// FixedExpiry is the expiry of a session that ends at a date.
+// FixedExpiry returns the expiry of a session that ends at a date.
 func FixedExpiry(at time.Time) Expiry { return Expiry{kind: atTime, at: at} }

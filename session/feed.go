@@ -5,15 +5,15 @@ import (
 	"strconv"
 )
 
-// Feed tells those who remember sessions which of them to forget: what has
-// ended or changed, in order. It names no session that could not be looked up
-// anew, so that an event too many does no harm.
+// Feed publishes, in order, which sessions have ended or changed, so that those who cache sessions
+// invalidate them. A session that is invalidated can be looked up again, so that a superfluous
+// event does no harm.
 type Feed interface {
-	// Publish adds events. When it has returned, every Read that begins gives
-	// them. Errors wrap ErrUnavailable.
+	// Publish adds events. After it has returned, every Read that begins returns them. Errors wrap
+	// ErrUnavailable.
 	Publish(ctx context.Context, events ...string) error
-	// Read gives the events after a cursor, and waits for one until ctx ends;
-	// that none came is no error. Errors wrap ErrUnavailable.
+	// Read returns the events after a cursor, and waits for one until ctx ends. A page without
+	// events is no error. Errors wrap ErrUnavailable.
 	Read(ctx context.Context, after string) (FeedPage, error)
 	// Close releases what the feed holds.
 	Close() error
@@ -22,14 +22,14 @@ type Feed interface {
 // FeedPage is a part of a feed.
 type FeedPage struct {
 	Events []string
-	// Cursor is where the next Read goes on.
+	// Cursor is where the next Read continues.
 	Cursor string
-	// Gap says that events may be missing between the cursor asked for and
-	// these: nothing that is remembered may be believed.
+	// Gap reports that events may be missing between the requested cursor and these: all cached
+	// sessions must be invalidated.
 	Gap bool
 }
 
-// EventAll is the event of all sessions. Any text that is no other event counts as it.
+// EventAll is the event of all sessions. A text that is no other event counts as it.
 const EventAll = "*"
 
 // SessionEvent returns the event of one session that ended or changed: "h" and the key's hash
@@ -39,7 +39,7 @@ func SessionEvent(key string) string { return "h" + strconv.FormatUint(KeyHash(k
 // UserEvent returns the event of all sessions of a user: "u" and the user's ID.
 func UserEvent(id string) string { return "u" + id }
 
-// EventKind is what an event is about.
+// EventKind is the kind of an event.
 type EventKind uint8
 
 // The kinds of events. The zero value is the one that invalidates most.

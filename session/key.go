@@ -12,8 +12,8 @@ const KeyLength = 32
 
 const keyAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-// ValidKey reports whether k can be a key that Django made. A false answer
-// needs no look-up: no store holds such a session.
+// ValidKey reports whether k can be a key that Django made. If not, no lookup is needed: no store
+// holds such a session.
 func ValidKey(k string) bool {
 	if len(k) != KeyLength {
 		return false
@@ -47,11 +47,11 @@ func NewKey(random io.Reader) (string, error) {
 	return string(key), nil
 }
 
-// idLength is enough that IDs do not meet by chance.
+// idLength makes collisions of IDs improbable.
 const idLength = 16
 
-// ID returns by what operators name a session whose key is this: it is made of the key, opens
-// nothing, and may be logged.
+// ID returns the ID that operators use for the session with this key. It is derived from the key,
+// gives no access, and may be logged.
 func ID(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:])[:idLength]
@@ -63,10 +63,10 @@ func IsID(text string) bool {
 	return err == nil && len(text) == idLength
 }
 
-// KeyHash gives what stands for a key where the key itself must not: MurmurHash64A with
-// seed 0, which takes eight bytes at a time, since filters hash a key for every request.
-// Two keys may have one hash; nothing may follow from it but another look at the store.
-// Filters and session services must agree on it (SessionEvent).
+// KeyHash returns the hash that replaces a key where the key itself must not appear: MurmurHash64A
+// with seed 0, which processes eight bytes at a time, since filters hash a key for every request.
+// Two keys may have the same hash, so a match must cause no more than another lookup. Filters and
+// session services must use the same hash (SessionEvent).
 func KeyHash(key string) uint64 {
 	const m, r = 0xc6a4a7935bd1e995, 47
 	h := uint64(len(key)) * m

@@ -5,33 +5,34 @@ import (
 	"time"
 )
 
-// LargeLimit is how many bytes a session may have of which LoadLarge reads a part.
+// LargeLimit is the maximum size in bytes of a session that LoadLarge reads in part.
 const LargeLimit = 8 << 20
 
-// LargeLoader is a store that reads what it must of sessions over its limit. It takes several
-// times LargeLimit of memory meanwhile: the caller bounds how many it reads at a time.
+// LargeLoader is a store that can read the essential part of sessions over its limit. Each read
+// takes several times LargeLimit of memory: the caller must bound concurrent reads.
 type LargeLoader interface {
-	// LoadLarge is Load for a session of which Load returns ErrTooLarge. Its Data has the Essential
-	// members alone, and its Origin withholds the others: it cannot be written. Over LargeLimit
-	// it is ErrTooLarge again.
+	// LoadLarge is Load for a session of which Load returns ErrTooLarge. Its Data holds only the
+	// Essential members, and its Origin withholds the others: it cannot be written. Over
+	// LargeLimit the error is ErrTooLarge again.
 	LoadLarge(ctx context.Context, key string) (Session, error)
-	// ExtendLarge sets the end of a live session that LoadLarge has returned, and leaves its data.
+	// ExtendLarge sets the expiry of a live session that LoadLarge has returned, and keeps its
+	// data.
 	ExtendLarge(ctx context.Context, v Session, end time.Time) error
 }
 
-// whyLarge is why the other members are withheld.
+// whyLarge is the reason why the other members are withheld.
 const whyLarge = "the session is too large"
 
 // maxLargeNames bounds the names of members that are withheld.
 const maxLargeNames = 100
 
-// Part is the Essential part of a session, and the names of its other members.
+// Part collects the Essential members of a session, and the names of its other members.
 type Part struct {
 	data  []byte
 	names []Withheld
 }
 
-// Add adds a member: its name, and name and value as JSON.
+// Add adds a member, by its name, and by name and value as JSON.
 func (p *Part) Add(name, rawName, rawValue string) {
 	switch {
 	case Essential(name):

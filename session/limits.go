@@ -1,8 +1,7 @@
 package session
 
-// The keys of the session's data under which the idle and absolute limits,
-// which Django has not, keep what they need: Unix seconds. Django keeps them
-// as it keeps all keys that it does not know.
+// The keys of the session's data that the idle and absolute timeouts, which Django lacks, use:
+// Unix seconds. Django preserves them, as it preserves all unknown keys.
 const (
 	CreatedKey = "_cloakroom_created"
 	SeenKey    = "_cloakroom_seen"

@@ -9,30 +9,30 @@ import (
 	"time"
 )
 
-// Note is a fact of Cloakroom's own about a session or a user.
+// Note is a record of Cloakroom's own about a session or a user.
 type Note struct {
 	Number  int64
 	Text    string
-	Expires time.Time // at which it is gone; stores keep milliseconds
+	Expires time.Time // stores keep milliseconds
 }
 
-// Notes keeps notes apart from the sessions: no session key leads to one, so that nothing that
-// a client can name reads, changes or deletes it.
+// Notes stores notes apart from the sessions: no session key refers to one, so that clients cannot
+// read, change or delete them.
 type Notes interface {
-	// Notes returns the note under each key, in their order; the zero Note where there is
-	// none, or it has expired.
+	// Notes returns the note under each key, in the order of keys; the zero Note if there is none,
+	// or it has expired.
 	Notes(ctx context.Context, keys ...string) ([]Note, error)
-	// SetNote stores a note. Where one is there already that has not expired, the larger
-	// Number and the later Expires stay: a later revocation is not undone by an earlier one.
-	// Its Text stays too, if it has the new one in it; else the new one comes after it and a
-	// space, and the last MaxNoteText characters stay.
+	// SetNote stores a note. If there is one that has not expired, the larger Number and the later
+	// Expires stay: an earlier revocation does not undo a later one. Its Text stays if it contains
+	// the new one; else the new one is appended after a space, and the last MaxNoteText characters
+	// stay.
 	SetNote(ctx context.Context, key string, n Note) error
 	// ClearNotes removes up to limit notes that have expired, and returns how many. Fewer
 	// than limit means that none is left.
 	ClearNotes(ctx context.Context, limit int) (int, error)
 }
 
-// Merge returns what SetNote makes of a note by another.
+// Merge returns the note that SetNote stores if by is set over n.
 func (n Note) Merge(by Note) Note {
 	if n.Expires.After(by.Expires) {
 		by.Expires = n.Expires
@@ -49,24 +49,23 @@ func (n Note) Merge(by Note) Note {
 	return by
 }
 
-// MaxNoteText is how long a note's Text becomes: 16 session keys, with spaces between.
+// MaxNoteText is the maximum length of a note's Text: 16 session keys, with spaces between.
 const MaxNoteText = 16*(KeyLength+1) - 1
 
-// The keys of notes. Each is made of a hash, so that any text can be told apart by one of a
-// bounded length.
+// The keys of notes. Each contains a hash, so that any text maps to a key of bounded length.
 
-// RevokedSession returns the key of the note that a session with this Signed.ID was revoked;
+// RevokedSession returns the key of the note that the session with this Signed.ID was revoked. Its
 // Number is when, in Unix seconds.
 func RevokedSession(id string) string { return revoked + digest("revoked session ", id) }
 
-// RevokedUser returns the key of the note that all sessions of a user that are kept in their
-// cookies and began by Number, in Unix seconds, were revoked.
+// RevokedUser returns the key of the note that revokes all sessions of a user that are kept in
+// their cookies and began at or before its Number, in Unix seconds.
 func RevokedUser(user string) string { return revoked + digest("revoked user ", user) }
 
 const revoked = "revoked."
 
-// MoveRevocation makes a note of what an earlier build stored as a session, and reports
-// whether v was that.
+// MoveRevocation stores a note for a revocation that an earlier build stored as a session, and
+// reports whether v was one.
 func MoveRevocation(ctx context.Context, s Store, v Session) (moved bool, err error) {
 	until, is := IsRevocation(v.Data)
 	if !is {
@@ -81,9 +80,9 @@ func MoveRevocation(ctx context.Context, s Store, v Session) (moved bool, err er
 // movedNote is the key of the note that MoveRevocations has been done.
 const movedNote = "schema.revocations"
 
-// MoveRevocations makes notes of all that an earlier build stored as sessions, once in a
-// store's life: it reads every session. progress is called after each, with how many were read;
-// nil where nothing wants to know.
+// MoveRevocations stores notes for all revocations that an earlier build stored as sessions, once
+// in a store's life: it reads every session. It calls progress, unless it is nil, after each
+// session, with how many were read.
 func MoveRevocations(ctx context.Context, s Store, progress func(n int)) error {
 	notes, err := s.Notes(ctx, movedNote)
 	if err != nil || notes[0].Number > 0 {
@@ -106,18 +105,19 @@ func MoveRevocations(ctx context.Context, s Store, progress func(n int)) error {
 	return s.SetNote(ctx, movedNote, Note{Number: 1, Expires: Never})
 }
 
-// Never is when a note expires that does not, in all stores' terms.
+// Never is the expiry of a note that does not expire, the latest that all stores can represent.
 var Never = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// PredecessorOf returns the key of the note whose Text is the session key that a key replaced.
-// It is apart from the sessions, since Django can overwrite the data of either.
+// PredecessorOf returns the key of the note whose Text is the session key that a key replaced. It
+// is apart from the sessions, since Django can overwrite the data of either.
 func PredecessorOf(key string) string { return "predecessor." + sha256Hex("predecessor of "+key) }
 
-// SuccessorsOf returns the key of the note whose Text is the session keys, separated by spaces,
-// that a key was replaced by: several, where Django has overwritten the link to the first.
+// SuccessorsOf returns the key of the note whose Text is the session keys that replaced a key,
+// separated by spaces: several, if Django has overwritten the link to the first.
 func SuccessorsOf(key string) string { return "successors." + sha256Hex("successors of "+key) }
 
-// LoginOf returns the key of the note whose Text is the session key that a login replaced a key by.
+// LoginOf returns the key of the note whose Text is the session key that replaced a key at a
+// login.
 func LoginOf(key string) string { return "login." + sha256Hex("login of "+key) }
 
 func sha256Hex(text string) string {

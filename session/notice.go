@@ -1,13 +1,13 @@
 package session
 
-// Noticer is a part of a store, or of what belongs to it, that may work less well than it could.
+// Noticer is a part of a store, or of what belongs to it, that may work in a degraded way.
 type Noticer interface {
-	// Notices returns what does at present, and what to do about it; sentences for an
-	// operator, which hold no secrets.
+	// Notices returns what is degraded now, and what to do about it: sentences for an operator,
+	// without secrets.
 	Notices() []string
 }
 
-// Notices returns the notices of all parts that have some.
+// Notices returns the notices of all parts that are Noticers.
 func Notices(parts ...any) (all []string) {
 	for _, p := range parts {
 		if n, ok := p.(Noticer); ok {

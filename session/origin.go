@@ -8,15 +8,15 @@ import (
 	"cloakroom/session/rawjson"
 )
 
-// Origin is the stored form of a session of which Data does not show all: values that JSON
-// cannot say, such as a tuple or NaN, and values that are withheld. A write of the session with
-// its Origin keeps them; without it, Data is all that is written.
+// Origin is the stored form of a session whose Data does not show all of it: values that JSON
+// cannot represent, such as a tuple or NaN, and values that are withheld. A write of the session
+// with its Origin keeps them; without it, only Data is written.
 //
-// It does not change, and may be shared.
+// An Origin is immutable, and may be shared.
 type Origin struct {
 	// Text is the stored document, in the form of its store.
 	Text string
-	// Withheld are the values that Data leaves out, in their order.
+	// Withheld are the values that Data omits, in their order.
 	Withheld []Withheld
 	// Removed are the keys of withheld values that a write removes.
 	Removed []string
@@ -24,13 +24,13 @@ type Origin struct {
 	Inexact bool
 }
 
-// Withheld is a value under a key of the session that JSON cannot show.
+// Withheld is a value of the session that JSON cannot show.
 type Withheld struct {
-	Key string // empty: it has no name in JSON
-	Why string // the Python type, or what else is in the way
+	Key string // empty if JSON cannot represent it
+	Why string // the Python type, or another reason
 }
 
-// Partial reports whether Data differs from what json.dumps would write of the session.
+// Partial reports whether Data differs from what json.dumps writes for the session.
 func (o *Origin) Partial() bool { return o != nil && (o.Inexact || len(o.Withheld) > 0) }
 
 // Withholds reports whether the value under a key is withheld.
@@ -38,8 +38,8 @@ func (o *Origin) Withholds(key string) bool {
 	return o != nil && key != "" && slices.ContainsFunc(o.Withheld, func(w Withheld) bool { return w.Key == key })
 }
 
-// Patched returns the origin of a session to whose data a merge patch (RFC 7396) is applied:
-// withheld values that the patch removes are not kept.
+// Patched returns the origin of a session after a merge patch (RFC 7396) of its data, without the
+// withheld values that the patch removes.
 func (o *Origin) Patched(patch string) *Origin {
 	if o == nil || len(o.Withheld) == 0 {
 		return o
@@ -70,7 +70,7 @@ func (o *Origin) same(p *Origin) bool {
 	return o == p || o.Text == p.Text && slices.Equal(o.Removed, p.Removed)
 }
 
-// SameData reports whether two sessions hold the same, what is not shown included.
+// SameData reports whether two sessions hold the same values, including those that are not shown.
 func (s Session) SameData(t Session) bool {
 	return bytes.Equal(s.Data, t.Data) && s.Origin.same(t.Origin)
 }
@@ -82,11 +82,11 @@ const (
 	HashKey    = "_auth_user_hash"
 )
 
-// OwnPrefix begins the keys of the session's data that are Cloakroom's.
+// OwnPrefix is the prefix of the keys of the session's data that are Cloakroom's own.
 const OwnPrefix = "_cloakroom_"
 
-// Essential reports whether a session cannot be used without the value under a key: those of
-// Django's login, of the session's end, and Cloakroom's own.
+// Essential reports whether the value under a key is needed to use a session: those of Django's
+// login, of the session's expiry, and Cloakroom's own.
 func Essential(key string) bool {
 	switch key {
 	case UserKey, BackendKey, HashKey, ExpiryKey:

@@ -26,8 +26,8 @@ func TestValidKey(t *testing.T) {
 	}
 }
 
-// TestNewKey sees every byte once: the 252 below the limit give each of the 36
-// characters equally often, the others are drawn again.
+// TestNewKey reads every byte once: the 252 below the limit must result in each of the 36
+// characters equally often, and the others must be drawn again.
 func TestNewKey(t *testing.T) {
 	var all [256]byte
 	for i := range all {
@@ -46,7 +46,7 @@ func TestNewKey(t *testing.T) {
 		t.Errorf("NewKey over bytes above the limit = %q, %v; want %q", key, err, want)
 	}
 	if _, err := NewKey(bytes.NewReader(nil)); err == nil {
-		t.Error("NewKey without randomness gives a key")
+		t.Error("NewKey without randomness returned a key")
 	}
 }
 
@@ -90,7 +90,7 @@ func TestExpiry(t *testing.T) {
 		}
 	}
 	if e, err := ParseExpiry("1e300"); err != nil || policy.Life(e) != maxAge {
-		t.Errorf("an age beyond all bounds gives %v, %v; want %v", policy.Life(e), err, maxAge)
+		t.Errorf("an age beyond all bounds results in %v, %v; want %v", policy.Life(e), err, maxAge)
 	}
 }
 
@@ -110,8 +110,8 @@ func TestCookieLines(t *testing.T) {
 	}
 }
 
-// TestCookieValidate holds that no Set-Cookie line is written that browsers
-// drop or that says more than it should.
+// TestCookieValidate checks that no Set-Cookie line is written that browsers drop or that holds
+// more than it should.
 func TestCookieValidate(t *testing.T) {
 	good := Cookie{Name: "sessionid", Path: "/", Secure: true, SameSite: "Lax"}
 	tests := []struct {
@@ -152,8 +152,8 @@ func TestCookieValidate(t *testing.T) {
 	}
 }
 
-// TestKeyHash pins the hash, on which filters and session services agree, to values that
-// were calculated apart, and sees that keys that are much alike have not the same.
+// TestKeyHash compares the hash, which filters and session services must agree on, with values
+// that were computed independently, and checks that similar keys have different hashes.
 func TestKeyHash(t *testing.T) {
 	for key, want := range map[string]uint64{
 		"":                                   0,
@@ -175,7 +175,7 @@ func TestKeyHash(t *testing.T) {
 				alike = alike[:j] + "z" + alike[j+1:]
 				h := KeyHash(alike)
 				if other, both := seen[h]; both && other != alike {
-					t.Fatalf("%q and %q have one hash", alike, other)
+					t.Fatalf("%q and %q have the same hash", alike, other)
 				}
 				if _, again := seen[h]; !again {
 					low[h%256]++

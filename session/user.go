@@ -13,8 +13,8 @@ import (
 // id (django.contrib.auth.SESSION_KEY).
 const UserKey = "_auth_user_id"
 
-// UserOf returns the id of the user whom a session's data names, as text; empty
-// for an anonymous visitor's.
+// UserOf returns the id of the user in a session's data, as text; empty for an anonymous
+// visitor's.
 func UserOf(data []byte) string {
 	members, err := rawjson.Object(string(data), nil)
 	if err != nil {
@@ -32,57 +32,58 @@ func UserOf(data []byte) string {
 	return ""
 }
 
-// ErrNotIndexed says that a UserIndex cannot answer at present: all sessions have to be read.
+// ErrNotIndexed reports that a UserIndex is incomplete now: all sessions must be read.
 var ErrNotIndexed = errors.New("session: the index of users is not complete")
 
-// UserIndex is a Store that finds a user's sessions without reading all.
+// UserIndex is a Store that finds a user's sessions without reading all of them.
 type UserIndex interface {
-	// UserKeys returns the keys of the sessions of a user that were there when it began,
-	// and those of all sessions that cannot be read and could be the user's. ErrNotIndexed
-	// where any could be missing.
+	// UserKeys returns the keys of the sessions of a user that existed when it began, and those of
+	// all sessions that cannot be read and could be the user's. It fails with ErrNotIndexed if any
+	// could be missing.
 	UserKeys(ctx context.Context, user string) (keys, opaque []string, err error)
 }
 
-// UserIndexer is a UserIndex that lists by itself what is to be indexed.
+// UserIndexer is a UserIndex that lists the sessions to be indexed itself.
 type UserIndexer interface {
 	UserIndex
-	// IndexUsers reads up to limit sessions that are not indexed yet, so that UserKeys need
-	// not, and returns how many. Fewer than limit means that none is left.
+	// IndexUsers indexes up to limit sessions, so that UserKeys need not read them, and returns
+	// how many. Fewer than limit means that none is left.
 	IndexUsers(ctx context.Context, limit int) (int, error)
 }
 
-// UserFollower is a UserIndex that is complete while somebody follows the store's writes. Its
-// Notices say so where it is not.
+// UserFollower is a UserIndex that is complete while a process follows the store's writes. Its
+// Notices report when it is not.
 type UserFollower interface {
 	UserIndex
 	Noticer
-	// FollowUsers reads all sessions, and from then on those that are written, until ctx ends
-	// or writes could have been missed, which is an error. Of several that run on one store,
-	// in this process and elsewhere, one does, and the others wait for its end.
+	// FollowUsers reads all sessions, and then those that are written, until ctx ends or writes
+	// could have been missed, which is an error. Of several that run on one store, in this process
+	// and elsewhere, one is active, and the others wait for it to end.
 	FollowUsers(ctx context.Context) error
 }
 
-// Migrator is a Store that keeps tables of Cloakroom's own in a database of Django's.
+// Migrator is a Store that keeps its own tables in Django's database.
 type Migrator interface {
-	// Pending returns the SQL statements that Migrate will run; none, where nothing is due.
+	// Pending returns the SQL statements that Migrate will run, or none if the tables are up to
+	// date.
 	Pending(ctx context.Context) ([]string, error)
-	// Migrate makes the tables what this build needs.
+	// Migrate brings the tables to the version of this build.
 	Migrate(ctx context.Context) error
 }
 
-// ErrNotEnded says that sessions could be a user's and cannot be read here: they were not
+// ErrNotEnded reports that sessions could be a user's and cannot be read here: they were not
 // ended.
 var ErrNotEnded = errors.New("session: not all were ended")
 
-// OpaqueError is an ErrNotEnded with their keys.
+// OpaqueError is an ErrNotEnded with the keys of those sessions.
 type OpaqueError struct {
 	Keys []string
 }
 
-// namedIDs is how many sessions an OpaqueError names.
+// namedIDs bounds how many sessions an OpaqueError names.
 const namedIDs = 20
 
-// Error names the sessions by their IDs, not by their keys.
+// Error names the sessions by ID, not by key.
 func (e *OpaqueError) Error() string {
 	ids := make([]string, 0, namedIDs)
 	for _, key := range e.Keys[:min(len(e.Keys), namedIDs)] {
@@ -98,10 +99,10 @@ func (e *OpaqueError) Error() string {
 // Unwrap returns ErrNotEnded.
 func (e *OpaqueError) Unwrap() error { return ErrNotEnded }
 
-// FlushUser ends all sessions of a user that were there when it began, each by end, and returns
-// their keys. After an error some may be ended: their keys are returned with it. Where sessions
-// could be the user's and cannot be read, it is an *OpaqueError, after all others were
-// ended. A store that has no UserIndex, or none that is complete, is read as a whole.
+// FlushUser ends all sessions of a user that existed when it began, by calling end for each, and
+// returns their keys. After an error some may have ended: it returns their keys, too. If there are
+// sessions that could be the user's and cannot be read, the error is an *OpaqueError, after all
+// others were ended. A store without a complete UserIndex is read as a whole.
 func FlushUser(ctx context.Context, s Store, user string, end func(ctx context.Context, key string) error) (flushed []string, err error) {
 	keys, opaque, err := userKeys(ctx, s, user)
 	if err != nil {
@@ -119,8 +120,8 @@ func FlushUser(ctx context.Context, s Store, user string, end func(ctx context.C
 	return flushed, nil
 }
 
-// OfUser calls do with each live session of a user, or that could be the user's and cannot be
-// read here, which comes with an error as from Store.All.
+// OfUser calls do with each live session of a user, and with each that could be the user's and
+// cannot be read here, with an error as from Store.All.
 func OfUser(ctx context.Context, s Store, user string, do func(Session, error)) error {
 	keys, opaque, err := userKeys(ctx, s, user)
 	if err != nil {
@@ -165,7 +166,7 @@ func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string,
 				v.Key = key
 			}
 			if errors.Is(err, ErrNotFound) {
-				continue // it has ended meanwhile
+				continue // it has ended since
 			}
 		}
 		switch {
@@ -182,7 +183,7 @@ func userKeys(ctx context.Context, s Store, user string) (keys, opaque []string,
 }
 
 // reread reads sessions that could not be read when they were indexed, perhaps by an earlier
-// build. It returns the keys of the user's, and of those that are opaque still.
+// build. It returns the keys of the user's, and of those that are still opaque.
 func reread(ctx context.Context, s Store, user string, keys []string) (users, opaque []string, err error) {
 	for _, key := range keys {
 		v, err := s.Load(ctx, key)
@@ -202,6 +203,6 @@ func reread(ctx context.Context, s Store, user string, keys []string) (users, op
 	return users, opaque, nil
 }
 
-// IsOpaque reports whether an error says that a session cannot be read here, and could be to
+// IsOpaque reports whether an error means that a session cannot be read here, but could be by
 // Django.
 func IsOpaque(err error) bool { return errors.Is(err, ErrOpaque) || errors.Is(err, ErrTooLarge) }

@@ -9,20 +9,20 @@ import (
 	"cloakroom/session/rawjson"
 )
 
-// A site with USE_TZ = False keeps dates without a zone, in its TIME_ZONE: those that set_expiry
-// takes, and in SQLite expire_date. Django itself fails on a date that has a zone there, and on
-// one that has none where USE_TZ is True. Stores therefore return session data with zones, and
-// write it as the site's Django reads it.
+// A site with USE_TZ = False keeps dates without a zone, in its TIME_ZONE: those that are passed
+// to set_expiry, and in SQLite expire_date. Django itself fails on a date with a zone there, and
+// on one without where USE_TZ is True. Stores therefore return session data with zones, and write
+// it as the site's Django reads it.
 
-// ErrNoZone says that a session ends at a date without a zone, and that the store's URL does not
-// name the zone. The session may be live or not; it is neither read nor written.
+// ErrNoZone reports that a session expires at a date without a zone, and that the store's URL does
+// not name the zone. The session may be live or not; it is neither read nor written.
 var ErrNoZone = errors.New("session: " + ExpiryKey + " is a date without a zone, as with USE_TZ = False: add time_zone=TIME_ZONE to the query of the store's URL, with the project's TIME_ZONE")
 
-// dateLayout is what all forms of a date have in common; a fraction and a zone may follow.
+// dateLayout is the common part of all forms of a date; a fraction and a zone may follow.
 const dateLayout = "2006-01-02T15:04:05"
 
-// splitDate splits a date as Python's isoformat writes it. Neither T nor a space is lost in
-// fraction and zone.
+// splitDate splits a date as Python's isoformat writes it. It returns the separator, T or a space,
+// so that it can be restored.
 func splitDate(text string) (wall time.Time, separator byte, fraction, zone string, ok bool) {
 	if len(text) < len(dateLayout) {
 		return wall, 0, "", "", false
@@ -57,7 +57,7 @@ func withZone(raw string, zone *time.Location) string {
 	return `"` + joinDate(FromWall(wall, zone), separator, fraction, "+00:00") + `"`
 }
 
-// InZone returns a time as a zone's clocks show it; nil is UTC.
+// InZone returns a time as local time in a zone; nil is UTC.
 func InZone(at time.Time, zone *time.Location) time.Time {
 	if zone == nil {
 		zone = time.UTC
@@ -65,13 +65,13 @@ func InZone(at time.Time, zone *time.Location) time.Time {
 	return at.In(zone)
 }
 
-// FromWall returns when a zone's clocks show what wall is in UTC, in UTC; a nil zone is UTC.
-// Of what they show twice it is the first, so that no session lives for longer than it says.
+// FromWall returns the instant, in UTC, at which the clocks in a zone show wall; a nil zone is
+// UTC. If they show it twice it is the first, so that no session lives longer than its expiry.
 func FromWall(wall time.Time, zone *time.Location) time.Time {
 	if zone == nil {
 		return wall
 	}
-	_, offset := wall.Add(-24 * time.Hour).In(zone).Zone() // before any change that concerns wall
+	_, offset := wall.Add(-24 * time.Hour).In(zone).Zone() // before any change near wall
 	at := wall.Add(-time.Duration(offset) * time.Second)
 	if _, now := at.In(zone).Zone(); now == offset {
 		return at
@@ -79,20 +79,19 @@ func FromWall(wall time.Time, zone *time.Location) time.Time {
 	return time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone).UTC()
 }
 
-// LacksZone reports whether data says that the session ends at a date without a zone.
+// LacksZone reports whether the expiry in data is a date without a zone.
 func LacksZone(data []byte) bool {
 	_, err := ExpiryOf(data)
 	return errors.Is(err, ErrNoZone)
 }
 
-// lastZone is the one in which a date comes last.
+// lastZone is the zone in which a date comes last.
 var lastZone = time.FixedZone("", -12*60*60)
 
-// LatestExpiry is ExpiryOf where a date of which the zone is not known is the latest that it can
-// be.
+// LatestExpiry is ExpiryOf, but takes a date whose zone is unknown as the latest possible.
 func LatestExpiry(data []byte) (Expiry, error) { return ExpiryOf(Shown(data, lastZone)) }
 
-// ExpiryOf parses what data says of the session's end. Data that is no object says nothing.
+// ExpiryOf parses the session's expiry in data. Data that is no object sets none.
 func ExpiryOf(data []byte) (Expiry, error) {
 	if !bytes.Contains(data, []byte(ExpiryKey)) {
 		return Expiry{}, nil
@@ -106,8 +105,8 @@ func ExpiryOf(data []byte) (Expiry, error) {
 	return Expiry{}, nil
 }
 
-// withoutZone returns the JSON of a date that has a zone as the zone's clocks show it. Other JSON
-// stays as it is.
+// withoutZone returns the JSON of a date that has a zone as local time of the given zone. Other
+// JSON stays as it is.
 func withoutZone(raw string, zone *time.Location) string {
 	text, isText := rawjson.String(raw)
 	_, separator, fraction, suffix, ok := splitDate(text)
@@ -121,14 +120,13 @@ func withoutZone(raw string, zone *time.Location) string {
 	return `"` + joinDate(at.at.In(zone), separator, fraction, "") + `"`
 }
 
-// Shown returns data as stores return it: what it says of the session's end has a zone. With a
-// nil zone it is data.
+// Shown returns data as stores return it: its expiry has a zone. With a nil zone it returns data.
 func Shown(data []byte, zone *time.Location) []byte { return mapExpiry(data, zone, withZone) }
 
 // Stored is the reverse of Shown.
 func Stored(data []byte, zone *time.Location) []byte { return mapExpiry(data, zone, withoutZone) }
 
-// mapExpiry returns an object with another value under ExpiryKey, in the same place.
+// mapExpiry returns an object with another value of ExpiryKey, in the same place.
 func mapExpiry(data []byte, zone *time.Location, f func(raw string, zone *time.Location) string) []byte {
 	text := string(data)
 	if zone == nil || !strings.Contains(text, ExpiryKey) {
@@ -148,8 +146,8 @@ func mapExpiry(data []byte, zone *time.Location, f func(raw string, zone *time.L
 	return data
 }
 
-// DjangoPatch returns an object, or a merge patch of one, with the date under ExpiryKey as every
-// version of Django and Python reads it: in UTC, with no more than six digits of a second.
+// DjangoPatch returns an object, or a merge patch of one, with the date under ExpiryKey in a form
+// that every version of Django and Python reads: in UTC, with six fractional digits at most.
 func DjangoPatch(patch []byte) []byte {
 	return mapExpiry(patch, time.UTC, func(raw string, _ *time.Location) string { return djangoDate(raw) })
 }

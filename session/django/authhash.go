@@ -10,14 +10,14 @@ import (
 // (django.contrib.auth.base_user).
 const authHashSalt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
 
-// AuthHasher makes what Django keeps under _auth_user_hash: an HMAC-SHA256 of
-// the stored password in hexadecimal. Its zero value verifies nothing.
+// AuthHasher computes what Django keeps under _auth_user_hash: an HMAC-SHA256 of the stored
+// password in hexadecimal. Its zero value verifies nothing.
 type AuthHasher struct {
-	keys [][]byte // derived; the first one makes hashes
+	keys [][]byte // derived; the first one hashes
 }
 
-// NewAuthHasher makes the hasher of a project with these SECRET_KEY and
-// SECRET_KEY_FALLBACKS. The only error is ErrNoKey: none of them may be empty.
+// NewAuthHasher returns the hasher of a project with these SECRET_KEY and SECRET_KEY_FALLBACKS.
+// The only error is ErrNoKey: none of them may be empty.
 func NewAuthHasher(secret string, fallbacks ...string) (*AuthHasher, error) {
 	h := &AuthHasher{}
 	for _, key := range append([]string{secret}, fallbacks...) {
@@ -29,7 +29,7 @@ func NewAuthHasher(secret string, fallbacks ...string) (*AuthHasher, error) {
 	return h, nil
 }
 
-// Hash is get_session_auth_hash for an account's stored password.
+// Hash returns the session hash of an account's stored password, as get_session_auth_hash does.
 func (h *AuthHasher) Hash(password string) string { return authHash(h.keys[0], password) }
 
 // Verify reports whether hash was made of password with one of the keys

@@ -10,8 +10,8 @@ import (
 // engines (SessionBase.key_salt of a class named SessionStore).
 const SessionSalt = "django.contrib.sessions.SessionStore"
 
-// Codec is SessionBase.encode and SessionBase.decode: the text in
-// django_session.session_data. A nil Codec has no key: it fails with ErrNoKey.
+// Codec encodes and decodes django_session.session_data, as SessionBase.encode and
+// SessionBase.decode do. A nil Codec has no key: it fails with ErrNoKey.
 type Codec struct {
 	signer *Signer
 	limit  int
@@ -19,7 +19,7 @@ type Codec struct {
 }
 
 // In returns the codec of a project with USE_TZ = False and this TIME_ZONE, in which its sessions'
-// dates are; with nil, which is how codecs are made, that of one with USE_TZ = True.
+// dates are. A nil zone, the default, is that of a project with USE_TZ = True.
 func (c *Codec) In(zone *time.Location) *Codec {
 	if c == nil {
 		return nil
@@ -29,8 +29,8 @@ func (c *Codec) In(zone *time.Location) *Codec {
 	return &in
 }
 
-// NewCodec makes the codec of a project with these SECRET_KEY and
-// SECRET_KEY_FALLBACKS, and with Limit. The only error is ErrNoKey.
+// NewCodec returns the codec of a project with these SECRET_KEY and SECRET_KEY_FALLBACKS, and with
+// Limit. The only error is ErrNoKey.
 func NewCodec(secret string, fallbacks ...string) (*Codec, error) {
 	signer, err := NewSigner(SessionSalt, secret, fallbacks...)
 	if err != nil {
@@ -39,16 +39,16 @@ func NewCodec(secret string, fallbacks ...string) (*Codec, error) {
 	return &Codec{signer: signer, limit: Limit}, nil
 }
 
-// Rotating reports whether there are fallback keys: then what they signed
-// should be written again before they are taken away.
+// Rotating reports whether there are fallback keys. Sessions that they signed should be written
+// again before the keys are removed.
 func (c *Codec) Rotating() bool { return c != nil && len(c.signer.keys) > 1 }
 
 // Encode signs data, which must be a JSON object (else ErrJSON) of at most
 // Limit bytes in its canonical form (else session.ErrTooLarge).
 func (c *Codec) Encode(data []byte, now time.Time) (string, error) { return c.Write(data, nil, now) }
 
-// Write is Encode for data that was read with an origin, whose values it keeps.
-// session.ErrUnwritable says that data changes one that JSON cannot say.
+// Write is Encode for data that was read with an origin, and keeps the origin's values. It fails
+// with session.ErrUnwritable if data changes a value that JSON cannot represent.
 func (c *Codec) Write(data []byte, origin *session.Origin, now time.Time) (string, error) {
 	if c == nil {
 		return "", ErrNoKey
@@ -60,20 +60,19 @@ func (c *Codec) Write(data []byte, origin *session.Origin, now time.Time) (strin
 	return c.signer.Dumps(document, now)
 }
 
-// Decode is Read for what is not written again.
+// Decode is Read without the origin, for data that is not written back.
 func (c *Codec) Decode(text string) (data []byte, err error) {
 	data, _, err = c.Read(text)
 	return data, err
 }
 
-// Read verifies text and returns the JSON object in it, in canonical form, with
-// its origin where that does not show all of it. Errors wrap
-// session.ErrUnreadable (ErrSignature, ErrFormat) or are session.ErrTooLarge or
-// ErrNoKey.
+// Read verifies text and returns the JSON object in it, in canonical form, and its origin if the
+// JSON does not show all of it. Errors wrap session.ErrUnreadable (ErrSignature, ErrFormat) or are
+// session.ErrTooLarge or ErrNoKey.
 //
-// It reads what Python's json module reads: of names that occur twice the last
-// counts, NaN and the infinities, which JSON lacks, are shown as null, and
-// members that nest deeper than MaxDepth are withheld.
+// It accepts what Python's json module accepts: of repeated names the last counts, NaN and the
+// infinities, which JSON lacks, are shown as null, and members nested deeper than MaxDepth are
+// withheld.
 func (c *Codec) Read(text string) (data []byte, origin *session.Origin, err error) {
 	if c == nil {
 		return nil, nil, ErrNoKey

@@ -14,7 +14,7 @@ import (
 	"cloakroom/session"
 )
 
-// vectors are what Django 5.2.19 wrote, by SECRET_KEY and time.
+// vectors are texts that Django 5.2.19 wrote, by SECRET_KEY and time.
 var vectors = []struct {
 	secret string
 	at     int64
@@ -93,7 +93,7 @@ func TestWithoutKey(t *testing.T) {
 	}
 }
 
-// nested returns an array that nests n deep.
+// nested returns an array with n levels of nesting.
 func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
 // sign signs a payload that Encode would not write.
@@ -157,7 +157,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// A bomb is given up before it has filled the memory.
+// TestBombIsBounded checks that decompression of a bomb stops before it fills the memory.
 func TestBombIsBounded(t *testing.T) {
 	c := newCodec(t, "key")
 	text := sign(t, c, zipped(t, make([]byte, 64<<20)))
@@ -231,7 +231,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzSigned gives payloads a right signature, to reach what lies behind it.
+// FuzzSigned signs each payload, to reach the code behind the signature check.
 func FuzzSigned(f *testing.F) {
 	c := newCodec(f, "key")
 	for _, v := range vectors {

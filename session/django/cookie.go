@@ -11,7 +11,7 @@ import (
 // (django.contrib.sessions.backends.signed_cookies).
 const CookieSalt = "django.contrib.sessions.backends.signed_cookies"
 
-// ErrTooOld says that a value was signed longer ago than it may be.
+// ErrTooOld is the error of a value whose signature is older than the maximum age.
 var ErrTooOld = errors.New("django: signed too long ago")
 
 // CookieCodec reads and writes the session cookie of the signed_cookies
@@ -21,10 +21,9 @@ type CookieCodec struct {
 	limit  int
 }
 
-// NewCookieCodec makes the codec of a project with these SECRET_KEY and
-// SECRET_KEY_FALLBACKS. Sessions of more than limit bytes of JSON are refused,
-// before more than that is in memory. The only error is ErrNoKey: none of the
-// keys may be empty.
+// NewCookieCodec returns the codec of a project with these SECRET_KEY and SECRET_KEY_FALLBACKS.
+// Sessions of more than limit bytes of JSON are rejected, before more than that is in memory. The
+// only error is ErrNoKey: none of the keys may be empty.
 func NewCookieCodec(limit int, secret string, fallbacks ...string) (*CookieCodec, error) {
 	signer, err := NewSigner(CookieSalt, secret, fallbacks...)
 	if err != nil {
@@ -33,14 +32,14 @@ func NewCookieCodec(limit int, secret string, fallbacks ...string) (*CookieCodec
 	return &CookieCodec{signer: signer, limit: limit}, nil
 }
 
-// Encode is SessionStore._get_session_key: data, which must be a JSON object
-// (else ErrJSON), compressed if that is shorter, signed at now.
+// Encode returns the cookie for data, as SessionStore._get_session_key does: data, which must be a
+// JSON object (else ErrJSON), compressed if that is shorter, signed at now.
 func (c *CookieCodec) Encode(data []byte, now time.Time) (string, error) {
 	return c.Write(data, nil, now)
 }
 
-// Write is Encode for data that was read with an origin, whose values it keeps.
-// session.ErrUnwritable says that data changes one that JSON cannot say.
+// Write is Encode for data that was read with an origin, and keeps the origin's values. It fails
+// with session.ErrUnwritable if data changes a value that JSON cannot represent.
 func (c *CookieCodec) Write(data []byte, origin *session.Origin, now time.Time) (string, error) {
 	document, err := write(data, origin, c.limit)
 	if err != nil {
@@ -49,17 +48,16 @@ func (c *CookieCodec) Write(data []byte, origin *session.Origin, now time.Time) 
 	return c.signer.Dumps(document, now)
 }
 
-// Decode is Read for what is not written again.
+// Decode is Read without the origin, for data that is not written back.
 func (c *CookieCodec) Decode(value string, age time.Duration, now time.Time) (data []byte, at time.Time, err error) {
 	data, _, at, err = c.Read(value, age, now)
 	return data, at, err
 }
 
-// Read is SessionStore.load with SESSION_COOKIE_AGE as age: it verifies value
-// and returns the JSON object in it, in canonical form, with its origin where
-// that does not show all of it (see Codec.Read), and when it was signed. Errors
-// wrap session.ErrUnreadable (ErrSignature, ErrFormat) or are ErrTooOld or
-// session.ErrTooLarge.
+// Read decodes a cookie as SessionStore.load does, with SESSION_COOKIE_AGE as age: it verifies
+// value and returns the JSON object in it, in canonical form, its origin if the JSON does not show
+// all of it (see Codec.Read), and when it was signed. Errors wrap session.ErrUnreadable
+// (ErrSignature, ErrFormat) or are ErrTooOld or session.ErrTooLarge.
 func (c *CookieCodec) Read(value string, age time.Duration, now time.Time) (data []byte, origin *session.Origin, at time.Time, err error) {
 	raw, at, err := c.signer.Loads(value, c.limit)
 	switch {

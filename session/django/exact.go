@@ -10,15 +10,15 @@ import (
 	"cloakroom/session/rawjson"
 )
 
-// A document of Python's json module may hold what Canonical does not pass: NaN and the
-// infinities, and values that nest deeper than MaxDepth. Data then shows null in place of the
-// numbers and leaves out the members that nest too deep; the session's Origin has the document in
-// Python's canonical form, from which a write takes what it does not change.
+// A document of Python's json module may hold what Canonical rejects: NaN and the infinities, and
+// values that are nested deeper than MaxDepth. Data then shows null in place of the numbers and
+// omits the members that are nested too deep. The session's Origin holds the document in Python's
+// canonical form; a write takes the values that it does not change from there.
 
-// whyDeep is why a member is withheld.
+// whyDeep is the reason for withholding a member that is nested too deep.
 const whyDeep = "nested too deep"
 
-// read reads a document of at most limit bytes as Python's json.loads does, with data in
+// read parses a document of at most limit bytes as Python's json.loads does, and returns data in
 // canonical form. Its errors are ErrFormat and session.ErrTooLarge.
 func read(raw []byte, limit int) (data []byte, origin *session.Origin, err error) {
 	raw = latin1(raw)
@@ -40,7 +40,7 @@ func read(raw []byte, limit int) (data []byte, origin *session.Origin, err error
 	return data, origin, nil
 }
 
-// readExact is read for a document of which data does not show all.
+// readExact is read for a document that JSON cannot show in full.
 func readExact(raw []byte) (data []byte, origin *session.Origin, err error) {
 	s := scanner{in: raw, out: make([]byte, 0, len(raw)), python: true, exact: true, skipDeep: true}
 	if !s.document() {
@@ -65,8 +65,8 @@ func readExact(raw []byte) (data []byte, origin *session.Origin, err error) {
 	return append(data, '}'), origin, nil
 }
 
-// write returns the document to store for data, which must be a JSON object, with what origin
-// keeps. Its errors are ErrJSON, session.ErrTooLarge and session.ErrUnwritable.
+// write returns the document to store for data, which must be a JSON object, with the values that
+// origin keeps. Its errors are ErrJSON, session.ErrTooLarge and session.ErrUnwritable.
 func write(data []byte, origin *session.Origin, limit int) ([]byte, error) {
 	data, err := Canonical(data)
 	if err == nil && origin != nil {
@@ -81,7 +81,7 @@ func write(data []byte, origin *session.Origin, limit int) ([]byte, error) {
 	return data, nil
 }
 
-// restore returns data, which is canonical, with the values of origin that it does not change
+// restore returns data, which is canonical, with the values of origin that data does not change
 // and those that are withheld, in their places.
 func restore(data []byte, origin *session.Origin) ([]byte, error) {
 	changed := parts(string(data))
@@ -123,8 +123,8 @@ func restore(data []byte, origin *session.Origin) ([]byte, error) {
 
 var errInexact = errors.New("NaN or an infinity would be changed; it can be kept or removed")
 
-// merge returns the new text with the values of the old one where the new text shows them. Both
-// are canonical, but for NaN and the infinities in the old one.
+// merge returns new, with the values of old where new shows the same. Both are canonical, except
+// for NaN and the infinities in old.
 func merge(old, new string) (string, error) {
 	switch plain := shown(old); {
 	case plain == old:
@@ -157,10 +157,10 @@ func merge(old, new string) (string, error) {
 	return out.String(), nil
 }
 
-// part is a member of an object, as it is written.
+// part is a member of an object, as text.
 type part struct{ name, value string }
 
-// parts takes an object in canonical form apart, at whatever depth its values nest.
+// parts splits an object in canonical form into its members, whatever their depth.
 func parts(text string) (list []part) {
 	for at := 1; at < len(text) && text[at] != '}'; {
 		colon := end(text, at)
@@ -171,7 +171,7 @@ func parts(text string) (list []part) {
 	return list
 }
 
-// end returns where the value ends that begins at a byte of a text in canonical form.
+// end returns the end of the value that begins at byte at of a text in canonical form.
 func end(text string, at int) int {
 	for depth := 0; at < len(text); at++ {
 		switch text[at] {
@@ -192,7 +192,7 @@ func end(text string, at int) int {
 	return at
 }
 
-// stringEnd returns where the last quote of the string is that begins at a byte.
+// stringEnd returns the position of the last quote of the string that begins at byte at.
 func stringEnd(text string, at int) int {
 	for at++; at < len(text) && text[at] != '"'; at++ {
 		if text[at] == '\\' {
@@ -202,7 +202,7 @@ func stringEnd(text string, at int) int {
 	return at
 }
 
-// deep reports whether a member's value nests deeper than MaxDepth allows.
+// deep reports whether a member's value is nested deeper than MaxDepth allows.
 func deep(text string) bool {
 	depth := 1 // the object that holds it
 	for at := 0; at < len(text); at++ {

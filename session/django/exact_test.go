@@ -20,7 +20,8 @@ func payload(t *testing.T, c *Codec, text string) string {
 	return string(raw)
 }
 
-// What JSON cannot say is shown as null or withheld, and is kept where it is not changed.
+// TestWriteKeeps checks that values that JSON cannot represent are shown as null or withheld, and
+// survive a write that does not change them.
 func TestWriteKeeps(t *testing.T) {
 	deep := nested(MaxDepth)
 	for name, row := range map[string]struct {
@@ -92,7 +93,8 @@ func TestWithheldIsRemoved(t *testing.T) {
 	}
 }
 
-// An ordinary document has no origin, and costs no more than it did.
+// TestOrdinaryHasNoOrigin checks that an ordinary document has no origin, and that reading it
+// allocates no more for that.
 func TestOrdinaryHasNoOrigin(t *testing.T) {
 	for _, document := range []string{`{}`, `{"N":"NaN","I":["Infinity",-1]}`, `{"a":` + nested(MaxDepth-1) + `}`} {
 		data, origin, err := read([]byte(document), Limit)

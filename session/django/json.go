@@ -6,18 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep the values of a session may nest, the session itself
-// included.
+// MaxDepth is how deep the values of a session may be nested, the session itself included.
 const MaxDepth = 128
 
-// ErrJSON says that a text is not one JSON object (RFC 8259), or nests deeper
-// than MaxDepth.
+// ErrJSON is the error of a text that is not one JSON object (RFC 8259), or is nested deeper than
+// MaxDepth.
 var ErrJSON = errors.New("django: not a JSON object")
 
-// Canonical returns the text that Python's json.dumps(obj, separators=(",", ":"))
-// would write for the object that text holds: one line of ASCII. Of names that
-// occur twice the last counts, as in Python. The texts of numbers are kept.
-// text must be UTF-8.
+// Canonical returns the text that Python's json.dumps(obj, separators=(",", ":")) writes for the
+// object in text: one line of ASCII. Of repeated names the last counts, as in Python. Numbers keep
+// their text. text must be UTF-8.
 func Canonical(text []byte) ([]byte, error) {
 	s := scanner{in: text, out: make([]byte, 0, len(text))}
 	if !s.document() {
@@ -26,8 +24,7 @@ func Canonical(text []byte) ([]byte, error) {
 	return s.out, nil
 }
 
-// scanner copies in to out, value by value. Its methods report whether the
-// text was right.
+// scanner copies in to out, value by value. Its methods report whether the text was valid.
 type scanner struct {
 	in       []byte
 	at       int
@@ -35,11 +32,11 @@ type scanner struct {
 	python   bool // accept NaN, Infinity and -Infinity
 	exact    bool // write them as they are, not null
 	skipDeep bool // copy members of the document that nest too deep
-	inexact  bool // there were such numbers
-	deep     bool // a value nests too deep
+	inexact  bool // such a number was found
+	deep     bool // a value is nested too deep
 }
 
-// document passes over one object, which is all that in holds.
+// document scans one object, which must be all of in.
 func (s *scanner) document() bool {
 	s.space()
 	if s.peek() != '{' || !s.value(1) {
@@ -49,7 +46,7 @@ func (s *scanner) document() bool {
 	return s.at == len(s.in)
 }
 
-// peek returns the byte ahead, 0 at the end.
+// peek returns the next byte, or 0 at the end.
 func (s *scanner) peek() byte {
 	if s.at < len(s.in) {
 		return s.in[s.at]
@@ -68,7 +65,7 @@ func (s *scanner) space() {
 	}
 }
 
-// take passes over c, after white space.
+// take skips white space, then scans c.
 func (s *scanner) take(c byte) bool {
 	if s.space(); s.peek() != c || s.at == len(s.in) {
 		return false
@@ -77,7 +74,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// word passes over one of Python's or JSON's words and writes instead of it.
+// word scans one of Python's or JSON's words and writes instead in its place.
 func (s *scanner) word(word, instead string) bool {
 	if len(s.in)-s.at < len(word) || string(s.in[s.at:s.at+len(word)]) != word {
 		return false
@@ -103,7 +100,7 @@ func (s *scanner) value(depth int) bool {
 	return s.array(depth)
 }
 
-// scalar passes over a value that begins with c and holds no others.
+// scalar scans a value that begins with c and holds no other values.
 func (s *scanner) scalar(c byte) bool {
 	switch c {
 	case '"':
@@ -121,7 +118,7 @@ func (s *scanner) scalar(c byte) bool {
 	return s.number()
 }
 
-// special passes over a number of Python's that JSON lacks.
+// special scans one of Python's numbers that JSON lacks.
 func (s *scanner) special(word string) bool {
 	instead := "null"
 	if s.exact {
@@ -222,12 +219,10 @@ func (s *scanner) text() bool {
 	return false
 }
 
-// escapes are the characters with an escape of their own; Python does not
-// write the one of the slash.
+// escapes are the characters with a short escape. Python does not write that of the slash.
 const escapes, escaped = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
 
-// escape passes over one escape. A surrogate stays alone if it is alone, as in
-// Python.
+// escape scans one escape. A lone surrogate stays alone, as in Python.
 func (s *scanner) escape() bool {
 	s.at++
 	if s.peek() == 'u' {

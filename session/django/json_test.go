@@ -46,8 +46,8 @@ func TestCanonicalRefuses(t *testing.T) {
 	}
 }
 
-// FuzzCanonical compares with encoding/json, which agrees on what JSON is, but
-// for invalid UTF-8 and depth, and on the value.
+// FuzzCanonical compares Canonical with encoding/json: both must accept the same texts, except for
+// invalid UTF-8 and depth, and return the same value.
 func FuzzCanonical(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":[1,2.5e-3,null,true,false,"x\u00e9\n"],"b":{"a":1,"a":2}}`, `{"☃":"\ud83d"}`} {
 		f.Add([]byte(seed))
@@ -72,7 +72,7 @@ func FuzzCanonical(f *testing.F) {
 		if again, err := Canonical(got); err != nil || !bytes.Equal(again, got) {
 			t.Errorf("again: got %q, %v, want %q", again, err, got)
 		}
-		// encoding/json merges names that stand twice and hides lone surrogates.
+		// encoding/json merges repeated names and hides lone surrogates.
 		if before, after := decode(t, text), decode(t, got); !reflect.DeepEqual(before, after) && !bytes.Contains(text, []byte(`\u`)) {
 			t.Errorf("got %v, want %v", after, before)
 		}

@@ -1,6 +1,6 @@
 package django
 
-// member is where one member of an object is in the scanner's output.
+// member is the position of one member of an object in the scanner's output.
 type member struct{ start, value, end int }
 
 func (s *scanner) object(depth int) bool {
@@ -45,7 +45,7 @@ func (s *scanner) member(depth int) (m member, ok bool) {
 	return m, ok
 }
 
-// name passes over a member's name and the colon.
+// name scans a member's name and the colon.
 func (s *scanner) name() bool {
 	if s.space(); s.peek() != '"' || !s.text() || !s.take(':') {
 		return false
@@ -54,10 +54,9 @@ func (s *scanner) name() bool {
 	return true
 }
 
-// skip passes over a value, at whatever depth others nest in it. Names that occur
-// twice in an object stay.
+// skip scans a value of any depth. Repeated names in an object stay.
 func (s *scanner) skip() bool {
-	var open []byte // the brackets that are to come
+	var open []byte // the closing brackets that are expected
 	for {
 		s.space()
 		switch c := s.peek(); c {
@@ -92,7 +91,7 @@ func (s *scanner) skip() bool {
 	}
 }
 
-// closes passes over the bracket that is to come next, if it comes.
+// closes scans the closing bracket that is expected next, if it is there.
 func (s *scanner) closes(open *[]byte) bool {
 	last := len(*open) - 1
 	if last < 0 || !s.take((*open)[last]) {
@@ -103,8 +102,8 @@ func (s *scanner) closes(open *[]byte) bool {
 	return true
 }
 
-// unique writes the members from start on again if a name occurs twice: the
-// place of the first, the value of the last.
+// unique rewrites the members from start on if a name is repeated: it keeps the place of the first
+// and the value of the last.
 func (s *scanner) unique(start int, members []member) {
 	last := make(map[string]member, len(members))
 	for _, m := range members {

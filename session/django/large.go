@@ -7,11 +7,11 @@ import (
 	"cloakroom/session/rawjson"
 )
 
-// LargeText is the longest text that can hold session.LargeLimit bytes of JSON.
+// LargeText is the maximum length of a text that holds session.LargeLimit bytes of JSON.
 const LargeText = (4*session.LargeLimit+2)/3 + overhead
 
-// ReadLarge is Read for a session of up to session.LargeLimit bytes: what it returns is as
-// session.LargeLoader has it.
+// ReadLarge is Read for a session of up to session.LargeLimit bytes. Its results are those of
+// session.LargeLoader.
 func (c *Codec) ReadLarge(text string) (data []byte, origin *session.Origin, err error) {
 	if c == nil {
 		return nil, nil, ErrNoKey

@@ -14,16 +14,15 @@ import (
 	"cloakroom/session"
 )
 
-// Limit is the default for how many bytes of JSON a session may have, written
-// or read, compressed or not.
+// Limit is the default limit of a session's JSON, in bytes, read or written, compressed or not.
 const Limit = 1 << 20
 
-// MaxText is the longest text that can hold Limit bytes of JSON; longer ones
-// need not be read to the end.
+// MaxText is the maximum length of a text that holds Limit bytes of JSON; longer ones need not be
+// read to the end.
 const MaxText = (4*Limit+2)/3 + overhead
 
-// Dumps is Signer.sign_object with compress=True: data, compressed if that is
-// shorter, in base64, signed.
+// Dumps returns data, compressed if that is shorter, in base64, signed, as Signer.sign_object with
+// compress=True does.
 func (s *Signer) Dumps(data []byte, now time.Time) (string, error) {
 	packed, err := compress(data)
 	if err != nil {
@@ -35,8 +34,8 @@ func (s *Signer) Dumps(data []byte, now time.Time) (string, error) {
 	return s.Sign(base64.RawURLEncoding.EncodeToString(data), now)
 }
 
-// Loads is the reverse of Dumps. It gives up with session.ErrTooLarge where
-// the data has more than limit bytes, before it has more than that in memory.
+// Loads is the reverse of Dumps. It fails with session.ErrTooLarge if the data has more than limit
+// bytes, before more than that is in memory.
 func (s *Signer) Loads(signed string, limit int) (data []byte, at time.Time, err error) {
 	if len(signed) > (4*limit+2)/3+overhead {
 		return nil, time.Time{}, session.ErrTooLarge
@@ -62,10 +61,10 @@ func (s *Signer) Loads(signed string, limit int) (data []byte, at time.Time, err
 	return data, at, nil
 }
 
-// overhead is more than a dot, a timestamp and a signature take.
+// overhead is an upper bound of the length of a dot, a timestamp and a signature.
 const overhead = 128
 
-// deflaters are writers to be used again: a new one takes 800 KiB.
+// deflaters are writers for reuse: a new one allocates 800 KiB.
 var deflaters sync.Pool
 
 func compress(data []byte) ([]byte, error) {
@@ -78,12 +77,12 @@ func compress(data []byte) ([]byte, error) {
 	}
 	_, err := w.Write(data)
 	err = errors.Join(err, w.Close())
-	w.Reset(nil) // which would keep the text
+	w.Reset(nil) // or w would retain the text
 	deflaters.Put(w)
 	return out.Bytes(), err
 }
 
-// inflaters are readers to be used again: a new one takes 40 KiB.
+// inflaters are readers for reuse: a new one allocates 40 KiB.
 var inflaters sync.Pool
 
 func decompress(data []byte, limit int) ([]byte, error) {

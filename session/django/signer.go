@@ -13,12 +13,12 @@ import (
 )
 
 var (
-	// ErrSignature says that a text was signed by none of the keys.
+	// ErrSignature is the error of a text that none of the keys signed.
 	ErrSignature = fmt.Errorf("%w: django: signature does not match", session.ErrUnreadable)
-	// ErrFormat says that a text, though signed by one of the keys, is not of
-	// Django's form as far as it is known here.
+	// ErrFormat is the error of a text that one of the keys signed, but that is not in a known
+	// form of Django's.
 	ErrFormat = fmt.Errorf("%w: django: not of Django's form", session.ErrOpaque)
-	// ErrNoKey says that there is no SECRET_KEY to sign or to verify with.
+	// ErrNoKey is the error of a missing SECRET_KEY.
 	ErrNoKey = errors.New("django: SECRET_KEY is empty")
 )
 
@@ -28,11 +28,11 @@ const separator = ":"
 // Signer is django.core.signing.TimestampSigner with its default algorithm,
 // SHA-256. Its zero value verifies nothing and signs nothing.
 type Signer struct {
-	keys [][]byte // derived; the first one signs
+	keys [][]byte // derived; the first one signs new values
 }
 
-// NewSigner makes a signer for one salt from SECRET_KEY and
-// SECRET_KEY_FALLBACKS. The only error is ErrNoKey: none of them may be empty.
+// NewSigner returns a signer for one salt with SECRET_KEY and SECRET_KEY_FALLBACKS. The only error
+// is ErrNoKey: none of them may be empty.
 func NewSigner(salt, secret string, fallbacks ...string) (*Signer, error) {
 	s := &Signer{}
 	for _, key := range append([]string{secret}, fallbacks...) {
@@ -65,8 +65,8 @@ func (s *Signer) Sign(value string, now time.Time) (string, error) {
 	return value + separator + signature(s.keys[0], value), nil
 }
 
-// Unsign checks the signature in constant time against each key and gives the
-// value and when it was signed. How old it may be is for the caller to say.
+// Unsign checks the signature in constant time against each key, and returns the value and when it
+// was signed. The caller must check its age.
 func (s *Signer) Unsign(signed string) (value string, at time.Time, err error) {
 	if s == nil || len(s.keys) == 0 {
 		return "", time.Time{}, ErrNoKey
@@ -109,8 +109,7 @@ func encodeBase62(n int64) string {
 	return digits
 }
 
-// decodeBase62 takes up to ten digits, which reach beyond any date that Django
-// can write.
+// decodeBase62 parses up to ten digits, more than any date that Django can write has.
 func decodeBase62(text string) (n int64, ok bool) {
 	digits := strings.TrimPrefix(text, "-")
 	if digits == "" || len(digits) > 10 {

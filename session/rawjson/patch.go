@@ -1,9 +1,8 @@
 package rawjson
 
-// MergePatch applies a merge patch (RFC 7396) to target, and gives the text of
-// the result: members keep their order and the texts of their values, new ones
-// come last. Both must be texts that Object or Decode has passed; target may
-// be empty, for no value.
+// MergePatch applies a merge patch (RFC 7396) to target, and returns the result: members keep
+// their order and the text of their values, new ones come last. Both must be texts that Object or
+// Decode has accepted; target may be empty, for no value.
 func MergePatch(target, patch string) string {
 	return string(appendMerged(nil, target, patch))
 }

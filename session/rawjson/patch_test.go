@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestMergePatch has the cases of RFC 7396, appendix A, and texts that stay.
+// TestMergePatch runs the cases of RFC 7396, appendix A, and checks that unchanged values keep
+// their text.
 func TestMergePatch(t *testing.T) {
 	for _, c := range [][3]string{
 		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
@@ -33,8 +34,7 @@ func TestMergePatch(t *testing.T) {
 	}
 }
 
-// FuzzMergePatch holds it against RFC 7396's own pseudo-code over decoded
-// values.
+// FuzzMergePatch compares MergePatch with RFC 7396's pseudo-code over decoded values.
 func FuzzMergePatch(f *testing.F) {
 	f.Add(`{"a":{"b":[1,null]},"c":"d"}`, `{"a":{"b":null,"x":{"y":null,"z":1}},"c":{"d":{}}}`)
 	f.Add(`7`, `{"":{"":null}}`)

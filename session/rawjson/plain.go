@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// plain gives where the next byte is, from at on, that ends a string or is not printable
-// ASCII as it stands. It looks at eight bytes at once.
+// plain returns the position of the first byte, from at on, that ends a string or is not printable
+// ASCII that needs no escape. It tests eight bytes at once.
 func plain(text string, at int) int {
 	for bytes := unsafe.Slice(unsafe.StringData(text), len(text)); at+8 <= len(bytes); at += 8 {
 		if special := specials(binary.LittleEndian.Uint64(bytes[at:])); special != 0 {
@@ -20,8 +20,8 @@ func plain(text string, at int) int {
 	return at
 }
 
-// specials has the highest bit of the first byte of word set that plain looks for. Those
-// of later bytes may be wrong: differences borrow from them.
+// specials sets the highest bit of the first byte of word that plain looks for. The bits of later
+// bytes may be wrong: differences borrow from them.
 func specials(word uint64) uint64 {
 	const each, high = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := word^(each*'"'), word^(each*'\\')

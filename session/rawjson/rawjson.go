@@ -1,9 +1,8 @@
-// Package rawjson reads JSON (RFC 8259) strictly and without reflection, as
-// wasm wants it: an object is taken apart into its members with their values
-// left as text, so that a session's data passes through the filter with its
-// numbers untouched and no tree is built for it.
+// Package rawjson parses JSON (RFC 8259) strictly and without reflection, for use in wasm: it
+// splits an object into its members and keeps their values as text, so that a session's data
+// passes through the filter with its numbers unchanged and without a tree.
 //
-// It is stricter than the RFC asks: names may not repeat, nesting is bounded.
+// It is stricter than the RFC: names must not repeat, and depth is bounded.
 package rawjson
 
 import (
@@ -12,11 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep values may nest.
+// MaxDepth is how deep values may be nested.
 const MaxDepth = 200
 
-// What is wrong with a text. Errors returned by this package wrap one of them
-// and say at which byte.
+// The errors of this package wrap one of these and name the byte.
 var (
 	ErrSyntax    = errors.New("not JSON")
 	ErrDuplicate = errors.New("a name stands twice")
@@ -37,15 +35,15 @@ type Member struct {
 	Value string // the value's own text
 }
 
-// Object appends the members of the one object that text consists of to dst,
-// in their order. The members share text's memory.
+// Object appends the members of the object in text to dst, in their order. text must hold nothing
+// else. The members share text's memory.
 func Object(text string, dst []Member) ([]Member, error) {
 	dst, _, err := Nested(text, "", dst, nil)
 	return dst, err
 }
 
-// Nested is Object, and appends the members of the member that is called name, where
-// that is an object, to inner: text is read once. An empty name is nobody's.
+// Nested is Object, and also appends the members of the member that is called name, if that is an
+// object, to inner: text is scanned once. An empty name matches no member.
 func Nested(text, name string, dst, inner []Member) (outer, nested []Member, err error) {
 	s := scanner{text: text}
 	if err = s.begin(); err != nil {
@@ -60,8 +58,8 @@ func Nested(text, name string, dst, inner []Member) (outer, nested []Member, err
 	return outer, nested, nil
 }
 
-// members passes over an object and appends its members to dst, and those of the member
-// that is called name, where that is an object, to inner.
+// members scans an object and appends its members to dst, and those of the member that is called
+// name, if that is an object, to inner.
 func (s *scanner) members(name string, dst, inner []Member) (outer, nested []Member, err error) {
 	first := len(dst)
 	var seen names
@@ -92,8 +90,8 @@ func (s *scanner) members(name string, dst, inner []Member) (outer, nested []Mem
 	return dst, inner, err
 }
 
-// Strings gives the strings of the one array that text consists of; ok is false
-// if it is none, or holds anything else.
+// Strings returns the strings of the array in text; ok is false if text is no array, or holds
+// other values.
 func Strings(text string) (list []string, ok bool) {
 	s := scanner{text: text}
 	if s.begin() != nil {
@@ -114,9 +112,9 @@ func Strings(text string) (list []string, ok bool) {
 	return list, err == nil && s.end() == nil
 }
 
-// names tells whether a name stands twice. Few are compared one by one, which
-// is fastest; many go into a map, so that the time does not grow with their
-// square: people who can fill a session must not be able to stop a proxy.
+// names detects repeated names. Few are compared one by one, which is fastest; many go into a map,
+// so that the time does not grow with their square: a client that can fill a session must not be
+// able to stall a proxy.
 type names map[string]bool
 
 // few is up to how many members are compared one by one.
@@ -143,8 +141,8 @@ func (n *names) has(name string, before []Member) bool {
 	return had
 }
 
-// scanner walks over text; at is the next byte. Its methods check the syntax
-// of what they pass and leave at behind it.
+// scanner scans text; at is the next byte. Its methods check the syntax of a token or value and
+// advance at past it.
 type scanner struct {
 	text  string
 	at    int
@@ -153,8 +151,8 @@ type scanner struct {
 
 func (s *scanner) fail(err error) error { return &positionError{err, s.at} }
 
-// begin stands on the first token of a text, which must be UTF-8 as a whole
-// (RFC 8259 section 8.1).
+// begin advances to the first token of a text, which must be UTF-8 as a whole (RFC 8259 section
+// 8.1).
 func (s *scanner) begin() error {
 	if !utf8.ValidString(s.text) {
 		return s.fail(ErrSyntax)
@@ -170,7 +168,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// space passes over white space, of which there is none in most places.
+// space skips white space, of which there is usually none.
 func (s *scanner) space() {
 	if s.at < len(s.text) && s.text[s.at] <= ' ' {
 		s.spaces()
@@ -191,7 +189,7 @@ func (s *scanner) end() error {
 	return nil
 }
 
-// value passes over one value.
+// value scans one value.
 func (s *scanner) value() error {
 	switch c := s.peek(); {
 	case c == '"':
@@ -235,8 +233,8 @@ func (s *scanner) literal(word string) error {
 	return nil
 }
 
-// open passes over the bracket that opens an object or an array; more says that an item
-// follows it. Else the one that closes it is passed too.
+// open scans the opening bracket of an object or an array; more reports that an item follows. If
+// not, it scans the closing bracket, too.
 func (s *scanner) open(open, close byte) (more bool, err error) {
 	if s.peek() != open {
 		return false, s.fail(ErrSyntax)
@@ -254,7 +252,7 @@ func (s *scanner) open(open, close byte) (more bool, err error) {
 	return true, nil
 }
 
-// next passes over what follows an item, as open over what is before the first.
+// next scans what follows an item, as open scans what precedes the first.
 func (s *scanner) next(close byte) (more bool, err error) {
 	s.space()
 	switch s.peek() {
@@ -270,8 +268,7 @@ func (s *scanner) next(close byte) (more bool, err error) {
 	return false, s.fail(ErrSyntax)
 }
 
-// name passes over a member's name and the colon, and gives the name as it stands, with
-// its quotes.
+// name scans a member's name and the colon, and returns the name as text, with its quotes.
 func (s *scanner) name() (raw string, err error) {
 	start := s.at
 	if err := s.string(); err != nil {
@@ -287,7 +284,7 @@ func (s *scanner) name() (raw string, err error) {
 	return raw, nil
 }
 
-// string passes over a string.
+// string scans a string.
 func (s *scanner) string() error {
 	if s.peek() != '"' {
 		return s.fail(ErrSyntax)
@@ -308,7 +305,7 @@ func (s *scanner) string() error {
 	return s.fail(ErrSyntax)
 }
 
-// escape stands on a backslash and stops on the escape's last byte.
+// escape scans an escape: it begins at the backslash and stops at the last byte.
 func (s *scanner) escape() error {
 	s.at++
 	switch s.peek() {

@@ -43,8 +43,8 @@ func TestObject(t *testing.T) {
 	}
 }
 
-// TestObjectOfManyMembers sees a repeated name found wherever the two stand,
-// on both sides of where the way of looking changes.
+// TestObjectOfManyMembers checks that a repeated name is found at any two positions, with both
+// ways of comparing.
 func TestObjectOfManyMembers(t *testing.T) {
 	for n := 2; n < 3*few; n++ {
 		members := make([]string, n)
@@ -65,7 +65,7 @@ func TestObjectOfManyMembers(t *testing.T) {
 	}
 }
 
-// TestPlain has each byte stand at each place of a long text.
+// TestPlain tries each byte at each position of a long text.
 func TestPlain(t *testing.T) {
 	for c := range 256 {
 		for at := range 20 {
@@ -90,10 +90,9 @@ func TestAppendASCII(t *testing.T) {
 	}
 }
 
-// FuzzAgainstEncodingJSON holds the scanner against the standard library: what
-// either accepts the other accepts (but for repeated names, depth and broken
-// UTF-8, which only encoding/json takes), with the
-// same meaning, and the ASCII form means the same again.
+// FuzzAgainstEncodingJSON compares the scanner with the standard library: both must accept the
+// same texts (except for repeated names, depth and broken UTF-8, which only encoding/json
+// accepts), with the same meaning, and the ASCII form must mean the same again.
 func FuzzAgainstEncodingJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,-0.5e9,"\ud83d\ude00é",null,true]}`, `{"":{}}`, `[]`, `"\ud800x"`, `{"a":tru}`, "\"\xff\""} {
 		f.Add([]byte(seed))
@@ -118,7 +117,7 @@ func FuzzAgainstEncodingJSON(f *testing.F) {
 			return
 		}
 		if !reflect.DeepEqual(got, want) {
-			t.Fatalf("Decode(%q) = %#v, encoding/json has %#v", text, got, want)
+			t.Fatalf("Decode(%q) = %#v, encoding/json returns %#v", text, got, want)
 		}
 		line := AppendASCII(nil, string(text))
 		for _, c := range line {

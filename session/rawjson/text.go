@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// String resolves the text of a JSON string, quotes included, that Object or
-// Decode has passed. ok is false if raw is no string.
+// String decodes a JSON string, with its quotes, that Object or Decode has accepted. ok is false
+// if raw is no string.
 func String(raw string) (text string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
@@ -59,7 +59,7 @@ func unescaped(c byte) byte {
 	return c
 }
 
-// hex4 reads four hexadecimal digits; -1 if they are none.
+// hex4 parses four hexadecimal digits. It returns -1 if they are none.
 func hex4(s string) int {
 	n := 0
 	for i := 0; i < 4; i++ {
@@ -105,8 +105,8 @@ func AppendString(dst []byte, text string) []byte {
 	return append(dst, '"')
 }
 
-// AppendASCII appends raw, a text that Object or Decode has passed, as one
-// line of ASCII: what is not ASCII becomes escapes, space between tokens goes.
+// AppendASCII appends raw, a text that Object or Decode has accepted, as one line of ASCII: it
+// escapes other characters, and removes white space between tokens.
 func AppendASCII(dst []byte, raw string) []byte {
 	for i := 0; i < len(raw); {
 		from := i
@@ -126,7 +126,7 @@ func AppendASCII(dst []byte, raw string) []byte {
 	return dst
 }
 
-// stringEnd gives where the string ends that begins at a quote.
+// stringEnd returns the end of the string that begins at a quote.
 func stringEnd(raw string, at int) int {
 	for at = plain(raw, at+1); at < len(raw) && raw[at] != '"'; at = plain(raw, at+1) {
 		if raw[at] == '\\' {

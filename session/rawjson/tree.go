@@ -2,8 +2,8 @@ package rawjson
 
 import "strconv"
 
-// Decode reads a whole text into a tree of map[string]any, []any, string,
-// float64, bool and nil, for configuration, where speed does not matter.
+// Decode decodes a text into a tree of map[string]any, []any, string, float64, bool and nil, for
+// configuration, where speed does not matter.
 func Decode(text string) (any, error) {
 	s := scanner{text: text}
 	if err := s.begin(); err != nil {
@@ -20,7 +20,7 @@ func Decode(text string) (any, error) {
 	return tree(raw)
 }
 
-// tree builds the tree of a value whose syntax has been checked.
+// tree returns the tree of a value whose syntax has been checked.
 func tree(raw string) (any, error) {
 	switch raw[0] {
 	case '{':

@@ -11,8 +11,8 @@ import (
 	"cloakroom/session"
 )
 
-// testUpdaters lets several writers count, each under a name of its own and
-// all under one.
+// testUpdaters lets several writers count concurrently, each under its own name and all under a
+// common one.
 func testUpdaters(f *fixture) {
 	const writers, rounds = 4, 25
 	key := f.create(`{}`)
@@ -51,8 +51,7 @@ func count(names ...string) session.Change {
 	}
 }
 
-// testNotBroughtBack deletes sessions while they are being updated, rotated
-// and touched.
+// testNotBroughtBack deletes sessions while they are updated, rotated and touched.
 func testNotBroughtBack(f *fixture) {
 	for range 20 {
 		key, newKey := f.create(`{"n":0}`), Key(f)
@@ -88,10 +87,10 @@ func testNotBroughtBack(f *fixture) {
 	}
 }
 
-// keep leaves the session as it is.
+// keep returns the session unchanged.
 func keep(v session.Session) (session.Session, error) { return v, nil }
 
-// testRotateOnce lets several callers rotate one session at the same time.
+// testRotateOnce lets several callers rotate one session concurrently.
 func testRotateOnce(f *fixture) {
 	const callers = 4
 	key := f.create(`{"a":1}`)

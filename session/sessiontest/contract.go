@@ -171,7 +171,7 @@ func testAll(f *fixture) {
 		f.Errorf("All left out %d of %d sessions", len(want), live)
 	}
 	for range f.store.All(f.ctx) {
-		break // stopping half-way leaves the store usable
+		break // the store must stay usable after a walk that is stopped
 	}
 	f.ok(f.store.Delete(f.ctx, dead))
 }
@@ -230,8 +230,8 @@ func testOwnership(f *fixture) {
 	f.holds(key, `{"b":2}`, f.in(time.Hour))
 }
 
-// testTooLarge allows a store to have no limit of its own, but a refusal must
-// say why and change nothing.
+// testTooLarge allows a store to have no limit of its own, but a rejected write must return
+// ErrTooLarge and change nothing.
 func testTooLarge(f *fixture) {
 	key := f.create(`{"a":1}`)
 	huge := `{"x":"` + strings.Repeat("y", 8<<20) + `"}`

@@ -11,26 +11,26 @@ import (
 	"cloakroom/session"
 )
 
-// OpenFeed opens one more feed on one and the same place.
+// OpenFeed opens another feed on the same place.
 type OpenFeed func(t *testing.T) session.Feed
 
-// RunFeed proves the contract of session.Feed. Feeds that are one process's
-// alone give the same one each time.
+// RunFeed tests the contract of session.Feed. Feeds within one process return the same one each
+// time.
 func RunFeed(t *testing.T, open func(t *testing.T) OpenFeed) {
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, open OpenFeed)
 	}{
-		{"events come in order", testFeedOrder},
+		{"events are in order", testFeedOrder},
 		{"a reader waits", testFeedWaits},
-		{"a cursor that nobody gave", testFeedGap},
+		{"an unknown cursor", testFeedGap},
 		{"many publish, nothing is missed", testFeedMany},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
 }
 
-// read gives the page after a cursor, waiting a moment at most.
+// read returns the page after a cursor. It waits for wait at most.
 func read(t *testing.T, f session.Feed, after string, wait time.Duration) session.FeedPage {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), wait)
@@ -56,7 +56,7 @@ func testFeedOrder(t *testing.T, open OpenFeed) {
 		t.Errorf("without a cursor: %+v, want a gap and a cursor", begin)
 	}
 	if page := read(t, reader, begin.Cursor, 20*time.Millisecond); page.Gap || len(page.Events) != 0 || page.Cursor != begin.Cursor {
-		t.Errorf("nothing has happened: %+v", page)
+		t.Errorf("got events without a Publish: %+v", page)
 	}
 	publish(t, writer, "k1", "u42")
 	publish(t, writer, "*")

@@ -9,7 +9,7 @@ import (
 	"cloakroom/session"
 )
 
-// testNotes holds that notes are kept, merged and removed, and that no session's key leads to
+// testNotes checks that notes are kept, merged and removed, and that no session's key refers to
 // one.
 func testNotes(f *fixture) {
 	one, two := session.RevokedSession("1"), session.RevokedUser("süß\n")
@@ -34,10 +34,10 @@ func testNotes(f *fixture) {
 	is(second, none, first)
 
 	f.ok(f.store.SetNote(f.ctx, one, session.Note{Number: 7, Text: "earlier", Expires: at(time.Minute)}))
-	first.Text += " earlier" // and the number and the end stay
+	first.Text += " earlier" // the number and the expiry stay
 	is(second, none, first)
 	f.ok(f.store.SetNote(f.ctx, one, session.Note{Number: 1_800_000_001, Text: "earlier", Expires: at(2 * time.Hour)}))
-	first.Number, first.Expires = 1_800_000_001, at(2*time.Hour) // the text is there already
+	first.Number, first.Expires = 1_800_000_001, at(2*time.Hour) // the text is contained already
 	is(second, none, first)
 
 	for _, key := range []string{one, two, one[len(one)-session.KeyLength:], "absent"} {
@@ -52,7 +52,7 @@ func testNotes(f *fixture) {
 	f.clock.Advance(time.Minute)
 	is(none, none, first)
 	f.ok(f.store.SetNote(f.ctx, two, session.Note{Number: -9, Expires: at(time.Minute)}))
-	second = session.Note{Number: -9, Expires: at(time.Minute)} // what has expired counts no more
+	second = session.Note{Number: -9, Expires: at(time.Minute)} // an expired note is not merged
 	is(second, none, first)
 	f.clock.Advance(time.Hour)
 	for range 3 {
@@ -65,7 +65,7 @@ func testNotes(f *fixture) {
 	}
 }
 
-// testNoteText holds that of texts the last stay.
+// testNoteText checks that the last of several texts stay.
 func testNoteText(f *fixture) {
 	want := ""
 	for range 20 {
@@ -79,7 +79,8 @@ func testNoteText(f *fixture) {
 	}
 }
 
-// testNoteRace holds that of notes that are set at once the largest stays, and all texts.
+// testNoteRace checks that of notes that are set concurrently the largest number and all texts
+// stay.
 func testNoteRace(f *fixture) {
 	const writers, each = 4, 8
 	var all sync.WaitGroup
@@ -100,7 +101,8 @@ func testNoteRace(f *fixture) {
 	}
 }
 
-// testMoveRevocations holds that what earlier builds stored as sessions becomes notes, once.
+// testMoveRevocations checks that the revocations that earlier builds stored as sessions become
+// notes, once.
 func testMoveRevocations(f *fixture) {
 	key := session.RevokedUser("7")
 	old := key[len(key)-session.KeyLength:]

@@ -17,35 +17,35 @@ import (
 	"cloakroom/session"
 )
 
-// Clock is a clock that stands still unless it is moved.
+// Clock is a clock that only Advance moves.
 type Clock struct{ micros atomic.Int64 }
 
-// Now gives the clock's time.
+// Now returns the clock's time.
 func (c *Clock) Now() time.Time { return time.UnixMicro(c.micros.Load()).UTC() }
 
-// Advance moves the clock.
+// Advance moves the clock forward.
 func (c *Clock) Advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
 
 // Open opens a new, empty store whose clock is now. The suite closes it.
 type Open func(t *testing.T, now func() time.Time) session.Store
 
-// Traits are where the contract leaves stores a choice. The zero value is that
-// of a store with Django's table.
+// Traits are the choices that the contract leaves to stores. The zero value is that of a store
+// with Django's table.
 type Traits struct {
-	// Resolution is that of Expires; zero: a microsecond.
+	// Resolution is that of Expires; 0 means a microsecond.
 	Resolution time.Duration
-	// Python says that the store keeps Python's values: the texts of numbers
-	// come back as Python writes them.
+	// Python reports that the store keeps Python's values: numbers come back as Python writes
+	// them.
 	Python bool
-	// Forgets says that the dead vanish by themselves, so that ClearExpired
-	// never finds any.
+	// Forgets reports that expired sessions disappear by themselves, so that ClearExpired never
+	// removes any.
 	Forgets bool
 }
 
-// Run proves the contract of session.Store for the stores that open gives.
+// Run tests the contract of session.Store with stores that open returns.
 func Run(t *testing.T, open Open) { RunWith(t, Traits{}, open) }
 
-// RunWith is Run for stores with traits of their own.
+// RunWith is Run for stores with their own traits.
 func RunWith(t *testing.T, traits Traits, open Open) {
 	traits.Resolution = max(traits.Resolution, time.Microsecond)
 	for _, c := range []struct {
@@ -94,7 +94,7 @@ type fixture struct {
 	traits Traits
 }
 
-// Key draws a session key.
+// Key returns a random session key.
 func Key(t testing.TB) string {
 	t.Helper()
 	key, err := session.NewKey(rand.Reader)
@@ -104,7 +104,7 @@ func Key(t testing.TB) string {
 	return key
 }
 
-// create stores a session that lives for an hour and gives its key.
+// create stores a session that expires in an hour and returns its key.
 func (f *fixture) create(data string) string {
 	f.Helper()
 	key := Key(f)
@@ -134,7 +134,7 @@ func (f *fixture) missing(key string) {
 	f.fails(err, session.ErrNotFound)
 }
 
-// holds checks what is stored under key.
+// holds fails the test unless the session under key has this data and expiry.
 func (f *fixture) holds(key, data string, expires time.Time) {
 	f.Helper()
 	v, err := f.store.Load(f.ctx, key)
@@ -145,7 +145,7 @@ func (f *fixture) holds(key, data string, expires time.Time) {
 func (f *fixture) is(v session.Session, key, data string, expires time.Time) {
 	f.Helper()
 	if v.Key != key {
-		f.Errorf("got another key than was asked for")
+		f.Errorf("got a key other than the requested one")
 	}
 	if expires = expires.Truncate(f.traits.Resolution); !v.Expires.Truncate(f.traits.Resolution).Equal(expires) {
 		f.Errorf("got expiry %v, want %v", v.Expires, expires)

@@ -7,7 +7,7 @@ import (
 	"cloakroom/session"
 )
 
-// testFlushUser ends all sessions of one user and no other's, whoever made
+// testFlushUser checks that FlushUser ends all sessions of one user and no others, whoever wrote
 // them and whenever they were indexed.
 func testFlushUser(f *fixture) {
 	var of7 []string
@@ -28,7 +28,7 @@ func testFlushUser(f *fixture) {
 	})
 	f.ok(err)
 	of7 = append(of7, stepwise)
-	add() // not indexed yet
+	add() // not yet indexed
 	gone := f.create(`{"_auth_user_id":"7"}`)
 	f.ok(f.store.Delete(f.ctx, gone))
 	rotated := Key(f)

@@ -2,7 +2,7 @@ package pickle
 
 import "testing"
 
-// BenchmarkDecode reads a session as logins leave it, with a value that JSON lacks in the second.
+// BenchmarkDecode decodes a session after a login, and one with a value that JSON lacks.
 func BenchmarkDecode(b *testing.B) {
 	const data = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"`
 	text, err := Encode([]byte(data+"}"), nil)

@@ -9,7 +9,7 @@ import (
 // timedelta is a datetime.timedelta.
 type timedelta struct{ days, seconds, micros int }
 
-// timedeltaOf reads datetime.timedelta(days, seconds, microseconds), in its normal form.
+// timedeltaOf returns datetime.timedelta(days, seconds, microseconds), in its normal form.
 func timedeltaOf(args []Value) (d timedelta, ok bool) {
 	if len(args) != 3 {
 		return d, false
@@ -27,7 +27,7 @@ func small(v Value, least, most int) (n int, ok bool) {
 	return n, ok && err == nil && n >= least && n <= most
 }
 
-// abs returns the amount of a timedelta, and whether it is negative.
+// abs returns the absolute value of a timedelta, and whether it is negative.
 func (d timedelta) abs() (_ timedelta, negative bool) {
 	if d.days >= 0 {
 		return d, false
@@ -44,7 +44,7 @@ func (d timedelta) abs() (_ timedelta, negative bool) {
 	return timedelta{days, seconds, micros}, true
 }
 
-// timedeltaText is duration_iso_string (django.utils.duration).
+// timedeltaText returns the text of duration_iso_string (django.utils.duration).
 func timedeltaText(args []Value) (Value, bool) {
 	d, ok := timedeltaOf(args)
 	if !ok {
@@ -79,7 +79,8 @@ func offsetText(d timedelta) string {
 	return text
 }
 
-// timezoneOf reads datetime.timezone(timedelta) and datetime.timezone(timedelta, name).
+// timezoneOf returns the offset of datetime.timezone(timedelta) and datetime.timezone(timedelta,
+// name).
 func timezoneOf(args []Value) (offset timedelta, ok bool) {
 	if len(args) != 1 && len(args) != 2 {
 		return offset, false
@@ -92,7 +93,7 @@ func timezoneOf(args []Value) (offset timedelta, ok bool) {
 	return offset, ok && (offset.days == 0 || offset.days == -1 && (offset.seconds > 0 || offset.micros > 0))
 }
 
-// timezoneText is timezone.__str__.
+// timezoneText returns the text of timezone.__str__.
 func timezoneText(args []Value) (Value, bool) {
 	offset, ok := timezoneOf(args)
 	switch {
@@ -107,8 +108,8 @@ func timezoneText(args []Value) (Value, bool) {
 	return Str("UTC" + offsetText(offset)), true
 }
 
-// clock returns the text of a time of day as datetime keeps it: hour, minute, second,
-// microsecond. DjangoJSONEncoder cuts it to milliseconds.
+// clock returns the text of a time of day in datetime's binary form: hour, minute, second,
+// microsecond. DjangoJSONEncoder truncates it to milliseconds.
 func clock(state Bytes) (text string, ok bool) {
 	hour, minute, second := state[0], state[1], state[2]
 	micros := int(state[3])<<16 | int(state[4])<<8 | int(state[5])
@@ -119,7 +120,7 @@ func clock(state Bytes) (text string, ok bool) {
 	return text, hour < 24 && minute < 60 && second < 60 && micros < 1e6
 }
 
-// day returns a date as datetime keeps it: year, month, day.
+// day returns a date in datetime's binary form: year, month, day.
 func day(state Bytes) (at time.Time, ok bool) {
 	year, month, day := int(state[0])<<8|int(state[1]), time.Month(state[2]), int(state[3])
 	at = time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
@@ -138,10 +139,10 @@ func dateText(args []Value) (Value, bool) {
 	return Str(at.Format(time.DateOnly)), ok
 }
 
-// fold is the bit by which datetime says that a time is the second of two with the same text.
+// fold is the bit by which datetime marks a time as the second of two with the same text.
 const fold = 0x80
 
-// timeText is a time without a zone: DjangoJSONEncoder takes none with one.
+// timeText returns the text of a time without a zone: DjangoJSONEncoder rejects those with one.
 func timeText(args []Value) (Value, bool) {
 	if len(args) != 1 {
 		return nil, false
@@ -154,7 +155,7 @@ func timeText(args []Value) (Value, bool) {
 	return Str(text), ok
 }
 
-// datetimeText is a datetime without a zone, with a timezone or a ZoneInfo.
+// datetimeText returns the text of a datetime without a zone, with a timezone or with a ZoneInfo.
 func (s *settler) datetimeText(o *Object) (Value, bool) {
 	args := items(o.args)
 	if o.form != reduce || len(o.steps) > 0 || len(args) != 1 && len(args) != 2 {
@@ -191,7 +192,7 @@ func (s *settler) datetimeText(o *Object) (Value, bool) {
 	return Str(text + "Z"), true
 }
 
-// zoneKey is ZoneInfo.__str__ of a zone that was made by its key.
+// zoneKey returns the text of ZoneInfo.__str__ for a zone that was made from its key.
 func zoneKey(args []Value) (Value, bool) {
 	if len(args) != 2 {
 		return nil, false
@@ -200,7 +201,7 @@ func zoneKey(args []Value) (Value, bool) {
 	return key, ok
 }
 
-// maxZones is how many zones that are not found a pickle may name.
+// maxZones bounds how many zones that are not found a pickle may name.
 const maxZones = 8
 
 // zoneOffset returns the offset of a ZoneInfo at a local time, in seconds since 1970
@@ -226,15 +227,15 @@ func (s *settler) zoneOffset(zone *Object, local int64, folded bool) (d timedelt
 	return d, true
 }
 
-// offsetAt returns the offset of a zone at a local time. Where that occurs twice, the first is
-// meant unless it is folded; where it does not occur, the offset is that before the gap, or
-// after it.
+// offsetAt returns the offset of a zone at a local time. If that time occurs twice, it is the
+// first, unless folded. If it does not occur, the offset is the one before the gap, or after it if
+// folded.
 func offsetAt(zone *time.Location, local int64, folded bool) int {
 	at := func(unix int64) int {
 		_, offset := time.Unix(unix, 0).In(zone).Zone()
 		return offset
 	}
-	const most = 86_400 // no offset is as large, and no zone changes twice in so short a time
+	const most = 86_400 // larger than any offset, and shorter than the time between two changes
 	before, after := at(local-most), at(local+most)
 	fits := func(offset int) bool { return at(local-int64(offset)) == offset }
 	switch {

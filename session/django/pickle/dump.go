@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// protocol is that of new pickles: every Python 3 that Django runs on reads it.
+	// protocol is the protocol of new pickles: every Python 3 that Django runs on reads it.
 	protocol = 4
-	// maxNesting is how deep values may nest that are written. Python writes them
-	// with a recursion that ends earlier.
+	// maxNesting bounds the depth of values that are written. Python's recursive pickler fails
+	// earlier.
 	maxNesting = 10_000
 )
 
-// dump writes the dict as a pickle that Python loads as an equal dict, with the objects in it
-// that are the same one written once. It may hold another dict as itself. The opcodes are those
-// of protocol 4, of which that of the pickle itself says only how Python finds classes.
+// dump returns the dict as a pickle that Python loads as an equal dict, in which an object that is
+// shared is written once. The dict may hold another dict as itself. The opcodes are those of
+// protocol 4; the given protocol only selects how Python looks up classes.
 func (d *Dict) dump(protocol byte, itself *Dict) (string, error) {
 	w := dumper{memo: map[Value]int{}, batch: 1000}
 	if protocol == 0 {
@@ -38,21 +38,21 @@ func (d *Dict) dump(protocol byte, itself *Dict) (string, error) {
 	return string(w.out), w.err
 }
 
-// dumper writes as Python's pickler does: a value that can hold itself is in the memo before
-// what it holds is written. One that cannot, such as a tuple, may have been written when what it
-// holds has been; what was begun is then taken off the stack again.
+// dumper writes as Python's pickler does: a value that can hold itself goes into the memo before
+// its contents are written. One that cannot, such as a tuple, may turn out to have been written
+// with its contents; then the opcodes pop what was begun.
 type dumper struct {
 	out   []byte
-	memo  map[Value]int // *Seq, *Dict, *Global, *Object; Str and Bytes by their content
-	kept  int           // how many values the memo has
-	batch int           // how many things are done at once, as Python does
+	memo  map[Value]int // *Seq, *Dict, *Global, *Object; Str and Bytes by content
+	kept  int           // how many values the memo holds
+	batch int           // how many items one opcode adds, as in Python
 	depth int
 	err   error
 }
 
 func (w *dumper) op(code opcode) { w.out = append(w.out, byte(code)) }
 
-// shared is the least length of texts for which the memo is worth it.
+// shared is the minimum length of texts that go into the memo.
 const shared = 5
 
 func (w *dumper) value(v Value) {
@@ -110,7 +110,7 @@ func (w *dumper) write(v Value) {
 	}
 }
 
-// known writes a value that is in the memo.
+// known writes a reference to a value, if it is in the memo.
 func (w *dumper) known(v Value) bool {
 	n, ok := w.memo[v]
 	switch {
@@ -125,7 +125,7 @@ func (w *dumper) known(v Value) bool {
 	return true
 }
 
-// keep has the memo hold what was just written.
+// keep adds the value that was just written to the memo.
 func (w *dumper) keep(v Value) {
 	w.memo[v] = w.kept
 	w.kept++
@@ -138,8 +138,9 @@ func (w *dumper) keepText(v Value, length int) {
 	}
 }
 
-// began reports whether a value that w is about to finish was written meanwhile. It is then
-// written in place of the parts of it that are on the stack: a number, or up to a mark.
+// began reports whether a value that w is about to finish was written while its parts were. If so,
+// it drops the parts from the stack, a number of them or up to a mark, and writes a reference
+// instead.
 func (w *dumper) began(v Value, parts int) bool {
 	if _, written := w.memo[v]; !written || w.err != nil {
 		return false
@@ -253,7 +254,7 @@ func (w *dumper) object(o *Object) {
 	}
 }
 
-// step writes what is done to the topmost value.
+// step writes a step that changes the topmost value.
 func (w *dumper) step(s step) {
 	size := map[opcode]int{opAppend: 1, opSetItem: 2, opBuild: 1}[s.code]
 	if size == 0 {
@@ -282,7 +283,7 @@ func (w *dumper) int(v Int) {
 	w.text(opLong1, opLong4, string(twosComplement(n)))
 }
 
-// twosComplement is little-endian, with room for the sign.
+// twosComplement returns n in little-endian two's complement, with room for the sign.
 func twosComplement(n *big.Int) []byte {
 	size := n.BitLen()/8 + 1
 	if n.Sign() < 0 {
@@ -293,7 +294,7 @@ func twosComplement(n *big.Int) []byte {
 	return digits
 }
 
-// text writes an opcode for a length of one byte or of four, and the text.
+// text writes an opcode with a length of one byte or of four, and the text.
 func (w *dumper) text(short, long opcode, text string) {
 	if n := len(text); n < 256 {
 		w.out = append(w.out, byte(short), byte(n))

@@ -12,9 +12,9 @@ import (
 	"cloakroom/session/django"
 )
 
-// json returns what JSON shows of a session, in canonical form
-// (django.Canonical). It is session.ErrTooLarge for more than django.Limit
-// bytes: a small pickle can say one thing many times.
+// json returns what JSON shows of a session, in canonical form (django.Canonical). It fails with
+// session.ErrTooLarge if that is more than django.Limit bytes: a small pickle can repeat a value
+// many times.
 func (d *Dict) json() ([]byte, error) {
 	w := writer{}
 	w.dict(d, func(p *pair) bool { return !p.withheld() })
@@ -28,7 +28,7 @@ type writer struct{ out []byte }
 
 func (w *writer) tooLarge() bool { return len(w.out) > django.Limit }
 
-// value writes a value that can be shown; no more once it is too much.
+// value writes a value that can be shown. Over the limit it writes nothing.
 func (w *writer) value(v Value) {
 	if w.tooLarge() {
 		return
@@ -72,7 +72,7 @@ func (w *writer) seq(items []Value) {
 	w.out = append(w.out, ']')
 }
 
-// dict writes the pairs of a dict that are to be shown.
+// dict writes those pairs of a dict that show selects.
 func (w *writer) dict(d *Dict, show func(*pair) bool) {
 	w.out = append(w.out, '{')
 	first := true
@@ -121,7 +121,7 @@ func (w *writer) unit(u rune) {
 	w.out = append(w.out, '\\', 'u', hex[u>>12&15], hex[u>>8&15], hex[u>>4&15], hex[u&15])
 }
 
-// decodeRune is utf8.DecodeRuneInString, but takes surrogates.
+// decodeRune is utf8.DecodeRuneInString, but accepts surrogates.
 func decodeRune(s string) (r rune, size int) {
 	r, size = utf8.DecodeRuneInString(s)
 	if r == utf8.RuneError && size == 1 && len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 && s[1] <= 0xbf && s[2]&0xc0 == 0x80 {
@@ -143,7 +143,7 @@ func wellFormed(s string) bool {
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
-// repr returns Python's float.__repr__ of a number, or what its json module calls NaN and the
+// repr returns Python's float.__repr__ of a number, or its json module's name of NaN and the
 // infinities.
 func repr(f float64) string {
 	switch {

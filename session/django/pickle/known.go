@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// known are the types that are shown in JSON, by the names of their classes or of the functions
-// that make them. Each returns what is shown of an object of it: what DjangoJSONEncoder
-// (django.core.serializers.json) writes, or where that takes none, as of bytes and sets, the
-// nearest that JSON has.
+// known are the types that JSON can show, by the names of their classes or of the functions that
+// make them. Each function returns what JSON shows of an object: what DjangoJSONEncoder
+// (django.core.serializers.json) writes, or, where that accepts none, as of bytes and sets, the
+// nearest JSON value.
 var known map[string]func(*settler, *Object) (Value, bool)
 
 // The init function fills it, since its functions refer to it.
@@ -53,7 +53,7 @@ func (s *settler) show(o *Object) (Value, bool) {
 	return show(s, o)
 }
 
-// bare is of objects that are made by a call, of which nothing more is done.
+// bare returns a function for objects that are made by one call and not changed afterwards.
 func bare(show func(args []Value) (Value, bool)) func(*settler, *Object) (Value, bool) {
 	return func(_ *settler, o *Object) (Value, bool) {
 		if o.form != reduce || len(o.steps) > 0 {
@@ -63,7 +63,7 @@ func bare(show func(args []Value) (Value, bool)) func(*settler, *Object) (Value,
 	}
 }
 
-// plain returns what is shown of a value, which is the value itself where it is plain.
+// plain returns what JSON shows of a value: the value itself if it is plain.
 func plain(v Value) Value {
 	if o, ok := v.(*Object); ok && o.known {
 		return o.shown
@@ -71,7 +71,7 @@ func plain(v Value) Value {
 	return v
 }
 
-// latin1 is bytes in protocols 0 to 2: _codecs.encode(text, "latin1").
+// latin1 returns bytes in the form of protocols 0 to 2: _codecs.encode(text, "latin1").
 func latin1(args []Value) (Value, bool) {
 	if len(args) != 2 || args[1] != Str("latin1") {
 		return nil, false
@@ -87,7 +87,7 @@ func latin1(args []Value) (Value, bool) {
 	return Bytes(out), ok
 }
 
-// empty is bytes without any in protocols 0 to 2.
+// empty returns empty bytes in the form of protocols 0 to 2.
 func empty(args []Value) (Value, bool) { return Bytes(""), len(args) == 0 }
 
 func bytesOf(args []Value) (Value, bool) {
@@ -98,7 +98,7 @@ func bytesOf(args []Value) (Value, bool) {
 	return text, ok && len(args) == 1
 }
 
-// iterable is a set or frozenset before protocol 4.
+// iterable returns a set or frozenset in the form before protocol 4.
 func iterable(args []Value) (Value, bool) {
 	if len(args) != 1 {
 		return nil, false
@@ -107,7 +107,7 @@ func iterable(args []Value) (Value, bool) {
 	return items, ok && items.kind == list
 }
 
-// complexText is complex.__str__.
+// complexText returns the text of complex.__str__.
 func complexText(args []Value) (Value, bool) {
 	if len(args) != 2 {
 		return nil, false
@@ -138,7 +138,7 @@ func complexText(args []Value) (Value, bool) {
 	return Str("(" + text(re) + imaginary + ")"), true
 }
 
-// decimals are what Decimal.__str__ writes.
+// decimals matches what Decimal.__str__ writes.
 var decimals = regexp.MustCompile(`^-?([0-9]+(\.[0-9]+)?(E[+-][0-9]+)?|Infinity|s?NaN[0-9]*)$`)
 
 func decimalText(args []Value) (Value, bool) {
@@ -149,7 +149,7 @@ func decimalText(args []Value) (Value, bool) {
 	return text, ok && decimals.MatchString(string(text))
 }
 
-// uuidText is UUID.__str__.
+// uuidText returns the text of UUID.__str__.
 func uuidText(_ *settler, o *Object) (Value, bool) {
 	class, args := o.instance()
 	state := o.state()
@@ -175,14 +175,14 @@ func safeText(_ *settler, o *Object) (Value, bool) {
 	return text, ok
 }
 
-// isSafeString reports whether an object, which is known, is a str.
+// isSafeString reports whether an object of a known type is a SafeString, which is a str.
 func (o *Object) isSafeString() bool {
 	return o.known && o.class() == "django.utils.safestring.SafeString"
 }
 
-// lazyText is a translation that is made when it is used (gettext_lazy, pgettext_lazy): what is
-// to be translated, as Django shows it where no language has a translation of it. The results of
-// other functions are not known without calling them.
+// lazyText returns the text of a translation that is made when it is used (gettext_lazy,
+// pgettext_lazy): the untranslated message, as Django shows it in a language without a
+// translation. The results of other lazy functions cannot be computed without calling them.
 func lazyText(args []Value) (Value, bool) {
 	if len(args) < 4 {
 		return nil, false
@@ -199,7 +199,7 @@ func lazyText(args []Value) (Value, bool) {
 	return text, isText
 }
 
-// wrapped is a LazyObject, such as SimpleLazyObject, of which unpickling makes what it wraps.
+// wrapped returns the wrapped value of a LazyObject, such as SimpleLazyObject.
 func wrapped(args []Value) (Value, bool) {
 	if len(args) != 1 {
 		return nil, false
@@ -207,7 +207,8 @@ func wrapped(args []Value) (Value, bool) {
 	return args[0], true
 }
 
-// mapping is a dict of a class of its own: what it is made with besides is not shown.
+// mapping returns an object whose class derives from dict, as a dict. Other arguments of its
+// constructor are not shown.
 func (s *settler) mapping(o *Object) (Value, bool) {
 	pairs, ok := o.pairs()
 	if !ok || o.form != reduce || len(items(o.args)) > 1 {
@@ -219,7 +220,7 @@ func (s *settler) mapping(o *Object) (Value, bool) {
 	return s.settled(&Dict{pairs: pairs}), true
 }
 
-// counter is collections.Counter, made of a dict.
+// counter returns a collections.Counter, which is made from a dict.
 func (s *settler) counter(o *Object) (Value, bool) {
 	args := items(o.args)
 	if len(args) != 1 || len(o.steps) > 0 {
@@ -229,7 +230,7 @@ func (s *settler) counter(o *Object) (Value, bool) {
 	return d, ok
 }
 
-// settled settles a dict that is made of settled values.
+// settled settles a dict that consists of settled values.
 func (s *settler) settled(d *Dict) *Dict {
 	s.finish(d)
 	d.state = settled

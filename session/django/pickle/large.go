@@ -5,8 +5,8 @@ import (
 	"cloakroom/session/django"
 )
 
-// DecodeLarge is Decode for a pickle of up to session.LargeLimit bytes: what it returns is as
-// session.LargeLoader has it.
+// DecodeLarge is Decode for a pickle of up to session.LargeLimit bytes. Its results are those of
+// session.LargeLoader.
 func DecodeLarge(text string) (data []byte, origin *session.Origin, err error) {
 	d, err := loadUpTo(text, session.LargeLimit)
 	if err != nil {

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// MaxBytes is how long a pickle may be.
+	// MaxBytes is the maximum length of a pickle.
 	MaxBytes = 1 << 20
-	// maxInt is how many bytes an Int may have: those of 4300 digits, which is
-	// as many as Python turns into text.
+	// maxInt is the maximum length of an Int in bytes: 4300 digits, Python's limit for converting
+	// an int to text.
 	maxInt = 1786
-	// maxValues is how many values a pickle may make.
+	// maxValues bounds how many values a pickle may make.
 	maxValues = 1 << 19
 )
 
-// load follows a pickle of a dict. Its errors wrap session.ErrUnreadable or
-// session.ErrTooLarge. What it keeps in memory is in proportion to MaxBytes.
+// load loads a pickle of a dict. Its errors wrap session.ErrUnreadable or session.ErrTooLarge. The
+// memory that it uses is proportional to MaxBytes.
 func load(text string) (*Dict, error) { return loadUpTo(text, MaxBytes) }
 
-// loadUpTo is load with another bound than MaxBytes.
+// loadUpTo is load with limit in place of MaxBytes.
 func loadUpTo(text string, limit int) (*Dict, error) {
 	if len(text) > limit {
 		return nil, session.ErrTooLarge
@@ -57,8 +57,8 @@ type loader struct {
 	memo     []Value
 	values   int
 	done     bool
-	fixed    bool // what the program does is not what the values say
-	shared   bool // a value that holds others is in two places
+	fixed    bool // the pickle does more than the values represent
+	shared   bool // a container is in two places
 	dropped  *Object
 	glimpses map[Value][]glimpse
 	looks    int
@@ -68,7 +68,7 @@ type loader struct {
 // slot is a place on the stack.
 type slot struct {
 	value Value
-	got   bool // from the memo
+	got   bool // fetched from the memo
 }
 
 func (l *loader) fail(format string, args ...any) {
@@ -77,7 +77,7 @@ func (l *loader) fail(format string, args ...any) {
 	}
 }
 
-// step performs one opcode.
+// step executes one opcode.
 func (l *loader) step() {
 	code := opcode(l.byte())
 	do := opcodes[code]
@@ -107,7 +107,7 @@ func (l *loader) take(n uint64) string {
 	return taken
 }
 
-// uint reads a little-endian number of some bytes.
+// uint reads a little-endian number of size bytes.
 func (l *loader) uint(size uint64) uint64 {
 	var b [8]byte
 	copy(b[:], l.take(size))
@@ -126,7 +126,7 @@ func (l *loader) place(s slot) {
 	l.stack = append(l.stack, s)
 }
 
-// base returns where the values since the last mark begin.
+// base returns the index of the first value above the last mark.
 func (l *loader) base() int {
 	if len(l.marks) == 0 {
 		return 0
@@ -134,7 +134,7 @@ func (l *loader) base() int {
 	return l.marks[len(l.marks)-1]
 }
 
-// pop takes the n topmost values off the stack, none from below a mark.
+// pop removes and returns the n topmost values, none from below a mark.
 func (l *loader) pop(n int) []Value {
 	if l.err != nil || len(l.stack)-l.base() < n {
 		l.fail("a value is missing")
@@ -151,7 +151,7 @@ func (l *loader) pop(n int) []Value {
 	return top
 }
 
-// popMark takes off what is above the last mark.
+// popMark removes and returns the values above the last mark.
 func (l *loader) popMark() []Value {
 	if len(l.marks) == 0 {
 		l.fail("a mark is missing")
@@ -162,7 +162,7 @@ func (l *loader) popMark() []Value {
 	return top
 }
 
-// top returns the topmost value and leaves it.
+// top returns the topmost value and leaves it on the stack.
 func (l *loader) top() (s slot) {
 	if l.err != nil || len(l.stack) == l.base() {
 		l.fail("a value is missing")
@@ -171,9 +171,9 @@ func (l *loader) top() (s slot) {
 	return l.stack[len(l.stack)-1]
 }
 
-// drop is opPop and opPopMark: Python takes off again what it began to write of
-// a value that turns out to be written already, and gets that. Any other result
-// of a call that is dropped was made for what the call does.
+// drop executes opPop and opPopMark. Python pops the parts of a value that turns out to be written
+// already, then fetches it from the memo. Any other result of a call that is popped was made for
+// the call's side effects.
 func (l *loader) drop(from int) {
 	for _, s := range l.stack[from:] {
 		n := nodeOf(s.value)
@@ -192,8 +192,8 @@ func (l *loader) drop(from int) {
 	l.stack = l.stack[:from]
 }
 
-// replaced reports whether the topmost value was got in place of an object that
-// was dropped: the same call made it.
+// replaced reports whether the topmost value was fetched from the memo in place of o, which was
+// popped: the same call made both.
 func (l *loader) replaced(o *Object) bool {
 	if len(l.stack) == l.base() {
 		return false
@@ -203,7 +203,7 @@ func (l *loader) replaced(o *Object) bool {
 	return ok && s.got && by.form == o.form && by.fn == o.fn && by.kwargs == o.kwargs && slices.EqualFunc(items(by.args), items(o.args), alike)
 }
 
-// alike reports whether two values are the same one, or sequences of the same.
+// alike reports whether two values are the same value, or sequences of the same values.
 func alike(a, b Value) bool {
 	v, ok := a.(*Seq)
 	w, also := b.(*Seq)
@@ -230,7 +230,7 @@ func (l *loader) dropMark() {
 	l.marks = l.marks[:len(l.marks)-1]
 }
 
-// apply does something to the topmost value.
+// apply applies an opcode with values to the topmost value.
 func (l *loader) apply(code opcode, values []Value) {
 	s := l.top()
 	if s.got {
@@ -266,10 +266,10 @@ func (l *loader) apply(code opcode, values []Value) {
 			return
 		}
 	}
-	l.fail("opcode %#02x on a value that does not take it", byte(code))
+	l.fail("opcode %#02x on a value that does not support it", byte(code))
 }
 
-// put keeps the topmost value under a number. Python counts them up.
+// put stores the topmost value in the memo under a number. Python numbers them consecutively.
 func (l *loader) put(at uint64) {
 	v := l.top().value
 	if n := nodeOf(v); n != nil {
@@ -287,14 +287,14 @@ func (l *loader) put(at uint64) {
 
 func (l *loader) get(at uint64) {
 	if at >= uint64(len(l.memo)) {
-		l.fail("the memo has nothing under a number")
+		l.fail("the memo has no value under a number")
 		return
 	}
 	l.shared = l.shared || nodeOf(l.memo[at]) != nil
 	l.place(slot{l.memo[at], true})
 }
 
-// long reads an int in two's complement, little-endian.
+// long reads an int in little-endian two's complement.
 func (l *loader) long(size uint64) {
 	raw := l.take(size)
 	if size > maxInt {

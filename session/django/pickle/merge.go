@@ -7,12 +7,11 @@ import (
 	"cloakroom/session"
 )
 
-// merge returns new, but with the values of old where JSON shows the same, and with what is
-// withheld of old, but for the keys in removed: what JSON cannot say outlives a change of
-// something else. Where such a value would be changed, rather than kept or removed, it fails
-// with session.ErrUnwritable.
+// merge returns new, with the values of old where JSON shows the same, and with the withheld
+// values of old, except for the keys in removed. Values that JSON cannot represent thus survive a
+// change of other values. If new would change such a value, it fails with session.ErrUnwritable.
 //
-// Old must have been turned to JSON before, which bounds the work.
+// Old must have been converted to JSON before, which bounds the work.
 func merge(old, new *Dict, removed []string) (*Dict, error) {
 	if old.fixed {
 		return nil, fmt.Errorf("%w: the pickle does more than to say what its values are", session.ErrUnwritable)

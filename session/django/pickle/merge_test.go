@@ -9,13 +9,14 @@ import (
 	"cloakroom/session"
 )
 
-// cart is an object of the site's, and price a Decimal.
+// cart is an object of a class of the site's, and price a Decimal.
 const (
 	cart  = "csite\nCart\n)\x81}\x8c\x01nK\x01sb"
 	price = "cdecimal\nDecimal\n\x8c\x031.5\x85R"
 )
 
-// A write keeps what it does not change, and refuses to change what JSON cannot say.
+// TestEncode checks that a write keeps what it does not change, and fails to change what JSON
+// cannot represent.
 func TestEncode(t *testing.T) {
 	for name, row := range map[string]struct {
 		text, patch, data string // a nil patch removes nothing that is withheld
@@ -63,7 +64,8 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// A pickle says by its protocol how Python finds classes: it stays.
+// TestProtocolStays checks that a write keeps the pickle's protocol, which selects how Python
+// looks up classes.
 func TestProtocolStays(t *testing.T) {
 	for begin, text := range map[string]string{
 		"}":         "(dVa\nc__builtin__\nset\n((ltRs.",
@@ -80,7 +82,7 @@ func TestProtocolStays(t *testing.T) {
 	}
 }
 
-// What is not what was to be written is not written.
+// TestVerify checks that a pickle that differs from the value to be written is not written.
 func TestVerify(t *testing.T) {
 	d, err := load("\x80\x04}q\x00(\x8c\x01a" + cart + "q\x01\x8c\x01b]h\x01a\x8c\x01ch\x00u.")
 	if err != nil {
@@ -105,8 +107,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// Where code sees a value while it is filled, it must see it so again: here a list that a set is
-// made of would be empty.
+// TestOrderCounts checks that code that is called with a value while it is filled sees the same
+// parts of it again: here a list that a set is made from would be empty.
 func TestOrderCounts(t *testing.T) {
 	const node = "csite\nNode\n)\x81q\x00}\x8c\x01sccollections\ndeque\n]h\x00a\x85Rq\x01sb"
 	_, origin, err := Decode("\x80\x04}\x8c\x01accollections\ndeque\n]" + node + "a\x85R0h\x01s.")
@@ -126,13 +128,13 @@ func TestOffsetAt(t *testing.T) {
 	}{
 		{"Europe/Berlin", "2026-07-01 12:00:00", false, 7200},
 		{"Europe/Berlin", "2026-01-01 12:00:00", true, 3600},
-		{"Europe/Berlin", "2026-10-25 02:30:00", false, 7200}, // twice
+		{"Europe/Berlin", "2026-10-25 02:30:00", false, 7200}, // occurs twice
 		{"Europe/Berlin", "2026-10-25 02:30:00", true, 3600},
-		{"Europe/Berlin", "2026-03-29 02:30:00", false, 3600}, // never
+		{"Europe/Berlin", "2026-03-29 02:30:00", false, 3600}, // does not occur
 		{"Europe/Berlin", "2026-03-29 02:30:00", true, 7200},
 		{"Europe/Berlin", "1700-01-01 00:00:00", false, 3208},
 		{"Europe/Dublin", "2026-12-01 00:00:00", false, 0},
-		{"Pacific/Apia", "2011-12-30 12:00:00", false, -36000}, // a day that was left out
+		{"Pacific/Apia", "2011-12-30 12:00:00", false, -36000}, // a day that the zone skipped
 		{"Pacific/Apia", "2011-12-30 12:00:00", true, 50400},
 		{"America/New_York", "9999-07-01 00:00:00", false, -14400},
 		{"UTC", "2026-01-01 00:00:00", true, 0},

@@ -2,7 +2,7 @@ package pickle
 
 import "strings"
 
-// oldNames are names of Python 2 that protocols 0 to 2 have for what is known here
+// oldNames maps names of Python 2 in protocols 0 to 2 to those of the types in known
 // (_compat_pickle).
 var oldNames = strings.NewReplacer("__builtin__.unicode", "builtins.str", "__builtin__.", "builtins.", "copy_reg.", "copyreg.")
 
@@ -48,10 +48,10 @@ func (l *loader) object(form form, fn, args, kwargs Value) {
 	l.push(o)
 }
 
-// maxPath is how many classes may be in one another.
+// maxPath bounds how many classes may be nested in one another.
 const maxPath = 8
 
-// pathOf returns the name of a class or function, or "".
+// pathOf returns the qualified name of a class or function, or "".
 func pathOf(v Value) string {
 	inner := ""
 	for range maxPath {
@@ -62,7 +62,8 @@ func pathOf(v Value) string {
 		if !ok {
 			return ""
 		}
-		// So protocols before 4 get what is in a class, and all a built-in type's methods.
+		// Protocols before 4 get attributes of a class, and all methods of a built-in type, this
+		// way.
 		args := o.call("builtins.getattr")
 		if len(args) != 2 {
 			return ""
@@ -84,8 +85,8 @@ func items(v Value) []Value {
 	return nil
 }
 
-// call returns the arguments with which a function was called; nil where it was another, or
-// had none.
+// call returns the arguments of a call of the function that is named path. It returns nil for
+// another function, or without arguments.
 func (o *Object) call(path string) []Value {
 	if g, ok := o.fn.(*Global); ok && o.form == reduce && g.path == path {
 		return items(o.args)
@@ -93,8 +94,8 @@ func (o *Object) call(path string) []Value {
 	return nil
 }
 
-// instance returns the class of an object that its __new__ makes, and the arguments, in the
-// forms of all protocols.
+// instance returns the class of an object that its __new__ makes, and the arguments, in the forms
+// of all protocols.
 func (o *Object) instance() (class string, args []Value) {
 	if o.form == newObj {
 		return pathOf(o.fn), items(o.args)
@@ -108,7 +109,7 @@ func (o *Object) instance() (class string, args []Value) {
 	return "", nil
 }
 
-// class returns what to call the type of an object.
+// class returns the name of an object's type for messages.
 func (o *Object) class() string {
 	if o.form == byteArray {
 		return "builtins.bytearray"
@@ -125,7 +126,7 @@ func (o *Object) class() string {
 	return "the result of a call"
 }
 
-// state returns the dict that BUILD got, where nothing else was done.
+// state returns the dict that BUILD was called with, if no other step follows.
 func (o *Object) state() *Dict {
 	if len(o.steps) != 1 || o.steps[0].code != opBuild || len(o.steps[0].values) != 1 {
 		return nil
@@ -134,7 +135,7 @@ func (o *Object) state() *Dict {
 	return d
 }
 
-// pairs returns what was set in an object that is a dict, where nothing else was done.
+// pairs returns the items that were set in an object that is a dict, if no other step follows.
 func (o *Object) pairs() (pairs []pair, ok bool) {
 	for _, s := range o.steps {
 		if s.code != opSetItem && s.code != opSetItems {

@@ -13,7 +13,7 @@ import (
 //go:embed testdata/objects.txt
 var objectLines string
 
-// fromObjects are pickles of Python's and Django's types in all protocols, what JSON shows of
+// fromObjects returns pickles of Python's and Django's types in all protocols, what JSON shows of
 // them, and which keys are withheld: see testdata/objects.py.
 func fromObjects(t testing.TB) (rows []struct{ protocol, pickle, want, withheld string }) {
 	t.Helper()

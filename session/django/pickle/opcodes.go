@@ -1,6 +1,6 @@
 package pickle
 
-// opcode is one of the pickle machine's; the names are pickletools'.
+// opcode is an opcode of the pickle machine. The names are those of pickletools.
 type opcode byte
 
 const (
@@ -64,9 +64,9 @@ const (
 // maxProtocol is pickle.HIGHEST_PROTOCOL of Python 3.8 to 3.14.
 const maxProtocol = 5
 
-// opcodes are all that Python 3 writes, but for those that refer to what is not
-// in the pickle: persistent IDs, the extension registry, buffers out of band. The
-// init function fills it, since step refers to it.
+// opcodes are all opcodes that Python 3 writes, except those that refer to data outside of the
+// pickle: persistent IDs, the extension registry, buffers out of band. The init function fills it,
+// since step refers to it.
 var opcodes [256]func(*loader)
 
 func init() {

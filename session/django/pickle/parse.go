@@ -11,12 +11,12 @@ import (
 	"cloakroom/session/django"
 )
 
-// maxDigits is how many digits Python reads of an int.
+// maxDigits is the maximum number of digits of an int that Python parses.
 const maxDigits = 4300
 
-// parse reads a JSON object as Python's json.loads does. Its errors are
-// django.ErrJSON, and session.ErrTooLarge for more than django.Limit bytes or
-// for numbers that Python does not read, or reads as infinite.
+// parse parses a JSON object as Python's json.loads does. Its errors are django.ErrJSON, and
+// session.ErrTooLarge for more than django.Limit bytes or for numbers that Python rejects, or
+// parses as infinite.
 func parse(text []byte) (*Dict, error) {
 	text, err := django.Canonical(text)
 	switch {
@@ -30,7 +30,7 @@ func parse(text []byte) (*Dict, error) {
 	return d, p.err
 }
 
-// parser reads canonical JSON, which is known to be right.
+// parser parses canonical JSON, whose syntax has been checked.
 type parser struct {
 	in  string
 	err error
@@ -57,7 +57,7 @@ func (p *parser) value() Value {
 	return p.number()
 }
 
-// next passes over one character and reports whether it was the end.
+// next skips one character and reports whether it was end.
 func (p *parser) next(end byte) bool {
 	c := p.in[0]
 	p.in = p.in[1:]
@@ -114,7 +114,7 @@ func (p *parser) number() Value {
 	return f
 }
 
-// text reads a string: ASCII with escapes.
+// text parses a string: ASCII with escapes.
 func (p *parser) text() Str {
 	var out []byte
 	for p.in = p.in[1:]; ; {
@@ -135,7 +135,7 @@ func (p *parser) text() Str {
 	}
 }
 
-// escape reads one character in hexadecimal, which may take two escapes.
+// escape parses one hexadecimal character, which may take two escapes.
 func (p *parser) escape() rune {
 	r := p.unit()
 	if utf16.IsSurrogate(r) && strings.HasPrefix(p.in, `\u`) {
@@ -149,12 +149,12 @@ func (p *parser) escape() rune {
 }
 
 func (p *parser) unit() rune {
-	n, _ := strconv.ParseUint(p.in[2:6], 16, 16) // canonical: four digits
+	n, _ := strconv.ParseUint(p.in[2:6], 16, 16) // canonical JSON has four digits
 	p.in = p.in[6:]
 	return rune(n)
 }
 
-// appendRune is utf8.AppendRune, but takes surrogates.
+// appendRune is utf8.AppendRune, but accepts surrogates.
 func appendRune(out []byte, r rune) []byte {
 	if utf16.IsSurrogate(r) {
 		return append(out, 0xe0|byte(r>>12), 0x80|byte(r>>6&0x3f), 0x80|byte(r&0x3f))

@@ -6,9 +6,9 @@ import (
 	"cloakroom/session"
 )
 
-// Decode reads a pickle of a dict, a session, and returns what JSON shows of it, in canonical
-// form (django.Canonical), with its origin where that is not all. Errors wrap
-// session.ErrUnreadable or session.ErrTooLarge.
+// Decode decodes a pickle of a dict, a session, and returns what JSON shows of it, in canonical
+// form (django.Canonical), and its origin if that is not all. Errors wrap session.ErrUnreadable or
+// session.ErrTooLarge.
 func Decode(text string) (data []byte, origin *session.Origin, err error) {
 	d, err := load(text)
 	if err != nil {
@@ -23,8 +23,9 @@ func Decode(text string) (data []byte, origin *session.Origin, err error) {
 	return data, origin, nil
 }
 
-// Encode returns the pickle of a session that is data, a JSON object, and what its origin, which
-// may be nil, keeps. Errors wrap django.ErrJSON, session.ErrTooLarge or session.ErrUnwritable.
+// Encode returns the pickle of a session that consists of data, a JSON object, and of the values
+// that its origin, which may be nil, keeps. Errors wrap django.ErrJSON, session.ErrTooLarge or
+// session.ErrUnwritable.
 func Encode(data []byte, origin *session.Origin) (string, error) {
 	d, err := parse(data)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"cloakroom/session/django"
 )
 
-// fromPython are pickles of dicts as Python 3.11 writes them, in protocols 2,
-// 4 and 5, and what JSON shows of them.
+// fromPython are pickles of dicts as Python 3.11 writes them, in protocols 2, 4 and 5, and what
+// JSON shows of them.
 var fromPython = []struct{ protocol, pickle, want string }{
 	{"protocol 2", "80027d71002e", `{}`},
 	{"protocol 2", "80027d710058010000006171015d7102284b014affffffff4bff4d00014a000001004affffff7f4a000000808a0500000080008a090000000000000000c0473fe0000000000000474480f0cf064dd5924e888965732e", `{"a":[1,-1,255,256,65536,2147483647,-2147483648,2147483648,-1180591620717411303424,0.5,1e+22,null,true,false]}`},
@@ -113,7 +113,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// What JSON cannot show is left out, and said why; the rest of the session is shown.
+// TestWithheld checks that values that JSON cannot show are withheld with a reason, and that the
+// rest of the session is shown.
 func TestWithheld(t *testing.T) {
 	for name, row := range map[string]struct{ value, why string }{
 		"os.system":            {"\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R", "os.system"},
@@ -150,7 +151,7 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-// A key that JSON has not is withheld with its value.
+// TestWithheldKeys checks that a key that JSON cannot represent is withheld with its value.
 func TestWithheldKeys(t *testing.T) {
 	for name, key := range map[string]string{"bytes": "C\x01a", "tuple": ")"} {
 		data, origin, err := Decode("\x80\x04}\x8c\x01bK\x01s" + key + "K\x02s.")
@@ -162,7 +163,7 @@ func TestWithheldKeys(t *testing.T) {
 	}
 }
 
-// bomb is a small pickle that says a number 10^n times.
+// bomb returns a small pickle that repeats a number 10^n times.
 func bomb(n int) []byte {
 	text := "\x80\x04}(K\x00](" + strings.Repeat("K\x01", 10) + "e\x94"
 	for i := range n {
@@ -171,7 +172,7 @@ func bomb(n int) []byte {
 	return []byte(text + "u.")
 }
 
-// Memory stays in proportion, however much a pickle claims.
+// TestBounds checks that memory stays proportional to the input, whatever lengths a pickle claims.
 func TestBounds(t *testing.T) {
 	for name, row := range map[string]struct {
 		text []byte
@@ -234,8 +235,8 @@ func TestRepr(t *testing.T) {
 	}
 }
 
-// FuzzDecode finds out whether anything but an error comes of a broken pickle, and whether what
-// is read can be written and read again.
+// FuzzDecode checks that a broken pickle results in an error only, and that what is decoded can be
+// encoded and decoded again.
 func FuzzDecode(f *testing.F) {
 	for _, row := range fromPython {
 		text, err := hex.DecodeString(row.pickle)

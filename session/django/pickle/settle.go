@@ -5,7 +5,7 @@ import (
 	"cloakroom/session/django"
 )
 
-// settling is how far settle has come with a value.
+// settling is the progress of settle with a value.
 type settling uint8
 
 const (
@@ -14,12 +14,12 @@ const (
 	settled
 )
 
-// unshowable is the height of what JSON cannot show: at whatever depth, there is a value of a
-// type that is not known, or the value holds itself.
+// unshowable is the height of values that JSON cannot show: at some depth they hold a value of an
+// unknown type, or themselves.
 const unshowable = 1 << 30
 
-// settle finds out about all values of a pickle whether and how JSON shows them. A value comes
-// after those that it holds, without recursion: they may nest at any depth.
+// settle computes for all values of a pickle whether and how JSON shows them. A value is settled
+// after those that it holds, without recursion: they may be nested at any depth.
 func settle(root *Dict) {
 	s := settler{}
 	for stack := []Value{root}; len(stack) > 0; {
@@ -66,9 +66,9 @@ func each(v Value, f func(Value)) {
 	}
 }
 
-type settler struct{ zones int } // that were not found
+type settler struct{ zones int } // zones that were not found
 
-// finish settles a value; those that it holds are settled, unless they hold it.
+// finish settles a value. Those that it holds are settled, unless they hold it.
 func (s *settler) finish(v Value) {
 	switch v := v.(type) {
 	case *Seq:
@@ -103,10 +103,10 @@ func (s *settler) finish(v Value) {
 	n.reason = n.reason[:min(len(n.reason), maxReason)]
 }
 
-// maxReason is how long the name of a type may be in a message.
+// maxReason is the maximum length of a type's name in a message.
 const maxReason = 80
 
-// holds takes note of a value that nests in a node.
+// holds updates a node for a value that it holds.
 func (n *node) holds(v Value) {
 	height := heightOf(v)
 	if n.height = max(n.height, height); height == unshowable && n.reason == "" {
@@ -125,12 +125,12 @@ func heightOf(v Value) int32 {
 	case n == nil:
 		return 0
 	case n.state == entered:
-		return unshowable // it holds itself
+		return unshowable // the value holds itself
 	}
 	return n.height
 }
 
-// special reports whether a value holds what JSON cannot say.
+// special reports whether a value holds what JSON cannot represent.
 func special(v Value) bool {
 	switch v := v.(type) {
 	case Bytes, bigInt:
@@ -151,8 +151,8 @@ func inexact(v Value) bool {
 	return n != nil && n.inexact
 }
 
-// nameAll finds the names of a dict's keys. Of pairs with the same key the last counts; pairs
-// whose different keys have the same name have none.
+// nameAll sets the names of a dict's keys. Of pairs with equal keys the last counts. Pairs whose
+// different keys have the same name get none.
 func (d *Dict) nameAll() {
 	d.index = make(map[string]int, len(d.pairs))
 	all := d.pairs
@@ -179,7 +179,7 @@ func (d *Dict) nameAll() {
 // withheld reports whether a pair of the session itself is one that JSON cannot show.
 func (p *pair) withheld() bool { return !p.named || heightOf(p.value) >= django.MaxDepth }
 
-// origin returns the origin of a session, nil where JSON shows all of it.
+// origin returns the origin of a session, or nil if JSON shows all of it.
 func (d *Dict) origin(text string) (*session.Origin, error) {
 	if !d.special && !d.shared && d.height <= django.MaxDepth {
 		return nil, nil
@@ -216,7 +216,7 @@ func reasonOf(v Value) string {
 	return n.reason
 }
 
-// why returns why a pair of the session is withheld.
+// why returns the reason why a pair of the session is withheld.
 func why(p *pair) string {
 	switch {
 	case !p.named:
@@ -227,7 +227,7 @@ func why(p *pair) string {
 	return "nested too deep"
 }
 
-// whyUnnamed returns why a pair has no name of its own in JSON.
+// whyUnnamed returns the reason why a pair has no name of its own in JSON.
 func whyUnnamed(p *pair) string {
 	if p.name != "" {
 		return "two keys of one name in JSON"

@@ -7,10 +7,10 @@ import (
 
 // The opcodes of protocol 0, whose arguments are lines of text.
 
-// line reads up to the next line's end, which it leaves out.
+// line reads a line and returns it without its end.
 func (l *loader) line() string {
 	i := strings.IndexByte(l.in, '\n')
-	text := l.take(uint64(i + 1)) // nothing, if there is no end
+	text := l.take(uint64(i + 1)) // empty if there is no line end
 	if i < 0 || text == "" {
 		l.fail("cut off")
 		return ""
@@ -20,7 +20,7 @@ func (l *loader) line() string {
 
 func (l *loader) int(n int64) { l.push(Int(strconv.FormatInt(n, 10))) }
 
-// number reads the number of a place in the memo.
+// number reads a memo index.
 func (l *loader) number() uint64 {
 	n, err := strconv.ParseUint(l.line(), 10, 31)
 	if err != nil {
@@ -29,8 +29,7 @@ func (l *loader) number() uint64 {
 	return n
 }
 
-// decimal pushes an int of decimal digits; 00 and 01 are False and True where
-// bools are written so.
+// decimal pushes an int in decimal digits; 00 and 01 are False and True if bools is set.
 func (l *loader) decimal(text string, bools bool) {
 	digits := strings.TrimPrefix(text, "-")
 	switch {
@@ -51,7 +50,7 @@ func (l *loader) decimalLong() {
 	l.decimal(text, false)
 }
 
-// textFloat reads what float.__repr__ writes.
+// textFloat reads a float as float.__repr__ writes it.
 func (l *loader) textFloat() {
 	text := l.line()
 	f, err := strconv.ParseFloat(text, 64)

@@ -1,20 +1,17 @@
-// Package pickle reads and writes the pickles in which Django's cache engines
-// keep sessions (django.core.cache.backends.redis.RedisSerializer), and
-// translates them to JSON and back.
+// Package pickle reads and writes the pickles in which Django's cache engines keep sessions
+// (django.core.cache.backends.redis.RedisSerializer), and converts them to JSON and back.
 //
-// A pickle is a program that can call anything when Python loads it. Here
-// nothing is ever called: the program is followed as far as to say what would be
-// called with what, in a graph of Values. Plain data and the types of a closed
-// list (see known) are shown in JSON, as DjangoJSONEncoder shows them where it
-// can. Values of other types are withheld: the session's JSON leaves out the
-// keys under which they are. A write says again what was read, to the same
-// effect, of all values that it does not change. The format is that of Python's
-// pickletools, in protocols 0 to 5.
+// A pickle is a program that can call anything when Python loads it. This package calls nothing:
+// it interprets the program only as far as to record what would be called with which arguments, in
+// a graph of Values. Plain data and the types of a closed list (see known) are shown in JSON, as
+// DjangoJSONEncoder shows them where it can. Values of other types are withheld: the session's
+// JSON omits their keys. A write reproduces all values that it does not change, to the same
+// effect. The format is that of Python's pickletools, in protocols 0 to 5.
 //
-// In JSON sequences and sets are arrays, bytes are a string in base64, keys that
-// are no strings are what json.dumps makes of them, NaN and the infinities are
-// null. JSON cannot say what they were: the session's Origin keeps them where
-// they are not changed, and a write that would change them is refused.
+// In JSON sequences and sets are arrays, bytes are a string in base64, keys that are not strings
+// are converted as json.dumps converts them, NaN and the infinities are null. JSON does not show
+// their types: the session's Origin keeps the values that are not changed, and a write that would
+// change them fails.
 package pickle
 
 import (
@@ -30,33 +27,33 @@ type Value any
 type (
 	// Int is an int in decimal digits, as Python writes it.
 	Int string
-	// bigInt is an int of more digits than Python writes: in two's complement,
-	// little-endian.
+	// bigInt is an int of more digits than Python converts to text: in little-endian two's
+	// complement.
 	bigInt string
-	// Str is a str in UTF-8, but that halves of surrogate pairs are alone where
-	// they are in Python ("surrogatepass").
+	// Str is a str in UTF-8, in which lone halves of surrogate pairs are encoded as Python's
+	// "surrogatepass" does.
 	Str string
 	// Bytes is a bytes object.
 	Bytes string
 )
 
-// node is what all values have that hold others.
+// node is the common part of all values that hold others.
 type node struct {
-	height  int32 // how deep values nest in it, itself included, or unshowable
+	height  int32 // depth of the values in it, itself included, or unshowable
 	state   settling
-	special bool // it holds what JSON cannot say
+	special bool // it holds a value that JSON cannot represent
 	inexact bool // it holds a number that JSON lacks
-	put     bool // the memo has it
+	put     bool // it is in the memo
 
-	complete bool // nothing more is done to it
-	solid    bool // nor to what it holds
+	complete bool // no step follows
+	solid    bool // nor for the values that it holds
 
 	reason string
 }
 
 func (n *node) self() *node { return n }
 
-// nodeOf returns the node of a value; nil for one that holds no others.
+// nodeOf returns the node of a value, or nil for one that holds no others.
 func nodeOf(v Value) *node {
 	if v, ok := v.(interface{ self() *node }); ok {
 		return v.self()
@@ -64,7 +61,7 @@ func nodeOf(v Value) *node {
 	return nil
 }
 
-// kind is what a Seq is.
+// kind is the Python type of a Seq.
 type kind uint8
 
 const (
@@ -74,23 +71,23 @@ const (
 	frozenset
 )
 
-// Seq is a list, a tuple or a set; a set is in the pickle's order.
+// Seq is a list, a tuple or a set. The items of a set are in the pickle's order.
 type Seq struct {
 	node
 	kind  kind
 	items []Value
 }
 
-// Dict is a dict in its order.
+// Dict is a dict in insertion order.
 type Dict struct {
 	node
 	pairs []pair
-	index map[string]int // by name, of those that have one
+	index map[string]int // by name; pairs without a name are left out
 
-	// Of a pickle's dict:
+	// Set in a pickle's dict only:
 	protocol byte
 	fixed    bool // it cannot be written again
-	shared   bool // it has a list or a dict in two places
+	shared   bool // a list or a dict is in two places
 	glimpses map[Value][]glimpse
 }
 
@@ -106,10 +103,10 @@ type pair struct {
 type Global struct {
 	node
 	module, name string
-	path         string // both, as Python 3 calls them
+	path         string // module and name, as Python 3 names them
 }
 
-// form is how an Object is made.
+// form is the way an Object is made.
 type form uint8
 
 const (
@@ -119,24 +116,24 @@ const (
 	byteArray             // args
 )
 
-// Object is what a call makes, or would make.
+// Object is the result that a call makes, or would make.
 type Object struct {
 	node
 	form             form
 	fn, args, kwargs Value
 	steps            []step
-	shown            Value // in its place in JSON, where known
+	shown            Value // shown in its place in JSON, if known
 	known            bool
 }
 
-// step is what is done to an Object after it was made: opAppend, opAppends,
-// opSetItem, opSetItems, opAddItems or opBuild with values.
+// step is a change of an Object after it was made: opAppend, opAppends, opSetItem, opSetItems,
+// opAddItems or opBuild with values.
 type step struct {
 	code   opcode
 	values []Value
 }
 
-// set is d[key] = value, of JSON's.
+// set sets d[key] = value. d is of JSON.
 func (d *Dict) set(key Str, value Value) {
 	if d.index == nil {
 		d.index = map[string]int{}
@@ -159,7 +156,7 @@ func (d *Dict) get(name string) (p pair, ok bool) {
 	return p, ok
 }
 
-// nameOf returns what json.dumps makes of a key, if it takes it.
+// nameOf returns the name that json.dumps makes of a key; ok is false if it rejects the key.
 func nameOf(key Value) (name string, ok bool) {
 	switch k := key.(type) {
 	case nil:
@@ -180,7 +177,7 @@ func nameOf(key Value) (name string, ok bool) {
 	return "", false
 }
 
-// refused is the error of what cannot be read, or is no pickle.
+// refused returns the error of a text that cannot be read, or is no pickle.
 func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: pickle: "+format, append([]any{session.ErrOpaque}, args...)...)
 }

@@ -8,29 +8,28 @@ import (
 	"cloakroom/session"
 )
 
-// What code of a pickle's classes sees when Python calls it may not be complete yet, where values
-// hold one another: the order in which a pickle makes them counts. Hence load takes down what is
-// incomplete where code sees it, and a write is refused whose pickle would have it see something
-// else, or is not what was to be written in any other way.
+// When Python calls code of a pickle's classes with a value, that value may be incomplete, if
+// values hold one another: the order in which a pickle makes them matters. So load records which
+// values were incomplete when code saw them, and a write fails if its pickle would show code
+// another state, or differs in any other way from what was to be written.
 
-// glimpse is what code sees that is incomplete, when a number of things have been done to the
-// value that it is called for.
+// glimpse is an incomplete value that code sees, after a number of steps of the value that it is
+// called for.
 type glimpse struct {
 	at   int
 	open []incomplete
 }
 
-// incomplete is a value that is still filled, and how many things have been done to it.
+// incomplete is a value that is not filled yet, and how many steps it has had.
 type incomplete struct {
 	value Value
 	size  int
 }
 
-// maxLooks bounds how many values are looked at to find those that are incomplete.
+// maxLooks bounds how many values are visited to find those that are incomplete.
 const maxLooks = 1 << 20
 
-// complete takes note that a value is taken off the stack where it was made: nothing is done to
-// it from now on.
+// complete marks a value that is popped where it was made as complete: no steps follow.
 func complete(v Value) {
 	n := nodeOf(v)
 	if n == nil {
@@ -40,13 +39,13 @@ func complete(v Value) {
 	each(v, func(child Value) { n.solid = n.solid && solid(child) })
 }
 
-// solid reports whether a value is complete, with all that it holds.
+// solid reports whether a value and all that it holds are complete.
 func solid(v Value) bool {
 	n := nodeOf(v)
 	return n == nil || n.solid
 }
 
-// sizeOf returns how many things have been done to a value.
+// sizeOf returns how many steps a value has had.
 func sizeOf(v Value) (size int) {
 	switch v := v.(type) {
 	case *Seq:
@@ -61,10 +60,10 @@ func sizeOf(v Value) (size int) {
 	return size
 }
 
-// look takes down what is incomplete of values that code sees for another.
+// look records the incomplete ones of the values that code sees for another value.
 func (l *loader) look(by Value, values ...Value) {
 	if !slices.ContainsFunc(values, func(v Value) bool { return !solid(v) }) {
-		return // as nearly always
+		return // the usual case
 	}
 	seen := map[Value]bool{}
 	g := glimpse{at: sizeOf(by)}
@@ -98,8 +97,8 @@ func (l *loader) look(by Value, values ...Value) {
 	}
 }
 
-// verify checks that a pickle is that of a dict, in which it may hold another as itself, and has
-// code see the same.
+// verify checks that text is a pickle of d, in which d may hold another dict as itself, and that
+// it shows code the same states.
 func verify(text string, d, itself *Dict) error {
 	got, err := load(text)
 	if err != nil {
@@ -119,12 +118,12 @@ func verify(text string, d, itself *Dict) error {
 
 // comparison compares two graphs of values, node by node.
 type comparison struct {
-	pairs, back map[Value]Value // nodes that were met, and the ones that are in their place
+	pairs, back map[Value]Value // visited nodes, and their counterparts
 	later       [][2]Value
 	want, got   *Dict // the sessions
 }
 
-// meet compares values as far as they are not nodes, which are compared later.
+// meet compares values, except for the contents of nodes, which it queues.
 func (c *comparison) meet(a, b Value) bool {
 	if nodeOf(a) == nil || nodeOf(b) == nil {
 		x, isFloat := a.(float64)
@@ -132,7 +131,7 @@ func (c *comparison) meet(a, b Value) bool {
 		return a == b || isFloat && too && math.Float64bits(x) == math.Float64bits(y)
 	}
 	if s, ok := a.(*Seq); ok && s.kind == tuple && len(s.items) == 0 {
-		t, ok := b.(*Seq) // Python has but one
+		t, ok := b.(*Seq) // Python has only one
 		return ok && t.kind == tuple && len(t.items) == 0
 	}
 	if other, met := c.pairs[a]; met {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// zones are the zones that were loaded, by their keys. There are as many as the time zone
-// database has.
+// zones caches the time zones that were loaded, by key. The time zone database bounds their
+// number.
 var zones sync.Map
 
 var errZone = errors.New("no zone")
@@ -17,7 +17,7 @@ func location(key string) (*time.Location, error) {
 	if zone, ok := zones.Load(key); ok {
 		return zone.(*time.Location), nil
 	}
-	if key == "" || key == "Local" || len(key) > 64 { // which are not in the database
+	if key == "" || key == "Local" || len(key) > 64 { // these are not in the database
 		return nil, errZone
 	}
 	zone, err := time.LoadLocation(key)
