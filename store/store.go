@@ -20,29 +20,29 @@ import (
 	"cloakroom/store/sqlite"
 )
 
-// ErrURL says that a store's URL is none that Open knows.
+// ErrURL is the error of an URL that Open does not support.
 var ErrURL = errors.New("store URL")
 
-// Options is what every store needs besides its URL.
+// Options configures a store.
 type Options struct {
-	// Codec reads and writes the sessions' data, where it is signed: not in
-	// Redis. Nil is right for deleting only, and for clearing where the store
-	// knows without the data when sessions end: not in files.
+	// Codec reads and writes the sessions' data, where it is signed: not in Redis. It may be nil
+	// for deleting only, and for clearing where the store has the expiry outside of the data: not
+	// in files.
 	Codec *django.Codec
-	// Create makes what is missing: the file, the table. Without it a store
-	// that is not there is session.ErrUnavailable.
+	// Create creates what is missing: the file, the table. Without it a store that does not exist
+	// is session.ErrUnavailable.
 	Create bool
-	// ReadOnly opens an SQLite file for reading alone: writes fail.
+	// ReadOnly opens an SQLite file for reading only: writes fail.
 	ReadOnly bool
-	// Now is the store's clock; nil: time.Now.
+	// Now is the store's clock; nil means time.Now.
 	Now func() time.Time
 
-	zone *time.Location // that of the URL
+	zone *time.Location // from the URL
 }
 
 type opener func(ctx context.Context, rawURL string, o Options) (session.Store, error)
 
-// openers by the URL's scheme.
+// openers are the functions that open stores, by the URL's scheme.
 var openers = map[string]opener{
 	"file":       parsed(openFile),
 	"memory":     parsed(openMemory),
@@ -56,7 +56,7 @@ var openers = map[string]opener{
 
 // Open opens the store that rawURL names:
 //
-//	memory:                      sessions of this process alone
+//	memory:                      sessions of this process only
 //	sqlite:///dir/file           Django's table in an SQLite file; sqlite:file is relative
 //	postgres://user@host/dbname  Django's table in PostgreSQL; see postgres.Open
 //	redis://host:6379/0          Django's cache engine on Redis or Valkey, rediss:// with TLS,
@@ -67,8 +67,8 @@ var openers = map[string]opener{
 //	cached+postgres://… redis://…
 //	                             Django's cached_db engine: a database, a space, and a cache
 //
-// Each but memory: takes the parameter time_zone: TIME_ZONE of a project with USE_TZ = False. In
-// cached+ it is the database's.
+// All but memory: accept the parameter time_zone: TIME_ZONE of a project with USE_TZ = False. In
+// cached+ it is a parameter of the database's URL.
 //
 // The errors are ErrURL and those of the store.
 func Open(ctx context.Context, rawURL string, o Options) (session.Store, error) {
@@ -105,7 +105,7 @@ func known() string {
 	return "use one of " + strings.Join(schemes, ", ")
 }
 
-// parsed is an opener for URLs that are some to net/url.
+// parsed returns an opener for URLs that net/url can parse.
 func parsed(open func(context.Context, *url.URL, Options) (session.Store, error)) opener {
 	return func(ctx context.Context, rawURL string, o Options) (session.Store, error) {
 		u, err := url.Parse(rawURL)
@@ -187,7 +187,7 @@ func openCached(ctx context.Context, rawURL string, o Options) (session.Store, e
 	if err != nil {
 		return nil, err
 	}
-	database := s.(cached.Database) // as those schemes' stores are
+	database := s.(cached.Database) // the stores of these schemes are
 	cache, err := redis.Open(ctx, cacheURL, redis.Options{Engine: redis.CachedDBEngine, Zone: o.zone, Now: o.Now})
 	if err != nil {
 		_, err = opened(nil, err, redis.ErrURL)
@@ -196,7 +196,7 @@ func openCached(ctx context.Context, rawURL string, o Options) (session.Store, e
 	return cached.New(database, cache), nil
 }
 
-// opened makes ErrURL of a store's own error about its URL.
+// opened maps a store's own error about its URL to ErrURL.
 func opened(s session.Store, err, badURL error) (session.Store, error) {
 	switch {
 	case errors.Is(err, badURL):

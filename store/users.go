@@ -11,9 +11,9 @@ import (
 	"cloakroom/store/sqlite"
 )
 
-// Users returns the accounts in a table of the database that holds s: see
-// sqlite.Store.Users and postgres.Store.Users. session.ErrNotFound says that
-// there are none: no such table, or no database at all.
+// Users returns the accounts in a table of the database that holds s: see sqlite.Store.Users and
+// postgres.Store.Users. session.ErrNotFound means that there are none: no such table, or no
+// database at all.
 func Users(ctx context.Context, s session.Store, table session.UserTable) (session.Users, error) {
 	database, ok := s.(interface {
 		Users(context.Context, session.UserTable) (session.Users, error)
@@ -24,8 +24,8 @@ func Users(ctx context.Context, s session.Store, table session.UserTable) (sessi
 	return database.Users(ctx, table)
 }
 
-// OpenUsers opens the accounts in a table of a database, sqlite: or postgres:, which need not
-// hold sessions.
+// OpenUsers opens the accounts in a table of a database, sqlite: or postgres:, which need not hold
+// sessions.
 func OpenUsers(ctx context.Context, rawURL string, table session.UserTable) (users session.Users, closeAll func() error, err error) {
 	var s session.Store
 	switch scheme, _, _ := strings.Cut(rawURL, ":"); scheme {

@@ -5,14 +5,15 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	_ "time/tzdata" // images may have no files of zones
+	_ "time/tzdata" // images may lack the time zone files
 )
 
 // zoneParameter is the parameter of a store's URL that names a zone.
 const zoneParameter = "time_zone"
 
-// takeZone takes the zone out of a store's URL; nil: it names none. Such URLs need be none to
-// net/url, as with several hosts. Of two, as in cached+, only the first may name a zone.
+// takeZone removes the zone from a store's URL and returns it, or nil if there is none. net/url
+// may be unable to parse such URLs, as with several hosts. Of the two URLs in cached+, only the
+// first may name a zone.
 func takeZone(rawURL string) (rest string, zone *time.Location, err error) {
 	first, second, isTwo := strings.Cut(rawURL, " ")
 	base, query, _ := strings.Cut(first, "?")
@@ -27,7 +28,7 @@ func takeZone(rawURL string) (rest string, zone *time.Location, err error) {
 			zone, err = time.LoadLocation(value)
 		}
 		if err != nil || zone == nil {
-			return "", nil, fmt.Errorf("%w: %s must be the project's TIME_ZONE, such as Europe/Berlin, and stand once", ErrURL, zoneParameter)
+			return "", nil, fmt.Errorf("%w: %s must be the project's TIME_ZONE, such as Europe/Berlin, and be set once", ErrURL, zoneParameter)
 		}
 	}
 	if zone == nil {

@@ -1,12 +1,11 @@
 // Package cached keeps sessions as Django's cached_db engine does
-// (django.contrib.sessions.backends.cached_db): in a database, with a copy in a
-// cache that is read first.
+// (django.contrib.sessions.backends.cached_db): in a database, with a copy in a cache that is read
+// first.
 //
-// Django writes the database and then the cache, and takes neither back if the
-// other fails. Here copies are made and changed only while the session's row is
-// locked in the database, so that an old copy cannot overtake a new one, and
-// what is deleted is deleted in both: an end that could not reach the cache is
-// an error, and is tried again by whoever asked for it.
+// Django writes the database and then the cache, and undoes neither if the other fails. This
+// package makes and changes copies only while the session's row is locked in the database, so that
+// an old copy cannot replace a new one. A deletion deletes both: if it cannot reach the cache it
+// fails, and the caller must retry.
 package cached
 
 import (
@@ -19,10 +18,10 @@ import (
 	"cloakroom/session"
 )
 
-// Cache is a session.Store that can replace what it has.
+// Cache is a session.Store that can replace a session.
 type Cache interface {
 	session.Store
-	// Put stores a session, whatever is stored under its key.
+	// Put stores a session, and replaces what is stored under its key.
 	Put(ctx context.Context, v session.Session) error
 	// Feed opens the cache's feed.
 	Feed(ctx context.Context) (session.Feed, error)
@@ -34,14 +33,14 @@ type Database interface {
 	session.UserIndexer
 	session.LargeLoader
 	session.Migrator
-	// Users gives the accounts in a table.
+	// Users returns the accounts in a table.
 	Users(ctx context.Context, table session.UserTable) (session.Users, error)
 }
 
-// Feed gives the cache's feed, which all services on it share.
+// Feed returns the cache's feed, which all services on it share.
 func (s *Store) Feed(ctx context.Context) (session.Feed, error) { return s.cache.Feed(ctx) }
 
-// Store is a session.Store over a database and a cache; make one with New.
+// Store is a session.Store over a database and a cache. New makes one.
 type Store struct {
 	Database
 	cache Cache
@@ -49,11 +48,11 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// New makes a store of a database and a cache, and closes both in the end. A
-// session may be larger than the cache takes: then there is no copy of it.
+// New returns a store over a database and a cache. Close closes both. A session may be larger than
+// the cache accepts: then there is no copy of it.
 func New(database Database, cache Cache) *Store { return &Store{database, cache} }
 
-// resolution is that of the cache's expiry.
+// resolution is the resolution of the cache's expiry.
 const resolution = time.Millisecond
 
 func truncated(v session.Session) session.Session {
@@ -61,10 +60,9 @@ func truncated(v session.Session) session.Session {
 	return v
 }
 
-// Load implements session.Store. A cache that is away or holds what is no
-// session counts as empty. Of a copy that Data shows in part only, the row is
-// read, which is JSON: nothing that Python's types say beyond that outlives the
-// copy.
+// Load implements session.Store. A cache that is unavailable or holds an invalid session is a
+// miss. If Data shows a copy only in part, the row is read, which is JSON: Python's types in the
+// copy do not outlive it.
 func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	v, err := s.cache.Load(ctx, key)
 	switch {
@@ -78,14 +76,14 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return s.fill(ctx, key)
 }
 
-// errFilled ends a change that changes nothing.
+// errFilled aborts a change that changes nothing.
 var errFilled = errors.New("cached: read only")
 
-// fill reads the database and makes the copy.
+// fill reads the session from the database and stores the copy.
 func (s *Store) fill(ctx context.Context, key string) (v session.Session, err error) {
 	_, err = s.Database.Update(ctx, key, func(stored session.Session) (session.Session, error) {
 		v = truncated(stored)
-		_ = s.copy(ctx, v) // an outage of the cache costs only time here
+		_ = s.copy(ctx, v) // an outage of the cache only costs time here
 		return v, errFilled
 	})
 	if !errors.Is(err, errFilled) {
@@ -116,8 +114,9 @@ func (s *Store) Update(ctx context.Context, key string, change session.Change) (
 	return v, err
 }
 
-// copy needs the row's lock. A session that Data shows in part only has no copy:
-// Django would take it for all, and Django makes its own.
+// copy stores the copy of a session; the caller must hold the row's lock. A session that Data
+// shows only in part gets no copy: Django would take it for the whole session, and Django makes
+// its own.
 func (s *Store) copy(ctx context.Context, v session.Session) error {
 	if v.Origin != nil {
 		return s.forget(ctx, v.Key)
@@ -156,8 +155,8 @@ func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.C
 
 // Delete implements session.Store.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	// First, too: a session whose copy cannot be removed stays whole, so that
-	// whoever looks for it to end it finds it again.
+	// The copy is removed first: if that fails the session stays complete, so that a retry finds
+	// it again.
 	if err := s.forget(ctx, key); err != nil {
 		return err
 	}
@@ -167,7 +166,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return s.forget(ctx, key)
 }
 
-// All implements session.Store, from the database.
+// All implements session.Store. It reads the database.
 func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	return func(yield func(session.Session, error) bool) {
 		for v, err := range s.Database.All(ctx) {
@@ -178,7 +177,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	}
 }
 
-// Ping implements session.Store: a write needs both.
+// Ping implements session.Store. A write needs both.
 func (s *Store) Ping(ctx context.Context) error {
 	return errors.Join(s.Database.Ping(ctx), s.cache.Ping(ctx))
 }

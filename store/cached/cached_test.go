@@ -98,7 +98,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// faulty is a cache that can be away.
+// faulty is a cache that can be made unavailable.
 type faulty struct {
 	cached.Cache
 	away atomic.Bool
@@ -143,8 +143,8 @@ func set(data string) session.Change {
 	}
 }
 
-// TestCacheAway reads go on, and nothing that has to reach the cache is said to
-// have, until it does.
+// TestCacheAway checks that reads work during an outage of the cache, and that writes that must
+// reach the cache fail until it is over.
 func TestCacheAway(t *testing.T) {
 	c := &faulty{Cache: cache(t, time.Now)}
 	s := cached.New(databases["SQLite"](t, time.Now), c)
@@ -157,7 +157,7 @@ func TestCacheAway(t *testing.T) {
 		}
 		return string(v.Data)
 	}
-	load() // makes the copy
+	load() // stores the copy
 	c.away.Store(true)
 	if got := load(); got != `{"a":1}` {
 		t.Errorf("a read: %s", got)
@@ -183,9 +183,8 @@ func TestCacheAway(t *testing.T) {
 	}
 }
 
-// TestNoOldCopy lets readers make copies while a writer changes and ends
-// sessions: no reader sees an older value after a newer one, and none sees a
-// session after its end.
+// TestNoOldCopy lets readers store copies while a writer changes and ends sessions: no reader sees
+// an older value after a newer one, and none sees a session after its end.
 func TestNoOldCopy(t *testing.T) {
 	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +239,7 @@ func oneNoOldCopy(t *testing.T, s *cached.Store, c *redis.Store) {
 	}
 }
 
-// schema makes the schema that an URL's search_path names.
+// schema creates the schema that an URL's search_path names.
 func schema(t *testing.T, url string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

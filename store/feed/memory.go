@@ -1,4 +1,4 @@
-// Package feed has the feed of a service that is alone with its store.
+// Package feed implements the feed of a single service on a store.
 package feed
 
 import (
@@ -12,23 +12,23 @@ import (
 	"cloakroom/session"
 )
 
-// kept is how many events are remembered; who is further behind has a gap.
+// kept bounds how many events are kept; a reader that is further behind gets a gap.
 const kept = 10_000
 
-// Memory is a session.Feed within one process; make one with New. Events of
-// other processes do not come through it.
+// Memory is a session.Feed within one process. New makes one. It does not receive events of other
+// processes.
 type Memory struct {
-	epoch string // of another process, or another start, cursors are strange
+	epoch string // cursors of another process, or of another start, are unknown
 
 	mu     sync.Mutex
-	events []string // the last ones
-	seq    uint64   // the number of the last one
+	events []string // the latest ones
+	seq    uint64   // the number of the latest one
 	wake   chan struct{}
 }
 
 var _ session.Feed = (*Memory)(nil)
 
-// New makes an empty feed.
+// New returns an empty feed.
 func New() *Memory { return &Memory{epoch: rand.Text(), wake: make(chan struct{})} }
 
 // Publish implements session.Feed.
@@ -60,7 +60,7 @@ func (m *Memory) Read(ctx context.Context, after string) (session.FeedPage, erro
 	}
 }
 
-// Page returns what there is after a cursor now: it does not wait.
+// Page returns the events after a cursor without waiting.
 func (m *Memory) Page(after string) session.FeedPage {
 	page, _ := m.page(after)
 	return page

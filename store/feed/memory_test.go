@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestFarBehind has more events than are kept: a gap, and bounded memory.
+// TestFarBehind publishes more events than are kept: the reader gets a gap, and memory is bounded.
 func TestFarBehind(t *testing.T) {
 	f := feed.New()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

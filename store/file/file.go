@@ -1,13 +1,11 @@
 // Package file keeps sessions where Django's file engine keeps them
-// (django.contrib.sessions.backends.file): one file for each, named by the
-// cookie's name and the key, with the signed data in it. Django may use the
-// same folder at the same time.
+// (django.contrib.sessions.backends.file): in one file for each, named by the cookie's name and
+// the key, that holds the signed data. Django may use the same folder concurrently.
 //
-// When a session ends follows, as in Django, from when its file was last
-// modified and from SESSION_COOKIE_AGE; a write sets the file's time so that
-// the end is the wanted one. Where the session has an age of its own
-// (set_expiry with seconds), it counts from the file's time; Django does not
-// end such a session on the server at all.
+// As in Django, the expiry of a session follows from the modification time of its file and
+// SESSION_COOKIE_AGE; a write sets the file's time accordingly. If the session has its own age
+// (set_expiry with seconds), it counts from the file's time; Django does not expire such a session
+// on the server at all.
 package file
 
 import (
@@ -26,21 +24,20 @@ import (
 	"cloakroom/session/django"
 )
 
-// DefaultPrefix is Django's default for SESSION_COOKIE_NAME, with which files'
-// names begin.
+// DefaultPrefix is Django's default of SESSION_COOKIE_NAME, the prefix of files' names.
 const DefaultPrefix = "sessionid"
 
-// Options is what a Store needs besides the folder.
+// Options configures a Store.
 type Options struct {
-	// Codec reads and writes the files. With nil, sessions can be deleted only.
+	// Codec reads and writes the files. If nil, sessions can only be deleted.
 	Codec *django.Codec
-	// Prefix is SESSION_COOKIE_NAME; empty: DefaultPrefix.
+	// Prefix is SESSION_COOKIE_NAME; "" means DefaultPrefix.
 	Prefix string
 	// Age is SESSION_COOKIE_AGE.
 	Age time.Duration
 	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil.
 	Zone *time.Location
-	// Create makes the folder if there is none.
+	// Create creates the folder if there is none.
 	Create bool
 	// Now is the clock.
 	Now func() time.Time
@@ -50,12 +47,12 @@ type Options struct {
 // waits for others.
 const Timeout = 5 * time.Second
 
-// Store is a session.Store in a folder; make one with Open.
+// Store is a session.Store in a folder. Open makes one.
 type Store struct {
 	Options
 	dir  string
 	root *os.Root
-	turn chan struct{} // holds one token while nobody writes
+	turn chan struct{} // holds one token while there is no writer
 
 	closed atomic.Bool
 }
@@ -82,8 +79,8 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// unavailable marks what went wrong between us and the folder. The names of
-// files are keys: they do not stand in the error.
+// unavailable wraps an error of accessing the folder. Files' names contain keys, so the error does
+// not contain them.
 func unavailable(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
@@ -96,7 +93,7 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: session files: %w", session.ErrUnavailable, err)
 }
 
-// ready reports whether the store may be used: an ended context is an outage.
+// ready returns an error if the store is closed, or ctx has ended, which counts as an outage.
 func (s *Store) ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(err)
@@ -117,7 +114,7 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 
 func (s *Store) live(key string) (session.Session, error) { return s.ifLive(s.read(key)) }
 
-// ifLive returns what becomes of a session that was read, or could not be.
+// ifLive returns the session and the error of a read, or ErrNotFound if the session is dead.
 func (s *Store) ifLive(v session.Session, err error) (session.Session, error) {
 	switch {
 	case err != nil && v.Expires.IsZero():
@@ -132,8 +129,8 @@ func (s *Store) ifLive(v session.Session, err error) (session.Session, error) {
 	return v, nil
 }
 
-// read gives what is stored under key, live or dead. With an error that says
-// that it cannot be read come its key and its end.
+// read returns the session under key, live or dead. If the data cannot be read, it returns the
+// session with its Key and Expires set and an error.
 func (s *Store) read(key string) (session.Session, error) {
 	return s.readUpTo(key, django.MaxText, s.Codec.Read)
 }
@@ -169,22 +166,21 @@ func (s *Store) readUpTo(key string, limit int, read func(text string) ([]byte, 
 	return session.Session{Key: key, Data: data, Origin: origin, Expires: s.end(data, info.ModTime())}, nil
 }
 
-// end gives when a session ends whose file was written at a time
+// end returns the expiry of a session whose file was written at a time
 // (SessionStore._expiry_date).
 func (s *Store) end(data []byte, written time.Time) time.Time {
 	at, _ := session.Policy{Age: s.Age}.End(ownExpiry(data), written)
 	return at.UTC().Truncate(time.Microsecond)
 }
 
-// written gives the time that a file must have for its session to end at a
-// time. The end of a session that ends at a date of its own is in its data.
+// written returns the time that a file must have for its session to expire at end. The expiry of a
+// session that ends at a date is in its data.
 func (s *Store) written(data []byte, end time.Time) time.Time {
 	return end.Truncate(time.Microsecond).Add(-session.Policy{Age: s.Age}.Life(ownExpiry(data)))
 }
 
-// ownExpiry is what a session says of its own end; nothing, where it cannot be
-// read. A date of which the zone is not known is the last that it can be, so that
-// no such session is cleared.
+// ownExpiry returns the expiry that a session's data sets, or the zero value if it cannot be read.
+// A date in an unknown zone counts as the latest possible, so that no such session is cleared.
 func ownExpiry(data []byte) session.Expiry {
 	own, err := session.LatestExpiry(data)
 	if err != nil {
@@ -201,7 +197,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if _, err := s.root.Stat("."); err != nil {
 		return unavailable(err)
 	}
-	// The folder that the name names now may be another than the one at hand.
+	// The name may refer to another folder now than the open one.
 	if _, err := os.Stat(s.dir); err != nil {
 		return unavailable(err)
 	}
@@ -214,7 +210,7 @@ func (s *Store) Close() error {
 	return s.root.Close()
 }
 
-// keyOf gives the key in a file's name.
+// keyOf returns the key in a file's name.
 func (s *Store) keyOf(name string) (key string, ok bool) {
 	key, ok = strings.CutPrefix(name, s.Prefix)
 	return key, ok && session.ValidKey(key)

@@ -34,7 +34,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestTwoProcesses has two stores over one folder, as two processes would.
+// TestTwoProcesses uses two stores over one folder, as two processes would.
 func TestTwoProcesses(t *testing.T) {
 	dir := t.TempDir()
 	stores := []*file.Store{open(t, dir, time.Now), open(t, dir, time.Now)}
@@ -74,8 +74,8 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestNoWayOut holds that a key never names a file elsewhere, and that other
-// files in the folder are left alone.
+// TestNoWayOut checks that no key names a file outside of the folder, and that other files in the
+// folder are left alone.
 func TestNoWayOut(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, filepath.Join(dir, "sessions"), time.Now)

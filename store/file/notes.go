@@ -12,14 +12,14 @@ import (
 	"cloakroom/session"
 )
 
-// notePrefix begins the names of the files that hold notes. Django's sessions have its cookie's
-// name there, in which no dot comes first.
+// notePrefix is the prefix of the files that hold notes. Django's files begin with its cookie's
+// name, which does not begin with a dot.
 const notePrefix = ".cloakroom-note-"
 
-// maxNote bounds what is read of a note's file.
+// maxNote bounds how many bytes of a note's file are read.
 const maxNote = 4 << 10
 
-// noteFile is what stands in such a file.
+// noteFile is the content of such a file.
 type noteFile struct {
 	Number  int64  `json:"number"`
 	Text    string `json:"text"`
@@ -44,7 +44,8 @@ func (s *Store) Notes(ctx context.Context, keys ...string) ([]session.Note, erro
 	return notes, nil
 }
 
-// note reads a note's file, whether or not it has expired; the zero Note where there is none.
+// note reads a note's file, whether or not the note has expired. It returns the zero Note if there
+// is none.
 func (s *Store) note(name string) (n session.Note, err error) {
 	f, err := s.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +61,7 @@ func (s *Store) note(name string) (n session.Note, err error) {
 	}
 	var stored noteFile
 	if err := json.Unmarshal(text, &stored); err != nil {
-		return n, unavailable(errors.New("a note's file is damaged")) // in doubt nothing is admitted
+		return n, unavailable(errors.New("a note's file is damaged")) // fail closed: the note may be a revocation
 	}
 	return session.Note{Number: stored.Number, Text: stored.Text, Expires: time.UnixMilli(stored.Expires).UTC()}, nil
 }

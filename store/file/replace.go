@@ -2,8 +2,8 @@ package file
 
 import "os"
 
-// replace is the exchange of systems that have none: between its two steps
-// Django could remove the file, which would bring the session back.
+// replace replaces name by temporary where there is no exchange. Between its two steps Django
+// could remove the file, which would restore the session.
 func replace(temporary, name string) error {
 	if _, err := os.Lstat(name); err != nil {
 		return err

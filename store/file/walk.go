@@ -12,7 +12,7 @@ import (
 // batch is how many names are read at a time.
 const batch = 256
 
-// keys walks over the keys of the folder's files.
+// keys iterates over the keys of the folder's files.
 func (s *Store) keys(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for name, err := range s.names(ctx) {
@@ -27,7 +27,7 @@ func (s *Store) keys(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// names walks over the names of the folder's files.
+// names iterates over the names of the folder's files.
 func (s *Store) names(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		dir, err := s.root.Open(".")
@@ -101,8 +101,8 @@ func (s *Store) ClearExpired(ctx context.Context, limit int) (int, error) {
 	return cleared, nil
 }
 
-// clear removes a session if it is dead. It looks once more under the lock: a
-// writer may have moved its end.
+// clear removes a session if it is dead. It checks again under the lock: a writer may have changed
+// its expiry.
 func (s *Store) clear(ctx context.Context, key string) (bool, error) {
 	if dead, err := s.dead(key); !dead {
 		return false, err

@@ -11,11 +11,11 @@ import (
 	"cloakroom/session"
 )
 
-// lockName is the file by which the writers of several processes take turns.
-// Django knows no lock; it replaces files whole, as is done here.
+// lockName is the file by which the writers of several processes exclude each other. Django uses
+// no lock; it replaces files as a whole, as this package does.
 const lockName = ".cloakroom.lock"
 
-// lock waits until no other writer of ours is at work.
+// lock waits until no other writer of this package is active.
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// retry is how often a lock that another process has is tried again.
+// retry is the interval between attempts to get a lock that another process holds.
 const retry = 2 * time.Millisecond
 
 // Create implements session.Store.
@@ -72,7 +72,7 @@ func linked(err error) error {
 	return nil
 }
 
-// write makes a file with a session in it that has no session's name yet.
+// write writes a session to a temporary file.
 func (s *Store) write(v session.Session) (temporary string, err error) {
 	text, err := s.Codec.Write(v.Data, v.Origin, s.Now())
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Store) write(v session.Session) (temporary string, err error) {
 	return temporary, nil
 }
 
-// writeFile makes a file with a text in it, under a name that nothing else has.
+// writeFile writes a text to a temporary file with a unique name.
 func (s *Store) writeFile(text string) (temporary string, err error) {
 	temporary = ".cloakroom-" + rand.Text()
 	f, err := s.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -130,7 +130,7 @@ func (s *Store) Update(ctx context.Context, key string, change session.Change) (
 	return after, nil
 }
 
-// changed reads a live session and gives it before and after the change.
+// changed reads a live session and returns it before and after the change.
 func (s *Store) changed(key string, change session.Change) (before, after session.Session, err error) {
 	if before, err = s.live(key); err != nil {
 		return before, after, err
@@ -146,12 +146,12 @@ func (s *Store) changed(key string, change session.Change) (before, after sessio
 	return before, after, nil
 }
 
-// sameEnd reports whether the file's time alone can say when the session ends.
+// sameEnd reports whether the file's time alone determines the expiry.
 func (s *Store) sameEnd(before, after session.Session) bool {
 	return !ownExpiry(after.Data).Fixed() && before.Key == after.Key
 }
 
-// touch moves the end and leaves the data.
+// touch sets the expiry and keeps the data.
 func (s *Store) touch(v session.Session) error {
 	at := s.written(v.Data, v.Expires)
 	err := s.root.Chtimes(s.Prefix+v.Key, at, at)
@@ -164,8 +164,8 @@ func (s *Store) touch(v session.Session) error {
 	return nil
 }
 
-// exchange puts the content of temporary where name is, unless Django has
-// removed name meanwhile: a session that ended is not brought back.
+// exchange replaces name by temporary, unless Django has removed name concurrently: a session that
+// ended must not be restored.
 func (s *Store) exchange(temporary, name string) error {
 	err := exchange(s.path(temporary), s.path(name))
 	switch {
@@ -200,7 +200,7 @@ func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.C
 	if err := linked(s.root.Link(temporary, s.Prefix+newKey)); err != nil {
 		return session.Session{}, err
 	}
-	// Whoever removes the old file has the session; if it was Django, it ended.
+	// If the old file is gone Django removed it, and the session has ended.
 	if err := s.root.Remove(s.Prefix + key); err != nil {
 		s.root.Remove(s.Prefix + newKey)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -1,5 +1,5 @@
-// Package memory keeps sessions in the process, for tests and trials: they end
-// with it, and Django cannot see them.
+// Package memory keeps sessions in the process, for tests and trials: they end with it, and Django
+// cannot read them.
 package memory
 
 import (
@@ -16,7 +16,7 @@ import (
 
 var errClosed = fmt.Errorf("%w: closed", session.ErrUnavailable)
 
-// Store is a session.Store in memory; make one with New.
+// Store is a session.Store in memory. New makes one.
 type Store struct {
 	now func() time.Time
 
@@ -27,12 +27,12 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// New makes an empty store with the clock now.
+// New returns an empty store with the clock now.
 func New(now func() time.Time) *Store {
 	return &Store{now: now, sessions: map[string]session.Session{}, notes: map[string]session.Note{}}
 }
 
-// lock enters the store, unless it is closed or ctx has ended.
+// lock locks the store. It fails if the store is closed or ctx has ended.
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(session.ErrUnavailable, err)
@@ -45,14 +45,14 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	return s.mu.Unlock, nil
 }
 
-// own makes what is stored independent of what callers hold.
+// own returns a copy that shares no memory with callers.
 func own(v session.Session) session.Session {
 	v.Data = bytes.Clone(v.Data)
 	v.Expires = v.Expires.UTC().Truncate(time.Microsecond)
 	return v
 }
 
-// live needs the lock.
+// live returns the live session under key. The caller must hold the lock.
 func (s *Store) live(key string) (session.Session, error) {
 	v, ok := s.sessions[key]
 	if !ok || !v.Live(s.now()) {
@@ -128,8 +128,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// All implements session.Store. It walks over the sessions as they were when
-// it began.
+// All implements session.Store. It iterates over the sessions as they were when it began.
 func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	return func(yield func(session.Session, error) bool) {
 		all, err := s.snapshot(ctx)
@@ -238,7 +237,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close implements session.Store: it forgets everything.
+// Close implements session.Store. It drops all sessions.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

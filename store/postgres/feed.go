@@ -11,25 +11,25 @@ import (
 	"cloakroom/session"
 )
 
-// The feed is kept in the table cloakroom_feed, in the order in which events were published:
-// they are inserted under a lock that lasts until the commit, so that no number becomes
-// visible before a smaller one.
+// The feed is the table cloakroom_feed, in the order in which events were published: they are
+// inserted under a lock that is held until the commit, so that no number becomes visible before a
+// smaller one.
 const (
 	feedLock   = 0x636c6f616b666565 // for pg_advisory_xact_lock
 	feedKept   = "10 minutes"
 	insertFeed = "INSERT INTO cloakroom_feed (event) SELECT unnest($1::text[])"
-	// pruneFeed leaves the newest event, whose number tells cursors.
+	// pruneFeed keeps the newest event, whose number is needed to check cursors.
 	pruneFeed  = "DELETE FROM cloakroom_feed WHERE at < now() - interval '" + feedKept + "' AND id < (SELECT max(id) FROM cloakroom_feed)"
 	selectFeed = "SELECT id, event FROM cloakroom_feed WHERE id > $1 ORDER BY id LIMIT $2"
 	selectEnds = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM cloakroom_feed"
 )
 
-// pageSize bounds what one Read gives.
+// pageSize bounds how many events one Read returns.
 const pageSize = 1000
 
-// Feed is a session.Feed in PostgreSQL, for any number of services on one
-// database: a table, and notifications to wake those who wait. While none can be
-// had, or none is proven to arrive, the table is polled; see listen.go.
+// Feed is a session.Feed in PostgreSQL, for any number of services on one database: a table, and
+// notifications to wake waiting Reads. While notifications are unavailable or not proven to
+// arrive, the table is polled; see listen.go.
 type Feed struct {
 	store  *Store
 	cancel context.CancelFunc
@@ -44,7 +44,7 @@ type Feed struct {
 
 var _ session.Feed = (*Feed)(nil)
 
-// Feed opens the database's feed. Close it before the Store.
+// Feed opens the database's feed. It must be closed before the Store.
 func (s *Store) Feed(ctx context.Context) (session.Feed, error) {
 	if _, err := s.pool.Exec(ctx, "SELECT 1 FROM cloakroom_feed LIMIT 1"); err != nil {
 		return nil, unavailable(err)
@@ -86,7 +86,7 @@ func (f *Feed) Publish(ctx context.Context, events ...string) error {
 // Read implements session.Feed.
 func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error) {
 	for {
-		wake := f.waking() // before the look, so that nothing slips between
+		wake := f.waking() // before the query, so that no event is missed
 		page, err := f.page(context.WithoutCancel(ctx), after)
 		if err != nil || page.Gap || len(page.Events) > 0 {
 			return page, err
@@ -97,7 +97,7 @@ func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error)
 	}
 }
 
-// wait reports whether wake is closed before ctx ends.
+// wait waits for wake, and reports whether it was closed before ctx ended.
 func (f *Feed) wait(ctx context.Context, wake <-chan struct{}) bool {
 	f.waiting.Add(1)
 	defer f.waiting.Add(-1)

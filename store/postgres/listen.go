@@ -10,19 +10,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Notifications are lost without an error where a pooler hands each transaction to another
-// server connection, and where a connection is dead and its end did not arrive. So they are
-// believed as long as a notification of our own, sent by another connection, arrives.
+// Notifications are lost without an error if a pooler hands each transaction to another server
+// connection, or if a connection is dead and its end did not arrive. So they are relied on only as
+// long as notifications that this process sends on another connection arrive.
 const (
-	// proveEvery is how often it is sent.
+	// proveEvery is the interval between such notifications.
 	proveEvery = 10 * time.Second
-	// proveWithin is how long it may take.
+	// proveWithin is how long one may take.
 	proveWithin = 2 * time.Second
-	// pollEvery is how often the table is looked at meanwhile, while a Read waits.
+	// pollEvery is the interval of polling the table without notifications, while a Read waits.
 	pollEvery = 100 * time.Millisecond
-	// retryListening is how long a connection that was lost is waited for.
+	// retryListening is the pause before connecting again after a lost connection.
 	retryListening = 200 * time.Millisecond
-	// retryPooled is the same where a pooler loses notifications.
+	// retryPooled is that pause if a pooler loses notifications.
 	retryPooled = 30 * time.Second
 )
 
@@ -31,7 +31,7 @@ var (
 	errLost   = errors.New("notifications do not arrive")
 )
 
-// Notices returns what works, but not as well as it could.
+// Notices returns what works in a degraded way, and what to do about it.
 func (f *Feed) Notices() []string {
 	if f.notified.Load() {
 		return nil
@@ -40,7 +40,7 @@ func (f *Feed) Notices() []string {
 		"the feed polls its table every " + pollEvery.String() + " instead"}
 }
 
-// follow wakes Reads, by notifications and by looking.
+// follow wakes Reads, by notifications and by polling.
 func (f *Feed) follow(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() { f.listen(ctx) })
@@ -51,7 +51,7 @@ func (f *Feed) follow(ctx context.Context) {
 
 func (f *Feed) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := f.listenOnce(ctx) // its end is the news: something may have been missed
+		err := f.listenOnce(ctx) // it only returns after a failure: events may have been missed
 		f.notified.Store(false)
 		f.wakeAll()
 		retry := retryListening
@@ -70,7 +70,7 @@ func (f *Feed) listenOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	raw := conn.Hijack() // it listens; the pool must not hand it to others
+	raw := conn.Hijack() // it listens; the pool must not reuse it
 	defer raw.Close(context.WithoutCancel(ctx))
 	if err := f.unshared(ctx, raw); err != nil {
 		return err
@@ -85,15 +85,15 @@ func (f *Feed) listenOnce(ctx context.Context) error {
 			return err
 		}
 		f.notified.Store(true)
-		f.wakeAll() // for what came before the first was listened for
+		f.wakeAll() // for events before LISTEN
 		if err := f.notifications(ctx, raw, time.Now().Add(proveEvery), ""); err != nil && !errors.Is(err, errLost) {
 			return err
 		}
 	}
 }
 
-// unshared reports as errPooled that a server connection is certainly used by others between a
-// connection's transactions. LISTEN would then be left with a stranger, so it is not sent.
+// unshared returns errPooled if the server connection is certainly used by other clients between a
+// connection's transactions. LISTEN would then take effect for another client, so it is not sent.
 func (f *Feed) unshared(ctx context.Context, raw *pgx.Conn) error {
 	pid, err := backend(ctx, raw)
 	if err != nil || pid == raw.PgConn().PID() {
@@ -106,7 +106,7 @@ func (f *Feed) unshared(ctx context.Context, raw *pgx.Conn) error {
 	return err
 }
 
-// prove sends a notification of our own by another connection, and waits for it.
+// prove sends a notification on another connection, and waits for it.
 func (f *Feed) prove(ctx context.Context, raw *pgx.Conn) error {
 	proof := rand.Text()
 	if _, err := f.store.pool.Exec(ctx, "SELECT pg_notify('cloakroom_feed', $1)", proof); err != nil {
@@ -115,8 +115,8 @@ func (f *Feed) prove(ctx context.Context, raw *pgx.Conn) error {
 	return f.notifications(ctx, raw, time.Now().Add(proveWithin), proof)
 }
 
-// notifications wakes Reads for each notification until one that is the proof. errLost says that
-// it did not come by a time.
+// notifications wakes Reads for each notification until the proof arrives. It fails with errLost
+// if that does not happen by a time.
 func (f *Feed) notifications(ctx context.Context, raw *pgx.Conn, by time.Time, proof string) error {
 	bounded, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
@@ -150,7 +150,7 @@ func (f *Feed) poll(ctx context.Context) {
 		}
 		newest, err := f.newest(ctx)
 		if err != nil || newest != last {
-			f.wakeAll() // after an error Reads find out for themselves
+			f.wakeAll() // after an error Reads query themselves
 		}
 		last = newest
 	}

@@ -65,8 +65,8 @@ func indexAll(t *testing.T, s *postgres.Store) {
 	}
 }
 
-// TestMigrate holds, in a tenant's schema, that Migrate is due once, can be run by several at
-// once, and that the sessions that were there before are found.
+// TestMigrate checks, in a tenant's schema, that Migrate is due once, can run concurrently, and
+// that existing sessions are indexed.
 func TestMigrate(t *testing.T) {
 	url := database(t)
 	exec(t, connect(t, url), `CREATE SCHEMA "a tenant"; CREATE TABLE public.unrelated (id int)`)
@@ -119,8 +119,8 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestOpaque holds that what cannot be read is not passed over where all of a user's sessions
-// are ended.
+// TestOpaque checks that unreadable sessions are reported where all of a user's sessions are
+// ended.
 func TestOpaque(t *testing.T) {
 	url := database(t)
 	s := open(t, url, codec(t, "secret"), time.Now)
@@ -153,8 +153,8 @@ func TestOpaque(t *testing.T) {
 	}
 }
 
-// TestPrivileges holds what rights the service's role needs, and that Django's needs none on
-// Cloakroom's own tables.
+// TestPrivileges checks which privileges the service's role needs, and that Django's role needs
+// none on Cloakroom's own tables.
 func TestPrivileges(t *testing.T) {
 	url := database(t)
 	owner := open(t, url, codec(t, "secret"), time.Now)

@@ -11,18 +11,18 @@ import (
 	"cloakroom/session"
 )
 
-// own is what Cloakroom keeps beside Django's table, in the same schema: S stands for it.
+// own is Cloakroom's own schema beside Django's table, in the same PostgreSQL schema, for which S
+// is a placeholder.
 //
-// cloakroom_session_index has a row for each row of django_session, which triggers add and
-// remove. state is 0 until the session was read for its user (which is not done in a trigger:
-// SQL cannot read Django's encoding), 1 afterwards, and 2 if it could not be read. A session
-// that is nobody's is read again when it is written, which writes counts: Django's login makes
-// the row first, and writes the user into it at the end of the request.
+// cloakroom_session_index has a row for each row of django_session, which triggers add and remove.
+// state is 0 until the session was read for its user (not by a trigger: SQL cannot read Django's
+// encoding), 1 afterwards, and 2 if it could not be read. A session without a user is read again
+// after each write, which writes counts: Django's login inserts the row first, and writes the user
+// into it at the end of the request.
 //
-// The triggers' functions run with the rights of who made them: Django needs none on these
-// tables.
+// The triggers' functions run with their owner's privileges: Django needs none on these tables.
 //
-// cloakroom_note holds session.Notes, whose expires is in Unix milliseconds.
+// cloakroom_note holds session.Notes; its column expires is in Unix milliseconds.
 var own = []struct{ kind, name, sql string }{
 	{"class", "cloakroom_feed", `CREATE TABLE S.cloakroom_feed (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event text NOT NULL, at timestamp with time zone NOT NULL DEFAULT now())`},
 	{"class", "cloakroom_note", `CREATE TABLE S.cloakroom_note (key varchar(96) NOT NULL PRIMARY KEY, number bigint NOT NULL, text text NOT NULL, expires bigint NOT NULL)`},
@@ -54,27 +54,27 @@ END $$`},
 	{"trigger", "cloakroom_session_truncated", `CREATE TRIGGER cloakroom_session_truncated AFTER TRUNCATE ON S.django_session FOR EACH STATEMENT EXECUTE FUNCTION S.cloakroom_session_changed()`},
 }
 
-// there asks whether something of own is there, of a name in a schema.
+// there are the queries, by kind, for whether an object of own exists, by name and schema.
 var there = map[string]string{
 	"class":    "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)",
 	"function": "SELECT EXISTS (SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1 AND p.proname = $2)",
 	"trigger":  "SELECT EXISTS (SELECT 1 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'django_session' AND t.tgname = $2)",
 }
 
-// fill adds the sessions that were there before the triggers, from a key on, and returns the
-// last key: a batch at a time, so that others write in between.
+// fill adds the sessions that existed before the triggers, after a given key, and returns the last
+// key. It adds a batch at a time, so that other writes run in between.
 const fill = `WITH batch AS (SELECT session_key FROM django_session WHERE session_key > $1 ORDER BY session_key LIMIT $2),
 	added AS (INSERT INTO cloakroom_session_index (session_key) SELECT session_key FROM batch ON CONFLICT DO NOTHING)
 	SELECT count(*), coalesce(max(session_key), '') FROM batch`
 
-// analyze has the planner expect what fill has made: without, it sorts all that is pending for
-// each batch.
+// analyze updates the planner's statistics after fill: without it, each batch sorts all that is
+// pending.
 const analyze = "ANALYZE cloakroom_session_index"
 
 // fillBatch is how many rows fill adds at a time.
 const fillBatch = 10_000
 
-// filled is the key of the note that fill has been done.
+// filled is the key of the note that fill is done.
 const filled = "schema.filled"
 
 // querier is a pool or a transaction.
@@ -82,7 +82,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// missing returns the statements that make what is not there of own.
+// missing returns the statements that create the objects of own that do not exist.
 func missing(ctx context.Context, q querier) (statements []string, err error) {
 	var schema string
 	const where = "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('django_session')"
@@ -127,7 +127,7 @@ func (s *Store) Pending(ctx context.Context) (statements []string, err error) {
 	return append(statements, fill, analyze), nil
 }
 
-// Migrate implements session.Migrator. Several may run at once.
+// Migrate implements session.Migrator. Concurrent calls are allowed.
 func (s *Store) Migrate(ctx context.Context) error {
 	pending, err := s.Pending(ctx)
 	if err != nil || len(pending) == 0 {
@@ -161,13 +161,13 @@ var (
 )
 
 // selectPending looks up no more sessions than it returns, whatever the planner expects of the
-// index. A row without a session (triggers were off while it was deleted) is of nobody.
+// index. A row without a session (deleted while triggers were off) has no user.
 var selectPending = "SELECT i.writes, i.session_key, coalesce(s.data, ''), s.expire_date FROM " +
 	"(SELECT session_key, writes FROM cloakroom_session_index WHERE state = 0 AND session_key > $1 ORDER BY session_key LIMIT $2) i " +
 	"LEFT JOIN LATERAL (SELECT " + data + " AS data, expire_date FROM django_session WHERE session_key = i.session_key) s ON true ORDER BY i.session_key"
 
-// updateIndexed skips rows that others have locked: they are being removed or indexed. To wait
-// for them could be a deadlock with who removes many.
+// updateIndexed skips rows that others have locked: they are being removed or indexed. Waiting for
+// them could deadlock with a transaction that removes many.
 const updateIndexed = `WITH read AS (SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[]) AS r (key, of, is_now, at)),
 	mine AS (SELECT i.session_key FROM cloakroom_session_index i JOIN read ON read.key = i.session_key WHERE i.state = 0 AND i.writes = read.at FOR UPDATE OF i SKIP LOCKED)
 	UPDATE cloakroom_session_index i SET user_id = read.of, state = read.is_now FROM read, mine WHERE i.session_key = mine.session_key AND read.key = mine.session_key`
@@ -177,10 +177,10 @@ const (
 	selectOpaque = "SELECT session_key FROM cloakroom_session_index WHERE state = 2"
 )
 
-// indexBatch is how many sessions are read for the index in one go.
+// indexBatch is how many sessions are read for the index at a time.
 const indexBatch = 500
 
-// unindexed is a session that is not indexed yet, and what the index is to hold of it.
+// unindexed is a session that is not indexed yet, and the index entry for it.
 type unindexed struct {
 	writes  int64
 	state   int16
@@ -231,7 +231,7 @@ func (s *Store) pending(ctx context.Context, after string, limit int) ([]unindex
 			u.state = 2
 		}
 		if u.user = session.UserOf(u.session.Data); !storable(u.user) {
-			u.user = "" // no account in this database has such an id
+			u.user = "" // no account in this database can have such an id
 		}
 		return u, nil
 	})
@@ -241,8 +241,8 @@ func (s *Store) pending(ctx context.Context, after string, limit int) ([]unindex
 	return found, nil
 }
 
-// UserKeys implements session.UserIndex. It writes nothing. Sessions that are not indexed yet
-// are read first: one that is indexed meanwhile is in the index.
+// UserKeys implements session.UserIndex. It writes nothing. It reads sessions that are not indexed
+// yet first: one that is indexed concurrently is then found in the index.
 func (s *Store) UserKeys(ctx context.Context, user string) (keys, opaque []string, err error) {
 	if user == "" || !storable(user) {
 		return nil, nil, nil

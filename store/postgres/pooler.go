@@ -10,29 +10,29 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pooler tells a connection pooler, such as PgBouncer, between us and PostgreSQL, and has
-// statements be sent in a form that it lets through.
+// pooler detects a connection pooler, such as PgBouncer, between this process and PostgreSQL, and
+// selects a form of statements that works through it.
 //
 // In transaction mode a pooler hands each transaction to another of its server connections. A
-// statement that was prepared on one is not there on the next (PgBouncer follows prepared
-// statements since 1.21, where max_prepared_statements is set). Connections through a pooler
-// therefore describe a statement once and send it whole each time (cache_describe), in all of
-// its modes: it may be reloaded with another.
+// statement that was prepared on one does not exist on the next (PgBouncer tracks prepared
+// statements since 1.21, if max_prepared_statements is set). Connections through a pooler
+// therefore describe a statement once and send it in full each time (cache_describe), in all pool
+// modes: the pooler may be reloaded with another.
 type pooler struct {
-	// chosen says that the URL has default_query_exec_mode: it is left as it is.
+	// chosen reports that the URL sets default_query_exec_mode, which is then kept.
 	chosen bool
-	// met is whether the connection that was made last leads through a pooler.
+	// met reports whether the latest connection leads through a pooler.
 	met atomic.Bool
 }
 
 // unprepared is the mode of connections through a pooler.
 const unprepared = pgx.QueryExecModeCacheDescribe
 
-// unfit is the key in a connection's CustomData of one that prepares statements though it leads
-// through a pooler.
+// unfit is the key in the CustomData of a connection that prepares statements but leads through a
+// pooler.
 const unfit = "cloakroom: unfit"
 
-// watch has every connection that a pool makes be looked at.
+// watch checks each connection that a pool makes.
 func (p *pooler) watch(config *pgxpool.Config) {
 	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		if p.met.Load() && !p.chosen {
@@ -51,26 +51,26 @@ func (p *pooler) watch(config *pgxpool.Config) {
 		}
 		return nil
 	}
-	// One that is unfit is closed, and another made.
+	// An unfit connection is closed, and another one made.
 	config.PrepareConn = func(_ context.Context, c *pgx.Conn) (bool, error) {
 		return c.PgConn().CustomData()[unfit] == nil, nil
 	}
 }
 
-// backend returns the process ID of the server's process that serves a connection just now.
+// backend returns the process ID of the server process that currently serves a connection.
 func backend(ctx context.Context, q querier) (pid uint32, err error) {
 	err = q.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeExec).Scan(&pid)
 	return pid, err
 }
 
-// throughPooler reports whether a connection leads through a pooler: it has the process ID of
-// the server's process from the handshake, where poolers put a number of their own.
+// throughPooler reports whether a connection leads through a pooler: the handshake returns the
+// process ID of the server process, for which poolers substitute their own number.
 func throughPooler(ctx context.Context, c *pgx.Conn) (bool, error) {
 	pid, err := backend(ctx, c)
 	return pid != c.PgConn().PID(), err
 }
 
-// Notices returns what works, but not as well as it could.
+// Notices returns what works in a degraded way, and what to do about it.
 func (s *Store) Notices() []string {
 	if !s.pooler.met.Load() || s.pooler.chosen {
 		return nil
@@ -79,14 +79,14 @@ func (s *Store) Notices() []string {
 		"Name the database itself in the store's URL; or, with pool_mode = session or max_prepared_statements (PgBouncer 1.21 and newer), add default_query_exec_mode=cache_statement to it"}
 }
 
-// hints are what to do about errors that a pooler is the reason of, by a part of their text.
+// hints are instructions for errors that a pooler causes, by a part of their text.
 var hints = []struct{ text, hint string }{
 	{"statement pooling mode", "sessions need transactions, Django's own too: PgBouncer's pool_mode must be transaction or session"},
-	{"unsupported startup parameter", "PgBouncer takes it where ignore_startup_parameters names it; it is then set for the role (ALTER ROLE … SET search_path = …), as for Django"},
+	{"unsupported startup parameter", "PgBouncer accepts it if ignore_startup_parameters names it; it is then set for the role (ALTER ROLE … SET search_path = …), as for Django"},
 	{"prepared statement", "a connection pooler that was not recognized? Add default_query_exec_mode=cache_describe to the store's URL"},
 }
 
-// hinted adds what to do.
+// hinted adds a hint to an error.
 func hinted(err error) error {
 	for _, h := range hints {
 		if strings.Contains(err.Error(), h.text) {

@@ -1,6 +1,5 @@
-// Package postgres keeps sessions where Django's db engine keeps them in
-// PostgreSQL: in the table django_session, in Django's encoding. Django may use
-// the same table at the same time.
+// Package postgres keeps sessions where Django's db engine keeps them in PostgreSQL: in the table
+// django_session, in Django's encoding. Django may use the same table concurrently.
 package postgres
 
 import (
@@ -19,18 +18,18 @@ import (
 	"cloakroom/session/django"
 )
 
-// ErrURL says that a text is no connection URL.
+// ErrURL is the error of a text that is no connection URL.
 var ErrURL = errors.New("PostgreSQL URL")
 
-// Options is what a Store needs besides the server.
+// Options configures a Store.
 type Options struct {
-	// Codec reads and writes session_data. With nil, sessions can be deleted
-	// and cleared only.
+	// Codec reads and writes session_data. If nil, sessions can only be deleted and cleared.
 	Codec *django.Codec
-	// Create makes Django's table if there is none, and Cloakroom's own tables: for
-	// tests and trials.
+	// Create creates Django's table if there is none, and Cloakroom's own tables: for tests and
+	// trials.
 	Create bool
-	// AccountsOnly asks for no django_session: accounts can be in a database of their own.
+	// AccountsOnly opens a database without django_session: accounts can be in a separate
+	// database.
 	AccountsOnly bool
 	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil.
 	Zone *time.Location
@@ -42,11 +41,11 @@ type Options struct {
 // waiting for a connection and for locks included.
 const Timeout = 5 * time.Second
 
-// DefaultConnections is how many connections a store opens at most, unless the
-// URL has pool_max_conns.
+// DefaultConnections is the maximum number of connections of a store, unless the URL sets
+// pool_max_conns.
 const DefaultConnections = 16
 
-// Store is a session.Store in PostgreSQL; make one with Open.
+// Store is a session.Store in PostgreSQL. Open makes one.
 type Store struct {
 	codec  *django.Codec
 	now    func() time.Time
@@ -60,14 +59,14 @@ var _ session.Store = (*Store)(nil)
 //
 //	postgres://user:password@host1:5432,host2:5432/database?target_session_attrs=read-write&sslmode=verify-full
 //
-// Of several hosts the first that answers and has the wanted attributes is
-// taken, anew for every connection, so that a failover is followed. Besides
-// libpq's parameters there are pgxpool's: pool_max_conns, pool_min_conns,
-// pool_max_conn_lifetime, pool_max_conn_idle_time, pool_health_check_period.
-// Others, such as search_path, go to the server. pgx's default_query_exec_mode is
-// cache_statement, or cache_describe through a connection pooler such as PgBouncer.
+// Of several hosts it uses the first that responds and has the requested attributes, anew for each
+// connection, so that it follows a failover. Besides libpq's parameters there are pgxpool's:
+// pool_max_conns, pool_min_conns, pool_max_conn_lifetime, pool_max_conn_idle_time,
+// pool_health_check_period. Others, such as search_path, are sent to the server. pgx's
+// default_query_exec_mode is cache_statement, or cache_describe through a connection pooler such
+// as PgBouncer.
 //
-// Errors wrap ErrURL or session.ErrUnavailable. They do not hold the password.
+// Errors wrap ErrURL or session.ErrUnavailable. They do not contain the password.
 func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(rawURL)
 	if err != nil {
@@ -91,15 +90,14 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// hasParameter looks into the query alone: an URL with several hosts is none
-// to net/url.
+// hasParameter parses only the query: net/url rejects an URL with several hosts.
 func hasParameter(rawURL, name string) bool {
 	_, query, _ := strings.Cut(rawURL, "?")
 	values, err := url.ParseQuery(query)
 	return err == nil && values.Has(name)
 }
 
-// unavailable marks what went wrong between us and PostgreSQL.
+// unavailable wraps an error of PostgreSQL or of the connection.
 func unavailable(err error) error {
 	if own := strings.Contains(err.Error(), "cloakroom_"); own && isCode(err, undefinedTable) {
 		err = fmt.Errorf("%w; Cloakroom's own tables are missing: run cloakroom migrate", err)
@@ -127,13 +125,13 @@ func (s *Store) write(ctx context.Context, do func(context.Context, pgx.Tx) erro
 	return nil
 }
 
-// storable reports whether key can stand in the table. To ask PostgreSQL for
-// one that cannot is an error, where it should be no session.
+// storable reports whether the table can hold key. A query for a key that it cannot hold would
+// fail, though the right result is that there is no session.
 func storable(key string) bool {
 	return utf8.ValidString(key) && !strings.Contains(key, "\x00")
 }
 
-// Ping implements session.Store: it reads from the table.
+// Ping implements session.Store. It reads from the table.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

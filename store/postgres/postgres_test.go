@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 var databases atomic.Int32
 
-// connect gives a connection to the database that the URL names.
+// connect returns a connection to the database that the URL names.
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -57,7 +57,7 @@ func exec(t *testing.T, conn *pgx.Conn, statement string, args ...any) {
 	}
 }
 
-// database makes an empty database and gives its URL.
+// database creates an empty database and returns its URL.
 func database(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("test%d", databases.Add(1))
@@ -134,7 +134,8 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
-// A client may send any key. What PostgreSQL cannot compare is no outage.
+// TestOddKeys checks that keys that PostgreSQL cannot compare, which any client may send, are no
+// outage.
 func TestOddKeys(t *testing.T) {
 	s := open(t, database(t), codec(t, "secret"), time.Now)
 	for _, key := range []string{"", "\x00", "\xff", "'", "☃", strings.Repeat("x", 4096)} {
@@ -150,7 +151,7 @@ func TestOddKeys(t *testing.T) {
 	}
 }
 
-// Two stores that clear at the same time count every dead session once.
+// TestTwoClear checks that two stores that clear concurrently count every dead session once.
 func TestTwoClear(t *testing.T) {
 	url := database(t)
 	stores := []*postgres.Store{open(t, url, codec(t, "s"), time.Now), open(t, url, codec(t, "s"), time.Now)}
@@ -177,7 +178,8 @@ func TestTwoClear(t *testing.T) {
 	}
 }
 
-// A row that another transaction holds is waited for, but not for ever.
+// TestLockedRowIsAnOutage checks that the wait for a row that another transaction has locked is
+// bounded.
 func TestLockedRowIsAnOutage(t *testing.T) {
 	url := database(t)
 	s := open(t, url, codec(t, "s"), time.Now)
@@ -202,7 +204,8 @@ func TestLockedRowIsAnOutage(t *testing.T) {
 	}
 }
 
-// A server that was stopped is an outage, and no more once it is back.
+// TestRestart checks that a stopped server is an outage, and that the store works again after it
+// is back.
 func TestRestart(t *testing.T) {
 	// Not below t.TempDir, which no other user may enter.
 	dir, err := os.MkdirTemp("", "cloakroom-postgres-")
@@ -215,7 +218,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { own.Stop() }()
-	// The first host is one that nobody listens on.
+	// No server listens on the first host.
 	ports, err := stack.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +261,7 @@ func TestOpenFails(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "pass word") || strings.Contains(err.Error(), "pass%20word") {
-			t.Errorf("the error tells the password: %v", err)
+			t.Errorf("the error contains the password: %v", err)
 		}
 	}
 }
@@ -323,8 +326,8 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// TestFailover names a host that is down before the one that is up, and asks
-// for one that takes writes.
+// TestFailover lists a host that is down before the one that is up, and requests one that accepts
+// writes.
 func TestFailover(t *testing.T) {
 	ports, err := stack.FreePorts(1)
 	if err != nil {
@@ -338,8 +341,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestNoRights has a role that may not read the table: an outage, said plainly,
-// and never a session that is not there.
+// TestNoRights checks that a role without the privilege to read the table is an outage with a
+// clear error, and not a missing session.
 func TestNoRights(t *testing.T) {
 	url := database(t)
 	admin := open(t, url, codec(t, "secret"), time.Now)
@@ -357,7 +360,7 @@ func TestNoRights(t *testing.T) {
 	}
 }
 
-// TestHugeRow has ten megabytes under a key: refused, with bounded memory.
+// TestHugeRow stores ten megabytes under a key: rejected, with bounded memory.
 func TestHugeRow(t *testing.T) {
 	url := database(t)
 	s := open(t, url, codec(t, "secret"), time.Now)
@@ -373,7 +376,7 @@ func TestHugeRow(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	if spent := (after.TotalAlloc - before.TotalAlloc) / 10; spent > 6<<20 {
-		t.Errorf("each look-up of it allocates %d bytes", spent)
+		t.Errorf("each lookup of it allocates %d bytes", spent)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"cloakroom/session/django"
 )
 
-// columns reads no more of a row than a session can have.
+// columns limits what is read of a row to the maximum size of a session.
 var (
 	columns = columnsUpTo(django.MaxText)
 	data    = dataUpTo(django.MaxText)
@@ -40,11 +40,10 @@ type row struct {
 
 func (r *row) scan(scan func(...any) error) error { return scan(&r.key, &r.data, &r.expires) }
 
-// decode gives the session with its Key and Expires even where its data cannot
-// be read.
+// decode returns the session with its Key and Expires set even if its data cannot be read.
 func (s *Store) decode(r row) (session.Session, error) { return s.decodeBy(s.codec.Read, r) }
 
-// reader is how session_data is read: django.Codec's Read or ReadLarge.
+// reader decodes session_data: django.Codec's Read or ReadLarge.
 type reader func(text string) ([]byte, *session.Origin, error)
 
 func (s *Store) decodeBy(read reader, r row) (session.Session, error) {
@@ -89,7 +88,7 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 // batch is how many rows All reads at a time.
 const batch = 100
 
-// All implements session.Store. Between batches it holds no connection.
+// All implements session.Store. It holds no connection between batches.
 func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	return func(yield func(session.Session, error) bool) {
 		for after := ""; ; {

@@ -26,8 +26,8 @@ type users struct {
 	query string
 }
 
-// Users returns the accounts in a table. ErrNotFound: there is no such table. Other errors, one
-// for a column that is missing included, wrap session.ErrUnavailable.
+// Users returns the accounts in a table. ErrNotFound means that there is no such table. Other
+// errors, including that for a missing column, wrap session.ErrUnavailable.
 func (s *Store) Users(ctx context.Context, table session.UserTable) (session.Users, error) {
 	column := func(name string) string { return pgx.Identifier{name}.Sanitize() }
 	name, id, password := pgx.Identifier(strings.Split(table.Name, ".")).Sanitize(), column(table.ID), column(table.Password)

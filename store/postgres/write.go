@@ -12,8 +12,7 @@ import (
 	"cloakroom/session"
 )
 
-// Create implements session.Store. A key that cannot be stored is
-// session.ErrUnavailable.
+// Create implements session.Store. A key that the table cannot hold is session.ErrUnavailable.
 func (s *Store) Create(ctx context.Context, v session.Session) error {
 	data, err := s.codec.Write(v.Data, v.Origin, s.now())
 	if err != nil {
@@ -66,7 +65,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, change session.
 	return v, nil
 }
 
-// uniqueViolation is PostgreSQL's code for a key that is taken.
+// uniqueViolation is PostgreSQL's code of a duplicate key.
 const uniqueViolation = "23505"
 
 // save writes v into the row of key, which is locked.
@@ -105,13 +104,12 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// deleteDead locks in one order, so that two that clear do not wait for each
-// other.
+// deleteDead locks rows in a fixed order, so that concurrent calls do not deadlock.
 const deleteDead = "DELETE FROM django_session WHERE session_key IN " +
 	"(SELECT session_key FROM django_session WHERE expire_date <= $1 ORDER BY expire_date, session_key LIMIT $2 FOR UPDATE)"
 
-// ClearExpired implements session.Store. Rows that another deleted meanwhile
-// make a batch short, hence it goes on until it finds none.
+// ClearExpired implements session.Store. Rows that another process deletes concurrently make a
+// batch short, so it continues until it finds none.
 func (s *Store) ClearExpired(ctx context.Context, limit int) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

@@ -19,8 +19,8 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestFull has real servers full. Live sessions stay readable and can be ended; what cannot be stored
-// fails, and names the cause; an operator is told before that, and of a policy that evicts.
+// TestFull fills real servers. Live sessions stay readable and can be ended; a write that does not
+// fit fails and names the cause; warnings come before that, and for a policy that evicts.
 func TestFull(t *testing.T) {
 	for name := range servers {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestFull(t *testing.T) {
 			}
 			bound(t, server, s, 2)
 			if _, err := s.Load(t.Context(), key); err != nil {
-				t.Errorf("full, a look-up: %v", err)
+				t.Errorf("full, a lookup: %v", err)
 			}
 			status, body := call("POST", "/v1/flush", `{"key":"`+sessiontest.Key(t)+`","age":3600}`)
 			if status != http.StatusServiceUnavailable || !strings.Contains(body, "it is full") {
@@ -75,7 +75,7 @@ func TestFull(t *testing.T) {
 			if status == 503 && !strings.Contains(body, "it is full") {
 				t.Errorf("full, an end that not all filters are notified of: %d %s", status, body)
 			}
-			t.Logf("ending a stored session answers %d %s", status, strings.TrimSpace(body))
+			t.Logf("the response to a logout is %d %s", status, strings.TrimSpace(body))
 		})
 		t.Run(name+", evicting", func(t *testing.T) {
 			server, err := stack.StartRedis(t.Context(), stack.RedisConfig{Server: name, Args: []string{"--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"}})
@@ -96,7 +96,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// bound sets maxmemory to what makes a part of it used.
+// bound sets maxmemory so that the memory in use is a given part of it.
 func bound(t *testing.T, server *stack.RedisServer, s *redis.Store, part float64) {
 	t.Helper()
 	c, err := s.Capacity(t.Context())

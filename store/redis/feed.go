@@ -15,8 +15,7 @@ import (
 // feedKept is about how many events the stream keeps.
 const feedKept = 10_000
 
-// Feed is a session.Feed in a stream of Redis, for any number of services on
-// one server.
+// Feed is a session.Feed in a stream of Redis, for any number of services on one server.
 type Feed struct {
 	store  *Store
 	stream string
@@ -24,8 +23,8 @@ type Feed struct {
 
 var _ session.Feed = (*Feed)(nil)
 
-// Feed opens the server's feed. It begins with an event, so that there always
-// is one that a cursor can name.
+// Feed opens the server's feed. It adds an event, so that there always is one that a cursor can
+// name.
 func (s *Store) Feed(ctx context.Context) (session.Feed, error) {
 	f := &Feed{s, "cloakroom.feed:" + s.prefix}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
@@ -69,7 +68,7 @@ func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error)
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = max(time.Until(deadline), time.Millisecond)
 	}
-	// The answer to a BLOCK that found nothing comes when the wait is over.
+	// The response to a BLOCK without events arrives when the wait is over.
 	reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait+Timeout)
 	defer cancel()
 	streams, err := f.store.client.XRead(reading, &redis.XReadArgs{Streams: []string{f.stream, after}, Block: wait, Count: 1000}).Result()
@@ -86,8 +85,8 @@ func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error)
 	return page, nil
 }
 
-// check reports a gap. A cursor is good if its own event is still there: then
-// so are those after it.
+// check reports a gap. A cursor is valid if its own event still exists: then all events after it
+// do.
 func (f *Feed) check(ctx context.Context, after string) (page session.FeedPage, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -116,7 +115,7 @@ func (f *Feed) check(ctx context.Context, after string) (page session.FeedPage, 
 	return page, nil
 }
 
-// isCursor reports whether a text is a stream's ID: two numbers.
+// isCursor reports whether a text is the ID of a stream's entry: two numbers.
 func isCursor(text string) bool {
 	millis, seq, ok := strings.Cut(text, "-")
 	_, err1 := strconv.ParseUint(millis, 10, 64)

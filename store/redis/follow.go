@@ -14,31 +14,32 @@ import (
 )
 
 const (
-	// leaseKept is after how long without a renewal another follower takes over.
+	// leaseKept is how long a lease is valid after its last renewal.
 	leaseKept = 10 * time.Second
-	// renewEvery is how often the lease is renewed, and looked for by those who wait.
+	// renewEvery is the interval at which the lease is renewed, and at which others try to acquire
+	// it.
 	renewEvery = time.Second
-	// proofWithin is how long a write of our own may take to arrive.
+	// proofWithin is how long a fence that this process writes may take to arrive.
 	proofWithin = 10 * time.Second
-	// scanned is about how many sessions are read at a time, of all. The server does nothing
-	// else meanwhile.
+	// scanned is about how many sessions are read at a time when all are read. The server blocks
+	// during each batch.
 	scanned = 25
-	// scanRest is for how many times as long as a batch took the reading of all sessions
-	// rests after it, so that others come first.
+	// scanRest is the pause after a batch when all sessions are read, in multiples of its
+	// duration, so that other clients have priority.
 	scanRest = 3
 	// drained is how many written sessions are indexed at a time.
 	drained = 500
 )
 
-// invalidations is the channel on which Redis sends what CLIENT TRACKING REDIRECT asks for.
+// invalidations is the channel of Redis for CLIENT TRACKING REDIRECT.
 const invalidations = "__redis__:invalidate"
 
 var _ session.UserFollower = (*Store)(nil)
 
 // FollowUsers implements session.UserFollower. It has Redis send the names of all sessions that
-// are written, by whomever (CLIENT TRACKING in broadcasting mode, which needs no configuration of
-// the server), and reads them. No write is missed while both connections last, the one that
-// asked and the one that is sent to: the server closes one that reads too slowly.
+// any client writes (CLIENT TRACKING in broadcasting mode, which needs no configuration of the
+// server), and reads them. No write is missed while both connections last, the tracking one and
+// the one that receives: the server closes one that reads too slowly.
 func (s *Store) FollowUsers(ctx context.Context) (err error) {
 	defer func() { s.followed(ctx, err) }()
 	l := lease{epoch: rand.Text()}
@@ -64,7 +65,7 @@ func (s *Store) FollowUsers(ctx context.Context) (err error) {
 	return nil
 }
 
-// acquire reports whether the lease could be had.
+// acquire acquires the lease, and reports whether it could.
 func (s *Store) acquire(ctx context.Context, l lease) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -92,7 +93,7 @@ func (s *Store) building() {
 	s.notice.Store(&text)
 }
 
-// followed notes why the index is not kept.
+// followed sets the notice why the index is not kept.
 func (s *Store) followed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		s.notice.Store(nil)
@@ -106,7 +107,7 @@ func (s *Store) followed(ctx context.Context, err error) {
 	s.notice.Store(&text)
 }
 
-// Notices implements session.Noticer, for who runs FollowUsers.
+// Notices implements session.Noticer, for processes that run FollowUsers.
 func (s *Store) Notices() []string {
 	if text := s.notice.Load(); text != nil {
 		return []string{*text}
@@ -118,19 +119,19 @@ func (s *Store) Notices() []string {
 type follower struct {
 	store *Store
 	lease lease
-	// conn is the connection that asked for the writes. All that the index depends on goes by
-	// it, so that it ends with it.
+	// conn is the connection with tracking. All commands that the index depends on use it, so that
+	// they fail when it ends.
 	conn  *redis.Conn
-	proof time.Time // when a write of our own was made that has not arrived yet
+	proof time.Time // when the fence was written that has not arrived yet
 }
 
-// run follows until ctx ends or anything fails.
+// run follows until ctx ends or an error occurs.
 func (f *follower) run(ctx context.Context) error {
 	client, sent := f.store.tracked()
 	defer client.Close()
 	subscription := client.Subscribe(ctx, invalidations)
 	defer subscription.Close()
-	if _, err := subscription.Receive(ctx); err != nil { // that it is subscribed
+	if _, err := subscription.Receive(ctx); err != nil { // wait for the subscription
 		return err
 	}
 	f.conn = client.Conn()
@@ -145,8 +146,8 @@ func (f *follower) run(ctx context.Context) error {
 	return f.follow(ctx, written, failed)
 }
 
-// tracked returns a client of its own, and where the ID of its first connection will be, which
-// is the one that is sent to. It is of the older protocol, in which that is a subscription.
+// tracked returns a client of its own, and a pointer to the ID of its first connection, which
+// receives the invalidations. It uses the older protocol (RESP2), in which that is a subscription.
 func (s *Store) tracked() (*redis.Client, *int64) {
 	o, first := *s.client.Options(), new(int64)
 	o.Protocol = 2
@@ -159,7 +160,7 @@ func (s *Store) tracked() (*redis.Client, *int64) {
 	return redis.NewClient(&o), first
 }
 
-// track asks for the writes, those of fences too.
+// track enables tracking of writes, including those of fences.
 func (f *follower) track(ctx context.Context, to int64) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -183,8 +184,7 @@ func (f *follower) stats(ctx context.Context) (stats, error) {
 	return parseStats(info)
 }
 
-// receive sends on what Redis sends, until anything fails. That all keys were flushed is a
-// failure too.
+// receive forwards what Redis sends, until an error occurs. A flush of all keys is an error, too.
 func receive(ctx context.Context, subscription *redis.PubSub, written chan<- []string) error {
 	for {
 		message, err := subscription.Receive(ctx)
@@ -203,7 +203,7 @@ func receive(ctx context.Context, subscription *redis.PubSub, written chan<- []s
 	}
 }
 
-// follow indexes all sessions, and those that are written meanwhile and afterwards.
+// follow indexes all sessions, and those that are written from then on.
 func (f *follower) follow(ctx context.Context, written <-chan []string, failed <-chan error) error {
 	renew := time.NewTicker(renewEvery)
 	defer renew.Stop()
@@ -237,7 +237,7 @@ func (f *follower) follow(ctx context.Context, written <-chan []string, failed <
 	}
 }
 
-// drain adds what else was written by now.
+// drain adds the names that have arrived by now.
 func drain(names []string, written <-chan []string) []string {
 	for len(names) < drained {
 		select {
@@ -250,13 +250,13 @@ func drain(names []string, written <-chan []string) []string {
 	return names
 }
 
-// renew keeps the lease, and proves that writes arrive.
+// renew renews the lease, and checks that writes arrive.
 func (f *follower) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	s := f.store
 	if !f.proof.IsZero() && time.Since(f.proof) > proofWithin {
-		return fmt.Errorf("a write of our own has not arrived within %s", proofWithin)
+		return fmt.Errorf("a fence that was written has not arrived within %s", proofWithin)
 	}
 	now, err := f.stats(ctx)
 	switch {
@@ -283,12 +283,12 @@ func (f *follower) renew(ctx context.Context) error {
 	return nil
 }
 
-// errEvicted says that the server may have evicted parts of the index.
+// errEvicted reports that the server may have evicted parts of the index.
 var errEvicted = errors.New("keys were evicted, or the statistics were reset: sessions are safe with maxmemory-policy noeviction alone")
 
 func (f *follower) proofName() string { return f.store.own("fence") + ":" + f.lease.epoch }
 
-// release leaves the lease to another.
+// release releases the lease.
 func (f *follower) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
 	defer cancel()
@@ -306,8 +306,8 @@ func (f *follower) scan(ctx context.Context, cursor uint64) (next uint64, err er
 	return next, f.index(ctx, names)
 }
 
-// written indexes sessions that were written, and responds to the fences among them: those
-// written before a fence came before it, or with it.
+// written indexes sessions that were written, and responds to the fences among them: sessions that
+// were written before a fence arrived before it, or with it.
 func (f *follower) written(ctx context.Context, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

@@ -14,39 +14,39 @@ import (
 	"cloakroom/session"
 )
 
-// The index of users is kept in Redis itself, by whoever follows the sessions' writes (see
-// follow.go), apart from the sessions:
+// The index of users is kept in Redis itself, apart from the sessions, by the process that follows
+// the sessions' writes (see follow.go):
 //
-//	cloakroom.user:PREFIX:ID   a sorted set of the keys of a user's sessions, by their ends
-//	cloakroom.opaque:PREFIX    the same of those that cannot be read, and could be anybody's
-//	cloakroom.index:PREFIX     who follows, and whether the index is complete: a lease
-//	cloakroom.fence:PREFIX:N   written by who is going to read the index
+//	cloakroom.user:PREFIX:ID   a sorted set of the keys of a user's sessions, by expiry
+//	cloakroom.opaque:PREFIX    the same of those that cannot be read, of any user
+//	cloakroom.index:PREFIX     the follower's lease, and whether the index is complete
+//	cloakroom.fence:PREFIX:N   written before a read of the index
 //	cloakroom.ack:PREFIX:N     the follower's response
 //
-// A set may name sessions that have ended or are another's by now, and is checked by reading
-// them; it must not lack one. Redis tells the follower of the writes in their order. So when the
-// follower has responded to a fence, the index has all sessions that were written before it.
-// Where there is no response, or Redis has evicted keys, or anything else is not as it should be,
-// the answer is session.ErrNotIndexed, and all sessions are read.
+// A set may name sessions that have ended or belong to another user now, so readers check each
+// session; it must not lack one. Redis reports writes to the follower in their order. So after the
+// follower has responded to a fence, the index holds all sessions that were written before it.
+// Without a response, or if Redis has evicted keys, or after any other error, the result is
+// session.ErrNotIndexed, and the caller reads all sessions.
 
 func (s *Store) own(kind string) string { return "cloakroom." + kind + ":" + s.prefix }
 
 func (s *Store) userName(user string) string { return s.own("user") + ":" + user }
 
-// fenceWait is how long the follower's response is waited for.
+// fenceWait is the maximum wait for the follower's response.
 const fenceWait = 2 * time.Second
 
-// fenceKept is after how long Redis removes a fence and its response.
+// fenceKept is the expiry of a fence and its response.
 const fenceKept = 10 * time.Second
 
-// lease is what cloakroom.index holds.
+// lease is the value of cloakroom.index.
 type lease struct {
-	epoch string // of one time of following, without a gap
+	epoch string // of one run without a gap
 	ready bool   // all sessions are indexed
 	stats stats
 }
 
-// stats are numbers of the server's by which an eviction is noticed.
+// stats are numbers of the server that reveal evictions.
 type stats struct {
 	evicted  int64 // keys, so far
 	commands int64 // so far: CONFIG RESETSTAT sets both back
@@ -61,7 +61,7 @@ func parseLease(text string) (l lease, ok bool) {
 	return l, err == nil && n == 4
 }
 
-// parseStats reads what INFO answers.
+// parseStats parses the response to INFO.
 func parseStats(info string) (s stats, err error) {
 	for name, to := range map[string]*int64{"evicted_keys:": &s.evicted, "total_commands_processed:": &s.commands} {
 		_, rest, found := strings.Cut(info, "\n"+name)
@@ -73,7 +73,7 @@ func parseStats(info string) (s stats, err error) {
 	return s, nil
 }
 
-// same reports whether nothing was evicted since before.
+// same reports whether no eviction happened since before.
 func (s stats) same(before stats) bool {
 	return s.evicted == before.evicted && s.commands >= before.commands
 }
@@ -97,7 +97,7 @@ func (s *Store) UserKeys(ctx context.Context, user string) (keys, opaque []strin
 	return keys, append(opaque, more...), err
 }
 
-// fence waits until the follower has indexed all that was written before it, and returns its
+// fence waits until the follower has indexed all that was written before the call, and returns its
 // epoch.
 func (s *Store) fence(ctx context.Context) (epoch string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
@@ -115,8 +115,8 @@ func (s *Store) fence(ctx context.Context) (epoch string, err error) {
 	return "", notIndexed(err)
 }
 
-// notIndexed makes ErrNotIndexed of what the index's own commands answer. Rights to them may be
-// lacking where those to the sessions are there.
+// notIndexed maps errors of the index's own commands to ErrNotIndexed. A user may have the
+// privileges for the sessions' commands, but not for these.
 func notIndexed(err error) error {
 	var refused redis.Error
 	if err == nil || errors.Is(err, redis.Nil) || errors.As(err, &refused) {
@@ -125,7 +125,7 @@ func notIndexed(err error) error {
 	return unavailable(err)
 }
 
-// indexed reads the index, and then whether it is complete still.
+// indexed reads the index, and then checks that it is still complete.
 func (s *Store) indexed(ctx context.Context, epoch, user string) (keys, opaque []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -149,8 +149,8 @@ func (s *Store) indexed(ctx context.Context, epoch, user string) (keys, opaque [
 	return ofUser.Val(), unread.Val(), nil
 }
 
-// check reads the sessions that the index names. It returns those that are the user's, and those
-// that cannot be read, and removes from the index what is gone.
+// check reads the sessions that the index names. It returns the user's, and those that cannot be
+// read, and removes those that no longer exist from the index.
 func (s *Store) check(ctx context.Context, user string, named []string) (keys, opaque []string, err error) {
 	var gone []any
 	for ; len(named) > 0; named = named[min(batch, len(named)):] {
@@ -180,8 +180,8 @@ func (s *Store) check(ctx context.Context, user string, named []string) (keys, o
 	return keys, opaque, nil
 }
 
-// forget removes from the index of a user the sessions that are gone. What stays after an error
-// is removed another time.
+// forget removes sessions that no longer exist from the index of a user. A later call removes what
+// remains after an error.
 func (s *Store) forget(ctx context.Context, user string, keys []any) {
 	if len(keys) == 0 {
 		return
@@ -193,9 +193,9 @@ func (s *Store) forget(ctx context.Context, user string, keys []any) {
 
 var (
 	// indexScript: KEYS set, session; ARGV the session's key, the prefix of sessions. Adds a
-	// session to a set until it ends, and removes what has ended. Of a new one's companions it
-	// looks at a few, so that sets do not grow by sessions that were deleted: with three looks
-	// for each new one, about half as many as are live stay.
+	// session to a set until its expiry, and removes expired ones. For each new one it checks
+	// three others, so that sets do not grow by sessions that were deleted: at most about half as
+	// many deleted ones as live ones stay.
 	indexScript = redis.NewScript(prelude + `
 local set, at = KEYS[1], ends(KEYS[2])
 if at == -2 then return 0 end
@@ -218,8 +218,8 @@ for i = 2, #ARGV do
 end
 return 1
 `)
-	// leaseScript: KEYS lease; ARGV its epoch, what it is to hold, for how many milliseconds;
-	// none removes it. Answers whether it was the epoch's.
+	// leaseScript: KEYS lease; ARGV its epoch, the new value, its expiry in milliseconds; no value
+	// removes it. Returns whether the epoch held the lease.
 	leaseScript = redis.NewScript(`
 local before = redis.call('GET', KEYS[1])
 if not before or string.sub(before, 1, #ARGV[1]) ~= ARGV[1] then return 0 end

@@ -18,7 +18,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// patience bounds what has to come in the end.
+// patience is the deadline of polling.
 const patience = 30 * time.Second
 
 func eventually(t *testing.T, what string, is func() bool) {
@@ -30,7 +30,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// follow has the index kept until the test, or stop, ends it.
+// follow runs FollowUsers until the test ends or stop is called.
 func follow(t *testing.T, s *redis.Store) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -80,8 +80,8 @@ func add(t *testing.T, s *redis.Store, user string, age time.Duration) (key stri
 	return key
 }
 
-// TestUserIndex ends the sessions of a user among others', whoever wrote them and how, without a
-// look at the others'.
+// TestUserIndex ends the sessions of one user among others', whoever wrote them and how, without
+// reading the others'.
 func TestUserIndex(t *testing.T) {
 	each(t, func(t *testing.T, server string) {
 		url := fresh(server)
@@ -93,12 +93,12 @@ func TestUserIndex(t *testing.T) {
 		for i := range 500 {
 			others[add(t, s, fmt.Sprint(100+i%50), time.Hour)] = true
 		}
-		want := []string{add(t, s, "7", time.Hour)} // before anybody follows
+		want := []string{add(t, s, "7", time.Hour)} // before FollowUsers runs
 		follow(t, s)
 		eventually(t, "the index is complete", indexed(s))
 		value := c.Get(t.Context(), name(want[0])).Val()
 		dump := c.Dump(t.Context(), name(want[0])).Val()
-		// As Django, its cache libraries and operators write.
+		// Writes as Django, its cache libraries and operators make them.
 		for key, err := range map[string]error{
 			"set":     c.Set(t.Context(), name("set"), value, time.Hour).Err(),
 			"add":     c.SetNX(t.Context(), name("add"), value, time.Hour).Err(),
@@ -127,7 +127,7 @@ func TestUserIndex(t *testing.T) {
 			return err == nil
 		})
 		if slices.Sort(keys); !slices.Equal(keys, want) {
-			t.Errorf("the index has %v, want %v", keys, want)
+			t.Errorf("the index holds %v, want %v", keys, want)
 		}
 		flushed, err := session.FlushUser(t.Context(), s, "7", s.Delete)
 		if slices.Sort(flushed); err != nil || !slices.Equal(flushed, want) {
@@ -145,8 +145,8 @@ func TestUserIndex(t *testing.T) {
 	})
 }
 
-// TestUserIndexUnderWrites has many write sessions, and ask at once for all of the user: a
-// session whose write was acknowledged is among them.
+// TestUserIndexUnderWrites reads a user's index during concurrent writes: it holds each session
+// whose write was acknowledged.
 func TestUserIndexUnderWrites(t *testing.T) {
 	each(t, func(t *testing.T, server string) {
 		url := fresh(server)
@@ -181,8 +181,8 @@ func TestUserIndexUnderWrites(t *testing.T) {
 	})
 }
 
-// TestUserIndexGaps has the following interrupted in each way that could lose a write: what was
-// written meanwhile is found, and the index answers again.
+// TestUserIndexGaps interrupts FollowUsers in each way that could lose a write: sessions written
+// in the gap are found, and the index recovers.
 func TestUserIndexGaps(t *testing.T) {
 	for name, interrupt := range map[string]func(ctx context.Context, c *goredis.Client) error{
 		"the subscription is cut": func(ctx context.Context, c *goredis.Client) error {
@@ -226,9 +226,9 @@ func TestUserIndexGaps(t *testing.T) {
 				if !slices.Contains(flushed, key) {
 					t.Error("the session that was written meanwhile was missed")
 				}
-				eventually(t, "the index answers again", indexed(s))
+				eventually(t, "the index is complete again", indexed(s))
 				key = add(t, s, "7", time.Hour)
-				eventually(t, "the index has a session that was written afterwards", func() bool {
+				eventually(t, "the index holds a session that was written afterwards", func() bool {
 					keys, _, err := s.UserKeys(t.Context(), "7")
 					return err == nil && slices.Equal(keys, []string{key})
 				})
@@ -237,7 +237,7 @@ func TestUserIndexGaps(t *testing.T) {
 	}
 }
 
-// TestUserIndexFollowers has one of two followers end: the other takes over.
+// TestUserIndexFollowers stops one of two followers: the other takes over.
 func TestUserIndexFollowers(t *testing.T) {
 	each(t, func(t *testing.T, server string) {
 		url := fresh(server)
@@ -257,13 +257,13 @@ func TestUserIndexFollowers(t *testing.T) {
 			}
 		}
 		if indexed(stores[0])() {
-			t.Error("the index answers, and nobody follows")
+			t.Error("the index is complete without a follower")
 		}
 	})
 }
 
-// TestUserIndexStaysSmall has sessions end by themselves, and by logouts that the index is not
-// told whose they are: it shrinks with them.
+// TestUserIndexStaysSmall checks that the index shrinks as sessions expire, and as they are
+// deleted without their user being named.
 func TestUserIndexStaysSmall(t *testing.T) {
 	each(t, func(t *testing.T, server string) {
 		s, c := followed(t, fresh(server), time.Now), client(t, server)
@@ -281,32 +281,33 @@ func TestUserIndexStaysSmall(t *testing.T) {
 				}
 				live = live[1:]
 			}
-			if i%10 == 9 { // one write at a time is indexed, as by people
+			if i%10 == 9 { // index single writes, as those of people
 				indexed(s)()
 			}
 		}
 		eventually(t, "all is indexed", indexed(s))
 		if n := c.ZCard(t.Context(), set+"busy").Val(); n > 100 {
-			t.Errorf("the index has %d sessions of a user with 5", n)
+			t.Errorf("the index holds %d sessions of a user with 5", n)
 		}
 		keys, _, err := s.UserKeys(t.Context(), "busy")
 		if err != nil || len(keys) != 5 {
 			t.Errorf("got %d keys, %v, want 5", len(keys), err)
 		}
 		if n := c.ZCard(t.Context(), set+"busy").Val(); n != 5 {
-			t.Errorf("the index has %d sessions after it was read, want 5", n)
+			t.Errorf("the index holds %d sessions after it was read, want 5", n)
 		}
 		for _, kind := range []string{"index", "fence", "ack", "user"} {
 			for _, name := range c.Keys(t.Context(), "cloakroom."+kind+":*").Val() {
 				if left := c.PTTL(t.Context(), name).Val(); left == -1 {
-					t.Errorf("%s has no end", name)
+					t.Errorf("%s has no expiry", name)
 				}
 			}
 		}
 	})
 }
 
-// TestUserIndexEvicted has a server that evicts: the index is not used, and nothing is missed.
+// TestUserIndexEvicted checks that with a server that evicts the index is not used, and no session
+// is missed.
 func TestUserIndexEvicted(t *testing.T) {
 	server, err := stack.StartRedis(context.WithoutCancel(t.Context()), stack.RedisConfig{Server: stack.Valkey, Args: []string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}})
 	if err != nil {
@@ -333,8 +334,8 @@ func TestUserIndexEvicted(t *testing.T) {
 	}
 }
 
-// TestUserIndexRefused has a user without the rights that the index needs: a notice says which,
-// and all works by reading every session.
+// TestUserIndexRefused checks that for a user without the privileges that the index needs a notice
+// names them, and that every session is read instead.
 func TestUserIndexRefused(t *testing.T) {
 	each(t, func(t *testing.T, server string) {
 		c := client(t, server)

@@ -35,7 +35,8 @@ func (f *follower) index(ctx context.Context, names []string) error {
 	return err
 }
 
-// read reads values, of each no more than a session can have; "" is none that could be one.
+// read reads values up to the maximum size of a session. It returns "" for one that cannot be a
+// session.
 func (f *follower) read(ctx context.Context, names []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -56,7 +57,7 @@ func (f *follower) read(ctx context.Context, names []string) ([]string, error) {
 	return values, nil
 }
 
-// setOf returns the set that a session belongs to, by its value; "" where it belongs to none.
+// setOf returns the set that a session belongs to, by its value, or "".
 func (s *Store) setOf(value string) string {
 	switch {
 	case value == "":

@@ -29,7 +29,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// certificate makes one for localhost that signs itself, and its PEM.
+// certificate returns a self-signed certificate for localhost, and its PEM.
 func certificate(t *testing.T) (tls.Certificate, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -47,7 +47,7 @@ func certificate(t *testing.T) (tls.Certificate, []byte) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// wrap puts TLS before a server and gives the port.
+// wrap starts a TLS proxy before a server and returns its port.
 func wrap(t *testing.T, address string, c tls.Certificate) string {
 	t.Helper()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{c}})
@@ -74,15 +74,15 @@ func wrap(t *testing.T, address string, c tls.Certificate) string {
 	return port
 }
 
-// TestTLS speaks to a server whose certificate the machine trusts, and to none
-// that it does not.
+// TestTLS connects to a server whose certificate the machine trusts, and fails to connect to one
+// that it does not trust.
 func TestTLS(t *testing.T) {
 	trusted, text := certificate(t)
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SSL_CERT_FILE", file) // read once by the process: here
+	t.Setenv("SSL_CERT_FILE", file) // the process reads it once: here
 	address := servers[stack.Valkey].Address()
 	url := strings.Replace(fresh(stack.Valkey), "redis://", "rediss://", 1)
 	at := func(port string) string { return strings.Replace(url, address, "localhost:"+port, 1) }
@@ -96,11 +96,11 @@ func TestTLS(t *testing.T) {
 	}
 	foreign, _ := certificate(t)
 	if _, err := redis.Open(t.Context(), at(wrap(t, address, foreign)), redis.Options{Now: time.Now}); !errors.Is(err, session.ErrUnavailable) {
-		t.Errorf("a certificate that nobody trusts: %v", err)
+		t.Errorf("an untrusted certificate: %v", err)
 	}
 }
 
-// TestSentinel follows the primary to another server, and the index of users does too.
+// TestSentinel checks that the store, and the index of users, follow a failover of the primary.
 func TestSentinel(t *testing.T) {
 	start := func(args ...string) *stack.RedisServer {
 		t.Helper()
@@ -171,7 +171,7 @@ func TestSentinel(t *testing.T) {
 	}
 }
 
-// knows reports whether a sentinel has found the replica.
+// knows returns an error unless a sentinel has found the replica.
 func knows(ctx context.Context, address string, port int) error {
 	c := goredis.NewSentinelClient(&goredis.Options{Addr: address})
 	defer c.Close()
@@ -185,7 +185,7 @@ func knows(ctx context.Context, address string, port int) error {
 	return nil
 }
 
-// waitFor waits until a replica has the session.
+// waitFor waits until a replica holds the session.
 func waitFor(ctx context.Context, address string) error {
 	c := goredis.NewClient(&goredis.Options{Addr: address})
 	defer c.Close()

@@ -11,8 +11,9 @@ import (
 	"cloakroom/session"
 )
 
-// noteScript: KEYS key; ARGV number, expires (Unix milliseconds), text, now. Keeps the larger number,
-// the later end and the text of what is there and has not expired. 527 is session.MaxNoteText.
+// noteScript: KEYS key; ARGV number, expires (Unix milliseconds), text, now. Keeps the larger
+// number, the later expiry and the text of an existing note that has not expired. 527 is
+// session.MaxNoteText.
 var noteScript = redis.NewScript(`
 local number, ends, text = ARGV[1], ARGV[2], ARGV[3]
 local before = redis.call('GET', KEYS[1])
@@ -29,8 +30,8 @@ redis.call('SET', KEYS[1], number .. ' ' .. ends .. ' ' .. text, 'PXAT', ends)
 return 1
 `)
 
-// noteName returns the name of a note, which no session has: the prefix of sessions comes
-// later in it.
+// noteName returns the name of a note, which no session can have: names of sessions begin with
+// their prefix, which comes later in it.
 func (s *Store) noteName(key string) string { return "cloakroom.note:" + s.prefix + ":" + key }
 
 // Notes implements session.Notes.
@@ -72,5 +73,5 @@ func (s *Store) SetNote(ctx context.Context, key string, n session.Note) error {
 	return nil
 }
 
-// ClearNotes implements session.Notes. Redis has removed the expired already.
+// ClearNotes implements session.Notes. Redis has already removed the expired ones.
 func (s *Store) ClearNotes(ctx context.Context, _ int) (int, error) { return 0, s.Ping(ctx) }

@@ -13,26 +13,26 @@ import (
 	"cloakroom/session/django/pickle"
 )
 
-// stored is what is stored under a key, as it is and as it reads.
+// stored is the stored value of a key, and its decoded session.
 type stored struct {
 	session.Session
 	text string // the pickle
-	ends int64  // Unix milliseconds, as the server says
+	ends int64  // the expiry, Unix milliseconds by the server's clock
 }
 
-// decode makes a session of readScript's result. Key and Expires are set even
-// where the data cannot be read.
+// decode returns the session in readScript's result. Key and Expires are set even if the data
+// cannot be read.
 func (s *Store) decode(key string, answer []any) (v stored, err error) {
 	return s.decodeBy(pickle.Decode, key, answer)
 }
 
-// reader is how a pickle is read: pickle.Decode or DecodeLarge.
+// reader decodes a pickle: pickle.Decode or DecodeLarge.
 type reader func(text string) ([]byte, *session.Origin, error)
 
 func (s *Store) decodeBy(read reader, key string, answer []any) (v stored, err error) {
 	v.Key = key
 	if len(answer) != 3 {
-		return v, unavailable(fmt.Errorf("a script answers %d values", len(answer)))
+		return v, unavailable(fmt.Errorf("a script returned %d values", len(answer)))
 	}
 	what, _ := answer[0].(int64)
 	v.text, _ = answer[1].(string)
@@ -74,11 +74,11 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return v.Session, err
 }
 
-// batch is how many keys All asks for at a time.
+// batch is how many keys All requests at a time.
 const batch = 100
 
-// All implements session.Store. It remembers the keys that it gave, since
-// Redis may name one twice.
+// All implements session.Store. It keeps the keys that it has returned, since Redis may return one
+// twice.
 func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	return func(yield func(session.Session, error) bool) {
 		given := map[string]bool{}
@@ -129,7 +129,7 @@ func (s *Store) scan(ctx context.Context, cursor uint64) (names []string, next u
 	return names, next, nil
 }
 
-// readAll reads many in one exchange.
+// readAll reads many sessions in one round trip.
 func (s *Store) readAll(ctx context.Context, names []string) ([][]any, error) {
 	if len(names) == 0 {
 		return nil, nil

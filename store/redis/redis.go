@@ -1,15 +1,15 @@
-// Package redis keeps sessions where Django's cache engine keeps them with
-// Django's own Redis backend (django.core.cache.backends.redis.RedisCache), in
-// Redis from 6.2 on or Valkey. Django may use the same keys at the same time.
+// Package redis keeps sessions where Django's cache engine keeps them with Django's own Redis
+// backend (django.core.cache.backends.redis.RedisCache), in Redis 6.2 or later or Valkey. Django
+// may use the same keys concurrently.
 //
-// The data is pickled, as Django pickles it; package pickle says what is read.
-// A session ends when Redis forgets it, to the millisecond, so that there is
-// nothing to clear. Django itself writes whole seconds.
+// The data is pickled, as Django pickles it; see package pickle for what can be read. A session
+// expires when Redis expires its key, to the millisecond, so that there is nothing to clear.
+// Django itself writes whole seconds.
 //
-// Changes are compare and set: what was read must still be there when it is
-// written, or it is read again. The server must allow scripts (EVAL). Redis
-// Cluster, which Django's backend cannot use either, is not supported: to give
-// a session a new key is atomic on one server only. Sentinel is.
+// Changes are compare-and-set: a write fails if the value has changed since it was read, and the
+// change is repeated. The server must allow scripts (EVAL). Redis Cluster, which Django's backend
+// cannot use either, is not supported: rotating a key is atomic on one server only. Sentinel is
+// supported.
 package redis
 
 import (
@@ -27,11 +27,11 @@ import (
 	"cloakroom/session"
 )
 
-// ErrURL says that a text is no URL of a Redis server.
+// ErrURL is the error of a text that is no URL of a Redis server.
 var ErrURL = errors.New("URL of a Redis server")
 
-// The prefixes of Django's two engines, which follow KEY_PREFIX and VERSION
-// (KEY_PREFIX in django.contrib.sessions.backends.cache and cached_db).
+// The prefixes of keys of Django's two engines, after KEY_PREFIX and VERSION (KEY_PREFIX in
+// django.contrib.sessions.backends.cache and cached_db).
 const (
 	CacheEngine    = "django.contrib.sessions.cache"
 	CachedDBEngine = "django.contrib.sessions.cached_db"
@@ -40,24 +40,23 @@ const (
 // Timeout bounds every operation whose context has no earlier deadline.
 const Timeout = 5 * time.Second
 
-// Options is what a Store needs besides the server.
+// Options configures a Store.
 type Options struct {
-	// Engine is CacheEngine or CachedDBEngine; empty: CacheEngine.
+	// Engine is CacheEngine or CachedDBEngine; "" means CacheEngine.
 	Engine string
 	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil.
 	Zone *time.Location
-	// Now is the clock. A session is dead where either it or the server's
-	// says so.
+	// Now is the clock. A session is dead if it has expired by this clock or by the server's.
 	Now func() time.Time
 }
 
-// Store is a session.Store in Redis; make one with Open.
+// Store is a session.Store in Redis. Open makes one.
 type Store struct {
 	client *redis.Client
 	prefix string
 	zone   *time.Location
 	now    func() time.Time
-	notice atomic.Pointer[string] // of who runs FollowUsers
+	notice atomic.Pointer[string] // of FollowUsers
 }
 
 var _ session.Store = (*Store)(nil)
@@ -67,11 +66,10 @@ var _ session.Store = (*Store)(nil)
 //	redis://user:password@host:6379/0    rediss:// with TLS, unix://user:password@/socket?db=0
 //	redis://…@sentinel:26379/0?master_name=NAME&addr=sentinel2:26379
 //
-// Besides go-redis's parameters (pool_size, dial_timeout, read_timeout, …)
-// there are Django's key_prefix and version, which stand for KEY_PREFIX and
-// VERSION of the cache that SESSION_CACHE_ALIAS names.
+// Besides go-redis's parameters (pool_size, dial_timeout, read_timeout, …) there are Django's
+// key_prefix and version: KEY_PREFIX and VERSION of the cache that SESSION_CACHE_ALIAS names.
 //
-// Errors wrap ErrURL or session.ErrUnavailable. They do not hold the password.
+// Errors wrap ErrURL or session.ErrUnavailable. They do not contain the password.
 func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if o.Engine == "" {
 		o.Engine = CacheEngine
@@ -97,8 +95,8 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// takePrefix takes Django's parameters out of the URL and gives what keys
-// begin with (django.core.cache.backends.base.default_key_func).
+// takePrefix removes Django's parameters from the URL and returns the prefix of keys
+// (django.core.cache.backends.base.default_key_func).
 func takePrefix(u *url.URL, engine string) (string, error) {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -117,8 +115,8 @@ func takePrefix(u *url.URL, engine string) (string, error) {
 	return prefix + ":" + version + ":" + engine, nil
 }
 
-// connect makes the client. It does not try again by itself: a change whose
-// answer was lost may have taken place.
+// connect returns the client. It does not retry: a change whose response was lost may have taken
+// place.
 func connect(u *url.URL) (*redis.Client, error) {
 	if u.Query().Has("master_name") {
 		o, err := redis.ParseFailoverURL(u.String())
@@ -136,7 +134,7 @@ func connect(u *url.URL) (*redis.Client, error) {
 	return redis.NewClient(o), nil
 }
 
-// unavailable marks what went wrong between us and Redis.
+// unavailable wraps an error of Redis or of the connection.
 func unavailable(err error) error {
 	if strings.Contains(err.Error(), "OOM command not allowed") {
 		return fmt.Errorf("%w: Redis has used all of maxmemory; raise it, or make room: %w", session.ErrFull, err)

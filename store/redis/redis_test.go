@@ -41,7 +41,7 @@ func run(m *testing.M) int {
 
 var prefixes atomic.Int32
 
-// fresh gives the URL of a store that is empty, since its prefix is new.
+// fresh returns the URL of an empty store, by a new prefix.
 func fresh(server string) string {
 	return fmt.Sprintf("redis://:pass%%20word@%s/0?key_prefix=test%%5B*%%5D%d", servers[server].Address(), prefixes.Add(1))
 }
@@ -56,7 +56,7 @@ func open(t *testing.T, url string, now func() time.Time) *redis.Store {
 	return s
 }
 
-// client is another program with the same server.
+// client returns a client of the server that bypasses the store.
 func client(t *testing.T, server string) *goredis.Client {
 	c := goredis.NewClient(&goredis.Options{Addr: servers[server].Address(), Password: "pass word"})
 	t.Cleanup(func() { c.Close() })
@@ -81,7 +81,8 @@ func TestConformance(t *testing.T) {
 
 func keep(v session.Session) (session.Session, error) { return v, nil }
 
-// Redis forgets a session when it ends, and we know when to the millisecond.
+// TestEnd checks that Redis expires a session when it ends, and that the store returns the expiry
+// to the millisecond.
 func TestEnd(t *testing.T) {
 	each(t, func(t *testing.T, server string) {
 		s, c := open(t, "redis://:pass%20word@"+servers[server].Address()+"?version=7", time.Now), client(t, server)
@@ -164,8 +165,8 @@ func TestUnreadable(t *testing.T) {
 	})
 }
 
-// python is pickle.dumps({"at": datetime(2027, 1, 2, 3, 4, 5, 6, timezone.utc),
-// "t": (1, b"\x00\xff"), "n": 1}, 5) as Python 3.11 writes it.
+// python returns pickle.dumps({"at": datetime(2027, 1, 2, 3, 4, 5, 6, timezone.utc), "t": (1,
+// b"\x00\xff"), "n": 1}, 5) as Python 3.11 writes it.
 func python(t *testing.T) string {
 	t.Helper()
 	text, err := hex.DecodeString("80059573000000000000007d94288c026174948c086461746574696d65948c086461746574696d65949394430a07eb01020304050000069468028c0874696d" +
@@ -176,8 +177,8 @@ func python(t *testing.T) string {
 	return string(text)
 }
 
-// What JSON cannot say outlives a change of something else, and is never
-// changed.
+// TestPythonsValues checks that values that JSON cannot represent survive a change of others, and
+// cannot be changed.
 func TestPythonsValues(t *testing.T) {
 	url := fresh(stack.Valkey)
 	s, c := open(t, url, time.Now), client(t, stack.Valkey)
@@ -213,7 +214,7 @@ func TestPythonsValues(t *testing.T) {
 	}
 }
 
-// Two stores are what two processes are.
+// TestTwoStoresLoseNothing uses two stores, as two processes would.
 func TestTwoStoresLoseNothing(t *testing.T) {
 	url := fresh(stack.Redis)
 	stores := []*redis.Store{open(t, url, time.Now), open(t, url, time.Now)}
@@ -266,7 +267,7 @@ func TestOpenFails(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "pass word") || strings.Contains(err.Error(), "pass%20word") {
-			t.Errorf("the error tells the password: %v", err)
+			t.Errorf("the error contains the password: %v", err)
 		}
 	}
 }

@@ -2,13 +2,13 @@ package redis
 
 import "github.com/redis/go-redis/v9"
 
-// The scripts are what makes an operation atomic. What they begin with:
+// The scripts make operations atomic. They begin with these functions:
 //
-//	ends(key)         when a key ends, in Unix milliseconds; -1: never, -2: no key
-//	holds(key, v, at) whether a key still holds v and ends at at
+//	ends(key)         the expiry of a key, in Unix milliseconds; -1: none, -2: no key
+//	holds(key, v, at) whether a key still holds v and expires at at
 //
-// PEXPIRETIME is there since Redis 7. Before, the time is that of the clock
-// plus what is left, when both were read within one millisecond.
+// PEXPIRETIME exists since Redis 7. Before, the expiry is the clock's time plus the remaining
+// time, if both were read within one millisecond.
 const prelude = `
 local function ms()
 	local t = redis.call('TIME')
@@ -28,7 +28,7 @@ local function holds(key, v, at)
 end
 `
 
-// What the scripts answer first.
+// The first value that the scripts return.
 const (
 	none  = 0 // no such key, or not as it was
 	done  = 1
@@ -38,7 +38,7 @@ const (
 )
 
 var (
-	// readScript: KEYS key; ARGV limit. Answers {what, value, end}.
+	// readScript: KEYS key; ARGV limit. Returns {what, value, end}.
 	readScript = redis.NewScript(prelude + `
 local n = redis.pcall('STRLEN', KEYS[1])
 if type(n) == 'table' then return {3, '', ends(KEYS[1])} end
@@ -46,8 +46,8 @@ if n == 0 then return {0, '', 0} end
 if n > tonumber(ARGV[1]) then return {2, '', ends(KEYS[1])} end
 return {1, redis.call('GET', KEYS[1]), ends(KEYS[1])}
 `)
-	// replaceScript: KEYS key; ARGV the value and end that it has and those
-	// that it gets. An empty value leaves it.
+	// replaceScript: KEYS key; ARGV the expected value and end, and the new ones. An empty new
+	// value keeps the value.
 	replaceScript = redis.NewScript(prelude + `
 if not holds(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
 if ARGV[3] == '' then

@@ -12,7 +12,7 @@ import (
 	"cloakroom/session/django/pickle"
 )
 
-// millis is a time as it is given to Redis, which takes none before 1970.
+// millis returns a time in Redis's form. Redis rejects those before 1970.
 func millis(t time.Time) int64 { return max(t.UnixMilli(), 1) }
 
 // Create implements session.Store.
@@ -20,7 +20,7 @@ func (s *Store) Create(ctx context.Context, v session.Session) error {
 	return s.set(ctx, v, "NX")
 }
 
-// Put stores a session, whatever is stored under its key.
+// Put stores a session, and replaces what is stored under its key.
 func (s *Store) Put(ctx context.Context, v session.Session) error { return s.set(ctx, v) }
 
 func (s *Store) set(ctx context.Context, v session.Session, options ...any) error {
@@ -51,7 +51,7 @@ func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.C
 	return s.replace(ctx, key, newKey, moveScript, []string{s.name(key), s.name(newKey)}, change)
 }
 
-// replace reads, changes and writes until nothing came between.
+// replace reads, changes and writes, until no other write came between.
 func (s *Store) replace(ctx context.Context, key, newKey string, write *redis.Script, names []string, change session.Change) (session.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -76,8 +76,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, write *redis.Sc
 	}
 }
 
-// changed returns what becomes of old, and its pickle: none where the data is as
-// it was.
+// changed returns the changed session, and its pickle, which is empty if the data is unchanged.
 func (s *Store) changed(old stored, newKey string, change session.Change) (v session.Session, text string, err error) {
 	v = old.Session
 	if change != nil {
@@ -103,5 +102,5 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// ClearExpired implements session.Store. Redis has forgotten the dead already.
+// ClearExpired implements session.Store. Redis has already removed the dead ones.
 func (s *Store) ClearExpired(ctx context.Context, _ int) (int, error) { return 0, s.Ping(ctx) }

@@ -17,7 +17,7 @@ import (
 	"cloakroom/store/sqlite"
 )
 
-// djangos makes a file with the table of Django's migration alone, and sessions in it.
+// djangos creates a file with the table of Django's migration only, and sessions in it.
 func djangos(t *testing.T, data ...string) (file string, keys []string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "db.sqlite3")
@@ -64,8 +64,8 @@ func pending(t *testing.T, s *sqlite.Store) []string {
 	return due
 }
 
-// TestMigrate holds that Migrate is due once, can be run by several at once, and that the
-// sessions that were there before are found.
+// TestMigrate checks that Migrate is due once, can run concurrently, and that existing sessions
+// are indexed.
 func TestMigrate(t *testing.T) {
 	var data []string
 	for range 300 {
@@ -115,8 +115,8 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestOpaque holds that what cannot be read is not passed over where all of a user's sessions
-// are ended.
+// TestOpaque checks that unreadable sessions are reported where all of a user's sessions are
+// ended.
 func TestOpaque(t *testing.T) {
 	deep := `{"_auth_user_id":` + strings.Repeat(`[`, 150) + strings.Repeat(`]`, 150) + `}`
 	large := `{"_auth_user_id":"7","a":"` + strings.Repeat("x", 9_000_000) + `"}`
@@ -143,13 +143,13 @@ func TestOpaque(t *testing.T) {
 	}
 	for _, key := range []string{keys[0], keys[1], keys[4]} {
 		if !strings.Contains(err.Error(), session.ID(key)) || strings.Contains(err.Error(), key) {
-			t.Errorf("the error must name a session by its ID alone: %v", err)
+			t.Errorf("the error must name a session by its ID only: %v", err)
 		}
 		if err := s.Delete(t.Context(), key); err != nil {
 			t.Error(err)
 		}
 	}
-	// Only what is under another key nests too deep, and an earlier build could not read it.
+	// Only a value under another key is nested too deep, which an earlier build could not read.
 	readable := `{"_auth_user_id":"7","a":` + strings.Repeat(`[`, 150) + strings.Repeat(`]`, 150) + `}`
 	insert(t, file, sessiontest.Key(t), readable)
 	indexed := sessiontest.Key(t)
@@ -160,7 +160,7 @@ func TestOpaque(t *testing.T) {
 	}
 }
 
-// TestReadOnly holds that reading needs no right to write, and leaves the file as it is.
+// TestReadOnly checks that reading needs no write access, and does not change the file.
 func TestReadOnly(t *testing.T) {
 	file, keys := djangos(t, `{"a":1}`)
 	before, err := os.ReadFile(file)

@@ -9,15 +9,15 @@ import (
 	"cloakroom/session"
 )
 
-// own is what Cloakroom keeps beside Django's table, by the names in sqlite_schema.
+// own is Cloakroom's own schema beside Django's table, by the names in sqlite_schema.
 //
-// cloakroom_session_index has a row for each row of django_session, which triggers add and
-// remove. state is 0 until the session was read for its user (which is not done in a trigger:
-// SQL cannot read Django's encoding), 1 afterwards, and 2 if it could not be read. A session
-// that is nobody's is read again when it is written, which writes counts: Django's login makes
-// the row first, and writes the user into it at the end of the request.
+// cloakroom_session_index has a row for each row of django_session, which triggers add and remove.
+// state is 0 until the session was read for its user (not by a trigger: SQL cannot read Django's
+// encoding), 1 afterwards, and 2 if it could not be read. A session without a user is read again
+// after each write, which writes counts: Django's login inserts the row first, and writes the user
+// into it at the end of the request.
 //
-// cloakroom_note holds session.Notes, whose expires is in Unix milliseconds.
+// cloakroom_note holds session.Notes; its column expires is in Unix milliseconds.
 var own = []struct{ kind, name, sql string }{
 	{"table", "cloakroom_note", `CREATE TABLE cloakroom_note (key varchar(96) NOT NULL PRIMARY KEY, number bigint NOT NULL, text text NOT NULL, expires bigint NOT NULL)`},
 	{"index", "cloakroom_note_expires", `CREATE INDEX cloakroom_note_expires ON cloakroom_note (expires)`},
@@ -31,14 +31,14 @@ var own = []struct{ kind, name, sql string }{
 	{"trigger", "cloakroom_session_write", `CREATE TRIGGER cloakroom_session_write AFTER UPDATE OF session_data ON django_session BEGIN UPDATE cloakroom_session_index SET state = 0, writes = writes + 1 WHERE session_key = NEW.session_key AND user_id = ''; END`},
 }
 
-// fill adds the sessions that were there before the triggers, from a key on, which it
-// returns, a batch at a time: others write in between.
+// fill adds the sessions that existed before the triggers, after a given key, and returns the last
+// key. It adds a batch at a time, so that other writes run in between.
 const fill = "INSERT INTO cloakroom_session_index (session_key) SELECT session_key FROM django_session WHERE session_key > ?1 ORDER BY session_key LIMIT ?2 ON CONFLICT DO NOTHING"
 
 // dropOld removes the index of earlier builds.
 const dropOld = "DROP TABLE cloakroom_session_user"
 
-// filled is the key of the note that fill has been done.
+// filled is the key of the note that fill is done.
 const filled = "schema.filled"
 
 // querier is a database or a transaction.
@@ -54,7 +54,7 @@ func exists(ctx context.Context, q querier, kind, name string) (bool, error) {
 	return n > 0, nil
 }
 
-// missing returns the statements that make what is not there of own.
+// missing returns the statements that create the objects of own that do not exist.
 func missing(ctx context.Context, q querier) (statements []string, err error) {
 	for _, o := range own {
 		there, err := exists(ctx, q, o.kind, o.name)
@@ -90,15 +90,15 @@ func (s *Store) Pending(ctx context.Context) (statements []string, err error) {
 
 const walMode = "PRAGMA journal_mode = WAL"
 
-// Migrate implements session.Migrator. Several may run at once.
+// Migrate implements session.Migrator. Concurrent calls are allowed.
 func (s *Store) Migrate(ctx context.Context) error {
 	pending, err := s.Pending(ctx)
 	if err != nil || len(pending) == 0 {
 		return err
 	}
-	// With a write-ahead log readers and the writer do not wait for each other. Where it
-	// cannot be had (another process is reading just now, a network file system), the store
-	// works all the same, only slower.
+	// With a write-ahead log readers and the writer do not wait for each other. If it cannot be
+	// enabled (another process is reading, a network file system), the store still works, but
+	// slower.
 	s.writer.ExecContext(ctx, walMode)
 	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		statements, err := missing(ctx, tx)
@@ -136,7 +136,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 }
 
-// fillBatch is how many rows fill adds while others wait to write.
+// fillBatch is how many rows fill adds while other writers wait.
 const fillBatch = 5000
 
 var (
@@ -153,10 +153,10 @@ const (
 	selectOpaque  = "SELECT session_key FROM cloakroom_session_index WHERE state = 2"
 )
 
-// indexBatch is how many sessions are read for the index in one go.
+// indexBatch is how many sessions are read for the index at a time.
 const indexBatch = 500
 
-// unindexed is a session that is not indexed yet, and what the index is to hold of it.
+// unindexed is a session that is not indexed yet, and the index entry for it.
 type unindexed struct {
 	writes, state int
 	user          string
@@ -210,8 +210,8 @@ func (s *Store) pending(ctx context.Context, after string, limit int) (found []u
 	return found, nil
 }
 
-// UserKeys implements session.UserIndex. It writes nothing. Sessions that are not indexed yet
-// are read first: one that is indexed meanwhile is in the index.
+// UserKeys implements session.UserIndex. It writes nothing. It reads sessions that are not indexed
+// yet first: one that is indexed concurrently is then found in the index.
 func (s *Store) UserKeys(ctx context.Context, user string) (keys, opaque []string, err error) {
 	seen := map[string]bool{}
 	for after := ""; ; {

@@ -12,8 +12,8 @@ import (
 	"cloakroom/session/django"
 )
 
-// columns reads no more of a row than a session can have, and keeps the driver
-// from making times of the dates.
+// columns limits what is read of a row to the maximum size of a session, and prevents the driver
+// from parsing dates.
 var columns = columnsOf("")
 
 func columnsOf(table string) string { return columnsUpTo(table, django.MaxText) }
@@ -35,11 +35,10 @@ type row struct{ key, data, expires string }
 
 func (r *row) scan(scan func(...any) error) error { return scan(&r.key, &r.data, &r.expires) }
 
-// decode gives the session with its Key and Expires even where its data cannot
-// be read.
+// decode returns the session with its Key and Expires set even if its data cannot be read.
 func (s *Store) decode(r row) (session.Session, error) { return s.decodeBy(s.codec.Read, r) }
 
-// reader is how session_data is read: django.Codec's Read or ReadLarge.
+// reader decodes session_data: django.Codec's Read or ReadLarge.
 type reader func(text string) ([]byte, *session.Origin, error)
 
 func (s *Store) decodeBy(read reader, r row) (session.Session, error) {
@@ -52,7 +51,7 @@ func (s *Store) decodeBy(read reader, r row) (session.Session, error) {
 	return v, err
 }
 
-// load reads what selectLive, asked with the arguments that it wants, gives.
+// load returns the session that query finds, which is called with the arguments of selectLive.
 func (s *Store) load(key string, query func(args ...any) *sql.Row) (session.Session, error) {
 	return s.loadBy(s.codec.Read, key, query)
 }
@@ -62,7 +61,7 @@ func (s *Store) loadBy(read reader, key string, query func(args ...any) *sql.Row
 	now := s.now()
 	after := now
 	if s.zone == nil {
-		after = after.Add(-12 * time.Hour) // a date in a zone that is not known may be so much later
+		after = after.Add(-12 * time.Hour) // a date in an unknown zone may be that much later
 	}
 	switch err := r.scan(query(key, s.formatTime(after)).Scan); {
 	case errors.Is(err, sql.ErrNoRows):
@@ -73,7 +72,7 @@ func (s *Store) loadBy(read reader, key string, query func(args ...any) *sql.Row
 	v, err := s.decodeBy(read, r)
 	switch {
 	case err == nil && session.LacksZone(v.Data):
-		return session.Session{}, session.ErrNoZone // nor is it known when expire_date is
+		return session.Session{}, session.ErrNoZone // the zone of expire_date is unknown, too
 	case !v.Expires.IsZero() && !v.Live(now):
 		return session.Session{}, session.ErrNotFound
 	case err != nil:
@@ -93,7 +92,7 @@ func (s *Store) Load(ctx context.Context, key string) (session.Session, error) {
 	return s.load(key, func(args ...any) *sql.Row { return live.QueryRowContext(ctx, args...) })
 }
 
-// liveStatement is selectLive, prepared: to parse it takes as long as to run it.
+// liveStatement returns selectLive, prepared: parsing it takes as long as running it.
 func (s *Store) liveStatement(ctx context.Context) (*sql.Stmt, error) {
 	s.liveMu.Lock()
 	defer s.liveMu.Unlock()
@@ -110,7 +109,7 @@ func (s *Store) liveStatement(ctx context.Context) (*sql.Stmt, error) {
 // batch is how many rows All reads at a time.
 const batch = 100
 
-// All implements session.Store. Between batches it holds no lock.
+// All implements session.Store. It holds no lock between batches.
 func (s *Store) All(ctx context.Context) iter.Seq2[session.Session, error] {
 	return func(yield func(session.Session, error) bool) {
 		for after := ""; ; {

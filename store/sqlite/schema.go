@@ -9,8 +9,8 @@ import (
 	"cloakroom/session"
 )
 
-// schema is what Django's migration sessions.0001_initial makes in SQLite,
-// with the index name that Django derives from table and column.
+// schema is what Django's migration sessions.0001_initial creates in SQLite, with the index name
+// that Django derives from table and column.
 var schema = []string{
 	`CREATE TABLE IF NOT EXISTS "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL, "expire_date" datetime NOT NULL)`,
 	`CREATE INDEX IF NOT EXISTS "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")`,
@@ -18,8 +18,8 @@ var schema = []string{
 
 var errNoTable = errors.New("no table django_session: run Django's migrations")
 
-// prepare looks for Django's table. With create it makes the table if there is none, and
-// Cloakroom's own.
+// prepare checks that Django's table exists. If Create is set, it creates the table if there is
+// none, and Cloakroom's own.
 func (s *Store) prepare(ctx context.Context, o Options) error {
 	there, err := exists(ctx, s.reader, "table", "django_session")
 	switch {
@@ -47,9 +47,9 @@ func (s *Store) prepare(ctx context.Context, o Options) error {
 	return s.Migrate(ctx)
 }
 
-// Django writes str(datetime) in UTC, and with USE_TZ = False in its TIME_ZONE: microseconds are
-// left out where they are zero. Such texts sort as the times do, but for the hour that a zone's
-// clocks show twice.
+// Django writes str(datetime) in UTC, and with USE_TZ = False in its TIME_ZONE: it omits
+// microseconds that are zero. Such texts sort as the times do, except within the hour that a
+// zone's clocks show twice.
 const (
 	wholeSeconds = "2006-01-02 15:04:05"
 	microseconds = "2006-01-02 15:04:05.000000"
@@ -63,7 +63,7 @@ func (s *Store) formatTime(t time.Time) string {
 	return t.Format(microseconds)
 }
 
-// parseTime takes a text with or without a fraction.
+// parseTime parses a time with or without a fraction.
 func (s *Store) parseTime(text string) (time.Time, error) {
 	wall, err := time.Parse(wholeSeconds, text)
 	return session.FromWall(wall, s.zone), err

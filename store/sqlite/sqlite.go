@@ -1,8 +1,7 @@
-// Package sqlite keeps sessions where Django's db engine keeps them in SQLite:
-// in the table django_session, in Django's encoding. Django may use the same
-// file at the same time.
+// Package sqlite keeps sessions where Django's db engine keeps them in SQLite: in the table
+// django_session, in Django's encoding. Django may use the same file concurrently.
 //
-// The table holds times without their zone: it is UTC, unless Options.Zone is another.
+// The table holds times without their zone: UTC, or Options.Zone.
 package sqlite
 
 import (
@@ -21,17 +20,17 @@ import (
 	"cloakroom/session/django"
 )
 
-// Options is what a Store needs besides the file.
+// Options configures a Store.
 type Options struct {
-	// Codec reads and writes session_data. With nil, sessions can be deleted
-	// and cleared only.
+	// Codec reads and writes session_data. If nil, sessions can only be deleted and cleared.
 	Codec *django.Codec
-	// Create makes the file, readable by its owner only, Django's table if there is
-	// none, and Cloakroom's own tables: for tests and trials.
+	// Create creates the file, readable by its owner only, Django's table if there is none, and
+	// Cloakroom's own tables: for tests and trials.
 	Create bool
 	// ReadOnly opens the file for reading: writes fail.
 	ReadOnly bool
-	// AccountsOnly asks for no django_session: accounts can be in a database of their own.
+	// AccountsOnly opens a database without django_session: accounts can be in a separate
+	// database.
 	AccountsOnly bool
 	// Zone is TIME_ZONE of a project with USE_TZ = False, else nil: UTC.
 	Zone *time.Location
@@ -43,16 +42,16 @@ type Options struct {
 // waiting for locks included.
 const Timeout = 5 * time.Second
 
-// readers is how many reads may go on at the same time.
+// readers bounds how many reads run concurrently.
 const readers = 8
 
-// Store is a session.Store in an SQLite file; make one with Open.
+// Store is a session.Store in an SQLite file. Open makes one.
 type Store struct {
 	codec *django.Codec
 	zone  *time.Location
 	now   func() time.Time
-	// writer has one connection: writers of this process queue for it, and
-	// only those of other processes wait for SQLite's lock.
+	// writer has one connection: writers of this process queue for it, and only those of other
+	// processes wait for SQLite's lock.
 	writer *sql.DB
 	reader *sql.DB
 
@@ -62,7 +61,7 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// Open opens file. Its errors wrap session.ErrUnavailable.
+// Open opens a file. Its errors wrap session.ErrUnavailable.
 func Open(ctx context.Context, file string, o Options) (*Store, error) {
 	s := &Store{codec: o.Codec.In(o.Zone), zone: o.Zone, now: o.Now}
 	if err := s.open(ctx, file, o); err != nil {
@@ -102,7 +101,7 @@ func (s *Store) open(ctx context.Context, file string, o Options) (err error) {
 	return nil
 }
 
-// create makes an empty file, which is an empty database, if there is none.
+// create creates an empty file, which is an empty database, if there is none.
 func create(file string) error {
 	f, err := os.OpenFile(file, os.O_RDONLY|os.O_CREATE, 0o600)
 	if err != nil {
@@ -111,13 +110,13 @@ func create(file string) error {
 	return f.Close()
 }
 
-// unavailable marks what went wrong between us and SQLite.
+// unavailable wraps an error of SQLite.
 func unavailable(err error) error {
 	return fmt.Errorf("%w: sqlite: %w", session.ErrUnavailable, err)
 }
 
-// write runs do in a transaction that has the write lock from its beginning,
-// so that nothing it reads can change before it writes.
+// write runs do in a transaction that holds the write lock from its beginning, so that nothing it
+// reads can change before it writes.
 func (s *Store) write(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -135,7 +134,7 @@ func (s *Store) write(ctx context.Context, do func(context.Context, *sql.Tx) err
 	return nil
 }
 
-// exec runs one statement and gives the number of rows that it touched.
+// exec runs one statement and returns the number of affected rows.
 func exec(ctx context.Context, tx *sql.Tx, statement string, args ...any) (int, error) {
 	result, err := tx.ExecContext(ctx, statement, args...)
 	if err != nil {
@@ -148,7 +147,7 @@ func exec(ctx context.Context, tx *sql.Tx, statement string, args ...any) (int, 
 	return int(n), nil
 }
 
-// Ping implements session.Store: it reads from the table.
+// Ping implements session.Store. It reads from the table.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

@@ -140,8 +140,8 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
-// A touch while fallback keys are set signs the session with the new key, so
-// that it outlives the old one.
+// TestTouchSignsAnew checks that a touch while fallback keys are set signs the session with the
+// new key, so that it survives the removal of the old one.
 func TestTouchSignsAnew(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db")
 	key := sessiontest.Key(t)
@@ -161,7 +161,7 @@ func TestTouchSignsAnew(t *testing.T) {
 	}
 }
 
-// Without a codec nothing can be read or written, but deleted.
+// TestWithoutCodec checks that without a codec sessions can be deleted, but not read or written.
 func TestWithoutCodec(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db")
 	full, bare := open(t, file, codec(t, "secret"), time.Now), open(t, file, nil, time.Now)
@@ -180,8 +180,8 @@ func TestWithoutCodec(t *testing.T) {
 	}
 }
 
-// Two stores on one file are what two processes are: SQLite's locks alone keep
-// them apart.
+// TestTwoStoresLoseNothing uses two stores on one file, as two processes would: only SQLite's
+// locks exclude them.
 func TestTwoStoresLoseNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "db")
 	stores := []*sqlite.Store{open(t, file, codec(t, "s"), time.Now), open(t, file, codec(t, "s"), time.Now)}

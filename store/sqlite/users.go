@@ -14,15 +14,15 @@ import (
 type users struct {
 	store *Store
 	query string
-	// uuid says that the ids are UUIDs, which Django keeps without dashes in SQLite.
+	// uuid reports that the ids are UUIDs, which Django keeps without dashes in SQLite.
 	uuid bool
 }
 
-// uuidType is the type of the column that Django makes for UUIDs.
+// uuidType is the type of the column that Django creates for UUIDs.
 const uuidType = "char(32)"
 
-// Users returns the accounts in a table. ErrNotFound: there is no such table. Other errors, one
-// for a column that is missing included, wrap session.ErrUnavailable.
+// Users returns the accounts in a table. ErrNotFound means that there is no such table. Other
+// errors, including that for a missing column, wrap session.ErrUnavailable.
 func (s *Store) Users(ctx context.Context, table session.UserTable) (session.Users, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -33,7 +33,7 @@ func (s *Store) Users(ctx context.Context, table session.UserTable) (session.Use
 	if found == 0 {
 		return nil, fmt.Errorf("%w: table %s", session.ErrNotFound, table.Name)
 	}
-	// A column that is not qualified would be a text where it is missing.
+	// SQLite takes an unqualified name of a missing column for a string.
 	id, password, active := "t."+quoted(table.ID), "t."+quoted(table.Password), "true"
 	if table.Active != "" {
 		active = "coalesce(t." + quoted(table.Active) + ", false)"
@@ -77,7 +77,8 @@ func (u *users) User(ctx context.Context, id string) (session.User, error) {
 	return user, nil
 }
 
-// withDashes returns 32 digits as a UUID's text (RFC 9562 section 4), which is Django's in sessions.
+// withDashes returns 32 digits as a UUID's text (RFC 9562 section 4), which Django uses in
+// sessions.
 func withDashes(digits string) string {
 	return digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:]
 }

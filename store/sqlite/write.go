@@ -58,8 +58,7 @@ func (s *Store) replace(ctx context.Context, key, newKey string, change session.
 	return v, nil
 }
 
-// save writes v into the row of key. The row is there, so that a row that is
-// left alone is one whose new key is taken.
+// save writes v into the row of key, which exists: if no row is changed, the new key is in use.
 func (s *Store) save(ctx context.Context, tx *sql.Tx, key string, v session.Session, sameData bool) error {
 	statement := "UPDATE OR IGNORE django_session SET session_key = ?, expire_date = ? WHERE session_key = ?"
 	args := []any{v.Key, s.formatTime(v.Expires), key}
