@@ -59,12 +59,12 @@ func (c *cli) run(ctx context.Context) error {
 	}
 	fmt.Printf("\nready: http://127.0.0.1:%d/\n\n"+
 		"  log in as demo, password cloakroom\n"+
-		"  /go/whoami is a Go service that knows nothing of Django\n"+
+		"  /go/whoami is a Go service without any Django\n"+
 		"  logs are in %s; Ctrl-C ends everything\n\n", c.Port, c.Dir)
 	return d.wait(ctx)
 }
 
-// portsFree says which flag to change for a port that is taken.
+// portsFree returns an error that names the flag to change for a port that is in use.
 func (c *cli) portsFree() error {
 	ports := []struct {
 		number    int
@@ -89,7 +89,7 @@ func (c *cli) portsFree() error {
 	return errors.Join(errs...)
 }
 
-// wait waits for the interrupt, or for a process to end that should not.
+// wait waits for the interrupt, or for a process to end unexpectedly.
 func (d *demo) wait(ctx context.Context) error {
 	ended := make(chan *stack.Process, len(d.processes))
 	for _, p := range d.processes {

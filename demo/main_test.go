@@ -26,7 +26,7 @@ type running struct {
 	errors strings.Builder // its standard error; complete after exit
 }
 
-// launch starts the demonstration, which finds its files as any user's does.
+// launch starts the demonstration, which finds its files as it does for a user.
 func launch(t *testing.T, ports []int, args ...string) *running {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "demo")
@@ -40,7 +40,7 @@ func launch(t *testing.T, ports []int, args ...string) *running {
 	return d
 }
 
-// ready starts the demonstration and waits until it says that it is ready.
+// ready waits until the demonstration prints that it is ready.
 func (d *running) ready() {
 	d.t.Helper()
 	out, err := d.cmd.StdoutPipe()
@@ -61,7 +61,7 @@ func (d *running) ready() {
 	d.t.Fatalf("it ended before it was ready: %v\n%s", d.cmd.Wait(), &d.errors)
 }
 
-// exit waits for the end and gives the exit status.
+// exit waits for the end and returns the exit status.
 func (d *running) exit() int {
 	d.t.Helper()
 	err := d.cmd.Wait()
@@ -142,7 +142,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// descendants are the processes that a process has started, and theirs.
+// descendants returns the processes that a process has started, and theirs.
 func descendants(pid int) (pids []int) {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
@@ -156,7 +156,7 @@ func descendants(pid int) (pids []int) {
 	return pids
 }
 
-// find gives the one process that was started with an argument.
+// find returns the one process that was started with an argument.
 func find(t *testing.T, pids []int, argument string) int {
 	t.Helper()
 	for _, pid := range pids {

@@ -14,7 +14,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// The ports that envoy/bootstrap.yaml names.
+// The ports in envoy/bootstrap.yaml.
 const (
 	listenPort  = 10000
 	adminPort   = 9901
@@ -23,17 +23,17 @@ const (
 	servicePort = 8081
 )
 
-// demo is the demonstration's processes and what they share.
+// demo is the demonstration's processes and their shared state.
 type demo struct {
 	root, dir        string // the repository, and build/demo in it
 	secretKey, token string
-	ports            map[int]int // those of the bootstrap, and the free ones that stand for them
+	ports            map[int]int // those of the bootstrap, and the free ones that replace them
 	processes        []*stack.Process
 	cleanup          []func() error
 }
 
-// newDemo prepares a demonstration that keeps its files in dir, a path from
-// the repository's folder on.
+// newDemo prepares a demonstration with its files in dir, a path relative to the repository's
+// folder.
 func newDemo(dir string) (*demo, error) {
 	root, err := stack.Root()
 	if err != nil {
@@ -59,7 +59,8 @@ func newDemo(dir string) (*demo, error) {
 	return d, nil
 }
 
-// keptSecret makes a secret once, so that sessions outlive a restart.
+// keptSecret returns the secret in a file, which it creates if there is none, so that sessions
+// survive a restart.
 func keptSecret(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err == nil {
@@ -151,7 +152,7 @@ func (d *demo) keep(p *stack.Process, err error) error {
 	return nil
 }
 
-// stop ends everything, the last started first.
+// stop ends all processes, the last started first.
 func (d *demo) stop() {
 	for i := len(d.cleanup) - 1; i >= 0; i-- {
 		if err := d.cleanup[i](); err != nil {
@@ -160,7 +161,7 @@ func (d *demo) stop() {
 	}
 }
 
-// url is where a part of the demonstration listens.
+// url returns the URL of a part of the demonstration.
 func (d *demo) url(port int) string { return "http://127.0.0.1:" + strconv.Itoa(d.ports[port]) }
 
 func (d *demo) sim(ctx context.Context, c *cli) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// bootstrap is what of envoy/bootstrap.yaml hostsim needs.
+// bootstrap is the part of envoy/bootstrap.yaml that hostsim needs.
 type bootstrap struct {
 	StaticResources struct {
 		Listeners []struct {
@@ -62,9 +62,8 @@ type simRoute struct {
 	Metadata map[string]map[string]any `yaml:"metadata,omitempty"`
 }
 
-// simFiles writes the configuration and the routes of envoy/bootstrap.yaml in
-// the form that `cloakroom sim` takes. Routes that Envoy answers itself are
-// left out.
+// simFiles writes the configuration and the routes of envoy/bootstrap.yaml in the form of
+// `cloakroom sim`. It omits routes to which Envoy responds itself.
 func simFiles(root, dir string) (config, routes string, err error) {
 	text, err := os.ReadFile(filepath.Join(root, "envoy", "bootstrap.yaml"))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 var csrfField = regexp.MustCompile(`name="csrfmiddlewaretoken" value="([^"]+)"`)
 
-// tour is what the README tells people to try, as a browser does it.
+// tour follows the README's instructions, as a browser does.
 func (d *running) tour() {
 	t := d.t
 	t.Helper()
@@ -53,7 +53,7 @@ func (d *running) tour() {
 	}
 }
 
-// visit loads a page, or posts a form, and says where that led.
+// visit loads a page, or posts a form, and returns where that led.
 func visit(t *testing.T, browser *http.Client, address string, form url.Values) (at, body string) {
 	t.Helper()
 	method := http.MethodGet

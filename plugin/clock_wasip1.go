@@ -5,8 +5,8 @@ import "time"
 //go:wasmimport wasi_snapshot_preview1 clock_time_get
 func clockTimeGet(id uint32, precision uint64, result *uint64) uint32
 
-// clockTime is where the host writes; the host may call back meanwhile, so it
-// must not lie on the stack.
+// clockTime is where the host writes the time. The host may call back during the call, which may
+// move the stack, so it must not be on the stack.
 var clockTime uint64
 
 // now is time.Now without its second host call, for the monotonic clock.

@@ -7,8 +7,8 @@ import (
 	"cloakroom/filter/worker"
 )
 
-// counters are the host's metrics. The worker counts in the module, and flush sends the counts
-// with each housekeeping: one host call for each request would cost more than the counting.
+// counters are the host's metrics. The worker counts in the module, and each housekeeping tick
+// reports to the host: a host call for each request would cost more than the counting.
 type counters []proxywasm.MetricCounter
 
 func newCounters() counters {
@@ -20,7 +20,7 @@ func newCounters() counters {
 	return c
 }
 
-// flush adds the worker's counts to the host's metrics.
+// flush reports the counts to the host.
 func (c counters) flush(w *worker.Worker) {
 	w.Counts(func(counter filter.Outcome, n uint64) { c[counter].Increment(n) })
 }

@@ -17,7 +17,7 @@ type httpContext struct {
 	stream worker.Stream
 }
 
-// maxSpare bounds what is kept of streams for those to come.
+// maxSpare bounds how many contexts of ended streams are kept for reuse.
 const maxSpare = 256
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
@@ -59,18 +59,19 @@ func (c *httpContext) OnHttpStreamDone() {
 	}
 }
 
-// unanswered handles that a stream ends without a response that the filter has seen.
+// unanswered handles the end of a stream without a response that the filter has seen.
 func (p *pluginContext) unanswered(s *worker.Stream) {
 	details, err := upstreamgo.Property("response\x00code_details", &p.nameBytes)
 	if err != nil || string(details) != filter.InternalRedirect {
 		return
 	}
 	p.at = now()
-	to, _ := upstreamgo.Property("xds\x00route_name", &p.nameBytes) // Envoy has chosen again
+	to, _ := upstreamgo.Property("xds\x00route_name", &p.nameBytes) // Envoy may have chosen another route
 	p.perform(p.worker.Redirected(s, string(to), p.at), nil, 0)
 }
 
-// pairs returns the fields at hand, until it is called again; none if the host returns none.
+// pairs returns the fields of a header map, valid until its next call, or nil if the host returns
+// none.
 func (p *pluginContext) pairs(m upstreamgo.HeaderMap) [][2]string {
 	var err error
 	if p.headers, err = upstreamgo.Pairs(m, p.headers[:0], &p.headerBytes); err != nil {
@@ -79,8 +80,8 @@ func (p *pluginContext) pairs(m upstreamgo.HeaderMap) [][2]string {
 	return p.headers
 }
 
-// route returns the configuration of the route that Envoy chose for the stream at hand; nil if
-// it is in error.
+// route returns the configuration of the route that Envoy selected for the current stream, or nil
+// if it is invalid.
 func (p *pluginContext) route() *route {
 	var name, metadata []byte
 	if p.worker.ByName() {

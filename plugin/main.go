@@ -1,8 +1,8 @@
-// Command plugin is the filter as a proxy-wasm module: it hands the host's events to a
-// worker.Worker and carries out what that returns. Nothing is decided here.
+// Command plugin is the filter as a proxy-wasm module: it passes the host's events to a
+// worker.Worker and carries out its output. It decides nothing.
 //
-// Build it with GOOS=wasip1 GOARCH=wasm -buildmode=c-shared; everything is
-// registered in init, and main does not run.
+// Build it with GOOS=wasip1 GOARCH=wasm -buildmode=c-shared; everything is registered in init, and
+// main does not run.
 package main
 
 import (
@@ -15,8 +15,8 @@ import (
 
 func main() {}
 
-// gcPercent bounds what the heap grows by before it is collected: remembered
-// sessions live long, and every worker has a heap of its own.
+// gcPercent is how much the heap grows before a collection: cached sessions live long, and every
+// worker has its own heap.
 const gcPercent = 50
 
 func init() {

@@ -11,18 +11,18 @@ import (
 	"cloakroom/filter/worker"
 )
 
-// maxAnswerBytes bounds what is copied of an answer of the session service; a longer one is
-// no answer.
+// maxAnswerBytes bounds how much is copied of a response of the session service; a longer one
+// counts as no response.
 const maxAnswerBytes = 1 << 20
 
-// lease is a write of a leader's, and whether it was done.
+// lease is a write of the lease, and whether it succeeded.
 type lease struct {
 	write worker.Write
 	done  bool
 }
 
-// perform carries an output out, and what follows from what the host refuses. s is the stream
-// of the callback at hand, which goes on as perform returns; nil: there is none.
+// perform carries out an output, and the worker's output for calls that the host refuses. s is the
+// stream of the current callback, which continues when perform returns; nil if there is none.
 func (p *pluginContext) perform(o *worker.Output, s *worker.Stream, d worker.Direction) types.Action {
 	result := types.ActionPause
 	for {
@@ -64,7 +64,7 @@ func (p *pluginContext) perform(o *worker.Output, s *worker.Stream, d worker.Dir
 	}
 }
 
-// directions are the header map and the continuation of each worker.Direction.
+// directions are the header map and the resume call of each worker.Direction.
 var directions = [...]struct {
 	headers upstreamgo.HeaderMap
 	resume  func() error
@@ -73,7 +73,7 @@ var directions = [...]struct {
 	worker.Response: {upstreamgo.ResponseHeaders, proxywasm.ResumeHttpResponse},
 }
 
-// act carries out what becomes of the stream in effect.
+// act carries out the action for the stream of the effective context.
 func (p *pluginContext) act(s *worker.Stream, d worker.Direction, a *filter.Action) types.Action {
 	if a.Verdict == filter.ReadHeaders {
 		completed := p.worker.Complete(s, p.pairs(upstreamgo.RequestHeaders))
@@ -84,26 +84,26 @@ func (p *pluginContext) act(s *worker.Stream, d worker.Direction, a *filter.Acti
 			s.Resumed()
 			return types.ActionContinue
 		}
-		a = &filter.Action{} // headers that could not be set must not pass for the right ones
+		a = &filter.Action{} // fail closed: do not forward headers that could not be set
 	}
 	p.reply(a)
 	return types.ActionPause
 }
 
-// resume goes on with a stream that was paused.
+// resume resumes a stream that was paused.
 func (p *pluginContext) resume(step *worker.Step) {
 	if proxywasm.SetEffectiveContext(step.Stream.ID) != nil {
-		return // it is gone
+		return // it has ended
 	}
 	if p.act(step.Stream, step.Direction, &step.Action) == types.ActionContinue {
-		_ = directions[step.Direction].resume() // fails only where the stream is gone
+		_ = directions[step.Direction].resume() // fails only if the stream has ended
 	}
 }
 
 // close ends an open stream.
 func (p *pluginContext) close(s *worker.Stream) {
 	if proxywasm.SetEffectiveContext(s.ID) != nil {
-		return // it is gone
+		return // it has ended
 	}
 	if err := upstreamgo.CloseStream(upstreamgo.StreamResponse); err != nil {
 		proxywasm.LogErrorf("cloakroom: a stream whose session has ended cannot be closed: %v", err)
@@ -129,7 +129,7 @@ func edit(m upstreamgo.HeaderMap, edits []filter.Edit) error {
 	return nil
 }
 
-// trailers edits trailers and lets them pass. Those that could not be edited must not.
+// trailers edits trailers and forwards them. It does not forward those that could not be edited.
 func (p *pluginContext) trailers(m upstreamgo.HeaderMap, edits []filter.Edit) types.Action {
 	if edit(m, edits) != nil {
 		p.reply(&filter.Action{})
@@ -152,15 +152,15 @@ func (p *pluginContext) reply(a *filter.Action) {
 	}
 }
 
-// dispatch sends a callout; false if the host refuses it.
+// dispatch sends a callout. It returns false if the host refuses it.
 func (p *pluginContext) dispatch(c *worker.Call) bool {
 	headers := [][2]string{
 		{":method", "POST"},
 		{":path", c.Path},
 		{":authority", c.To.Authority},
 		{"content-type", c.ContentType()},
-		// Envoy's router tries once more, with another replica where there is one, what has
-		// not reached the first.
+		// Envoy's router retries once, on another replica if there is one, if the request did not
+		// reach the first.
 		{"x-envoy-retry-on", "connect-failure,refused-stream,reset-before-request"},
 		{"x-envoy-max-retries", "1"},
 		{"authorization", c.To.Authorization},
@@ -176,7 +176,7 @@ func (p *pluginContext) dispatch(c *worker.Call) bool {
 	return err == nil
 }
 
-// answer reads the answer at hand, whose text holds until another is read.
+// answer reads the current response. Its text is valid until the next one is read.
 func (p *pluginContext) answer(numHeaders, bodySize int) filter.Answer {
 	if numHeaders == 0 || bodySize > maxAnswerBytes {
 		return filter.Answer{}

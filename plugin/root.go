@@ -23,23 +23,23 @@ type pluginContext struct {
 	worker     *worker.Worker
 	sharedKeys []string
 	counters   counters
-	// at is when the callback at hand, or one shortly before it, began.
+	// at is when the current callback, or one shortly before it, began.
 	at    time.Time
 	quick bool           // ticks come every millisecond
-	spare []*httpContext // of streams that are gone
-	// What the host refused or did of the output at hand.
+	spare []*httpContext // of streams that have ended
+	// What the host refused or carried out of the current output.
 	refused []*worker.Call
 	leases  []lease
-	// headers is where a callback's header pairs are put, and headerBytes where their text.
+	// headers and headerBytes are buffers for a callback's header pairs and their text.
 	headers     [][2]string
 	headerBytes []byte
-	// bodyBytes is where an answer's body is put, nameBytes and metadataBytes where the
-	// route's are.
+	// bodyBytes is the buffer for a response's body, nameBytes and metadataBytes those for the
+	// route's name and metadata.
 	bodyBytes, nameBytes, metadataBytes []byte
 }
 
-// OnPluginStart refuses a configuration that is not right in every field; Envoy then keeps the
-// one it had, or does not start.
+// OnPluginStart rejects a configuration unless every field is valid; Envoy then keeps the previous
+// one, or does not start.
 func (p *pluginContext) OnPluginStart(int) types.OnPluginStartStatus {
 	text, err := proxywasm.GetPluginConfiguration()
 	if err != nil && !errors.Is(err, types.ErrorStatusNotFound) {
@@ -71,7 +71,7 @@ func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
 	return &httpContext{plugin: p, stream: worker.Stream{ID: id}}
 }
 
-// OnTick has the worker do what is due.
+// OnTick runs the worker's tick.
 func (p *pluginContext) OnTick() {
 	p.at = now()
 	var shared []worker.SharedData
@@ -90,7 +90,7 @@ func (p *pluginContext) OnTick() {
 	p.perform(o, nil, 0)
 }
 
-// soon has the next tick come in a millisecond, if that is wanted.
+// soon sets the next tick to a millisecond from now, if wanted.
 func (p *pluginContext) soon(wanted bool) {
 	if wanted {
 		p.setTicks(true)

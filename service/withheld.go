@@ -24,7 +24,7 @@ func (s *service) noteWithheld(v session.Session) {
 func describeWithheld(values []session.Withheld) string {
 	var list []string
 	for _, w := range values[:min(len(values), namedValues)] {
-		key := "(a key that JSON has not)"
+		key := "(a key that JSON cannot represent)"
 		if w.Key != "" {
 			key = fmt.Sprintf("%.60q", w.Key)
 		}

@@ -12,7 +12,7 @@ import (
 	"cloakroom/store"
 )
 
-// accounts opens the users' accounts as --accounts says.
+// accounts opens the users' accounts that --accounts selects.
 func (c *serveCmd) accounts(ctx context.Context, a *app, sessions session.Store) (_ *service.Accounts, closeAll func() error, _ error) {
 	closeAll = func() error { return nil }
 	table, err := c.table()
@@ -41,13 +41,13 @@ func (c *serveCmd) accounts(ctx context.Context, a *app, sessions session.Store)
 	return &service.Accounts{Users: users, Hasher: hasher, Backends: c.AuthBackends, InactiveBackends: c.Inactive}, closeAll, nil
 }
 
-// usersFlag is how commands name the table of the accounts.
+// usersFlag is the flags that name the table of the accounts.
 type usersFlag struct {
 	Users   string   `default:"auth_user" placeholder:"TABLE" help:"Table of the accounts (default ${default})."`
 	Columns []string `name:"user-columns" default:"id,password,is_active" placeholder:"ID,PASSWORD,ACTIVE" help:"Its columns; without the third every user is active (default ${default})."`
 }
 
-// table returns what the flags name.
+// table returns the table that the flags name.
 func (f usersFlag) table() (session.UserTable, error) {
 	if n := len(f.Columns); n < 2 || n > 3 || slices.Contains(f.Columns, "") {
 		return session.UserTable{}, fmt.Errorf("%w: --user-columns %q: write the columns of the id, the password and, if there is one, whether the user is active, such as id,password,is_active", errUsage, strings.Join(f.Columns, ","))
@@ -59,8 +59,8 @@ func (f usersFlag) table() (session.UserTable, error) {
 	return table, nil
 }
 
-// userID returns a user's id as the database writes it, and a hint on standard error where it has
-// no account of that id.
+// userID returns a user's id as the database writes it. If there is no account with that id, it
+// writes a hint to standard error.
 func (f usersFlag) userID(ctx context.Context, a *app, sessions session.Store, id string) (string, error) {
 	if id == "" {
 		return "", nil
@@ -71,7 +71,7 @@ func (f usersFlag) userID(ctx context.Context, a *app, sessions session.Store, i
 	}
 	users, err := store.Users(ctx, sessions, table)
 	if errors.Is(err, session.ErrNotFound) {
-		return id, nil // the accounts are elsewhere
+		return id, nil // the accounts are in another database
 	}
 	if err != nil {
 		return "", err

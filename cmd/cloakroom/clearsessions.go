@@ -50,7 +50,7 @@ func (c *clearsessionsCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// open opens the store; only files have to be read to know when a session ends.
+// open opens the store. Only files must be read to find out when a session expires.
 func (c *clearsessionsCmd) open(ctx context.Context, a *app) (session.Store, error) {
 	if strings.HasPrefix(c.Store, "file:") {
 		return c.openReadable(ctx, a)
@@ -58,8 +58,7 @@ func (c *clearsessionsCmd) open(ctx context.Context, a *app) (session.Store, err
 	return store.Open(ctx, c.Store, store.Options{})
 }
 
-// progress shows a person that work goes on; nothing, where standard error is
-// no terminal.
+// progress returns a progress bar on standard error, or nil if that is no terminal.
 func (a *app) progress(what string) *progressbar.ProgressBar {
 	f, ok := a.stderr.(*os.File)
 	return progressbar.NewOptions(-1,

@@ -28,7 +28,7 @@ type checkCmd struct {
 	File string `arg:"" help:"YAML or JSON file, - for standard input: the filter's configuration, or a whole Envoy bootstrap or manifest with it inside."`
 }
 
-// Run checks the file. Secrets may be somewhere else: a variable that is not
+// Run checks the file. The filter's environment may differ from this one: a variable that is not
 // set here is noted and is no error.
 func (c *checkCmd) Run(a *app) error {
 	text, err := a.readFile(c.File)

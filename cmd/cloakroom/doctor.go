@@ -16,7 +16,7 @@ type doctorCmd struct {
 	Cookie  string `placeholder:"-" help:"- reads the value of a session cookie from standard input, and looks it up."`
 }
 
-// Run looks at everything in the order that a request takes. It fails where something is wrong.
+// Run checks each part in the order in which a request passes it. It fails if something is wrong.
 func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	o := doctor.Options{Admin: c.Admin, Service: c.Service, Out: a.stdout}
 	if !strings.Contains(o.Admin, "://") {

@@ -16,7 +16,7 @@ import (
 type fromDjangoCmd struct {
 	Module  string   `arg:"" optional:"" help:"The settings module, such as project.settings; without it that of manage.py."`
 	Project string   `default:"." type:"existingdir" help:"Folder with manage.py in it."`
-	Python  string   `default:"python3" help:"The project's interpreter, one that has Django, or the folder of its virtual environment."`
+	Python  string   `default:"python3" help:"The project's interpreter, which must have Django, or the folder of its virtual environment."`
 	Public  []string `sep:"none" placeholder:"PATH" help:"A path that people without a session may use, or with * at its end all that begin with it, such as /docs/*. Can be given several times."`
 	Private []string `sep:"none" placeholder:"PATH" help:"A path that needs a session, written as --public's are, such as /admin/*. Can be given several times; all other paths are then for everybody."`
 	Secrets bool     `name:"with-secrets" help:"Print keys and passwords, too."`
@@ -55,7 +55,7 @@ func (c *fromDjangoCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-// text returns what is printed below the comments.
+// text returns the configuration to print below the comments.
 func (c *fromDjangoCmd) text(r *fromdjango.Result) (string, error) {
 	p := fromdjango.Proxy{
 		Address: c.Address, Port: c.Port, AdminPort: c.AdminPort, Wasm: c.Wasm,
@@ -73,7 +73,7 @@ func (c *fromDjangoCmd) text(r *fromdjango.Result) (string, error) {
 	return string(text), err
 }
 
-// comments returns what an operator has to know and to do, as YAML's comments.
+// comments returns what an operator must know and do, as YAML comments.
 func (c *fromDjangoCmd) comments(r *fromdjango.Result) string {
 	var b strings.Builder
 	what := "The filter's configuration"
@@ -119,7 +119,7 @@ func (c *fromDjangoCmd) comments(r *fromdjango.Result) string {
 	return b.String()
 }
 
-// listen returns the argument that has the service listen where --service looks for it.
+// listen returns the argument that makes the service listen where --service expects it.
 func (c *fromDjangoCmd) listen() []string {
 	port := c.Service[strings.LastIndexByte(c.Service, ':')+1:]
 	switch {
@@ -137,7 +137,7 @@ func printVariables(b *strings.Builder, environment map[string]string, names []s
 	}
 }
 
-// quoted returns arguments as a shell takes them, on one line.
+// quoted returns arguments quoted for a shell, on one line.
 func quoted(args []string) string {
 	out := make([]string, len(args))
 	for i, arg := range args {
@@ -154,7 +154,7 @@ func quoted(args []string) string {
 	return strings.Join(out, " ")
 }
 
-// ansiC escapes for $'…', which bash and zsh have.
+// ansiC escapes control characters for $'…', which bash and zsh support.
 var ansiC = strings.NewReplacer(controls()...)
 
 func controls() []string {

@@ -33,8 +33,8 @@ func djangoProject(t *testing.T, settings string) []string {
 	return []string{"config", "from-django", "--python", filepath.Dir(filepath.Dir(python)), "--project", dir}
 }
 
-// TestFromDjango holds that what is printed is YAML, whatever keys have in them, and that a shell
-// reads the same of the comments.
+// TestFromDjango checks that the output is YAML, whatever characters keys contain, and that a
+// shell reads the same values from the comments.
 func TestFromDjango(t *testing.T) {
 	args := djangoProject(t, `SECRET_KEY = "it's\n\tmine\\ #\x7f"
 DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': "it's mine"}}
@@ -80,7 +80,7 @@ DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': "it's m
 	}
 }
 
-// TestFromDjangoSigned holds that Envoy's environment is complete for signed cookies.
+// TestFromDjangoSigned checks that Envoy's environment is complete for signed cookies.
 func TestFromDjangoSigned(t *testing.T) {
 	args := djangoProject(t, "SECRET_KEY = 'k'\nSECRET_KEY_FALLBACKS = ['f']\nSESSION_ENGINE = 'django.contrib.sessions.backends.signed_cookies'\n")
 	got := run(t, nil, "", args...)

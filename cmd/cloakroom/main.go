@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // for datetimes with a ZoneInfo, where the machine has no database of zones
+	_ "time/tzdata" // for datetimes with a ZoneInfo, if the machine has no time zone database
 
 	"github.com/alecthomas/kong"
 
@@ -31,10 +31,10 @@ const about = `Django's sessions at the proxy.
 
 Secrets come from the environment: CLOAKROOM_SECRET_KEY (Django's SECRET_KEY), CLOAKROOM_SECRET_KEY_FALLBACKS (separated by white space) and CLOAKROOM_TOKEN (shared with the filter), or from files that CLOAKROOM_SECRET_KEY_FILE and so on name.`
 
-// errUsage marks errors that the caller can mend by calling differently.
+// errUsage marks errors of the command line.
 var errUsage = errors.New("usage")
 
-// app is the process, as commands see it.
+// app is the process's environment as commands use it.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -48,7 +48,7 @@ func main() {
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
 
-// run gives the exit status: 2 for usage, 1 for failure.
+// run runs a command and returns the exit status: 2 for usage, 1 for failure.
 func (a *app) run(ctx context.Context, args []string) int {
 	parser := kong.Must(&cli{}, kong.Name("cloakroom"), kong.Description(about),
 		kong.Writers(a.stdout, a.stderr), kong.Vars{"cache": proxy.CacheDir("cloakroom")}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))

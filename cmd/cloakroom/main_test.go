@@ -18,13 +18,13 @@ import (
 	"cloakroom/store"
 )
 
-// result is how a command ended.
+// result is the outcome of a command.
 type result struct {
 	status         int
 	stdout, stderr string
 }
 
-// secrets is an environment that is complete.
+// secrets returns a complete environment.
 func secrets() map[string]string {
 	return map[string]string{"CLOAKROOM_SECRET_KEY": "secret", "CLOAKROOM_TOKEN": "token"}
 }
@@ -44,7 +44,7 @@ func run(t *testing.T, env map[string]string, stdin string, args ...string) resu
 	return result{status, stdout.String(), stderr.String()}
 }
 
-// djangos makes a database with the table of Django's sessions alone.
+// djangos creates a database with the table of Django's sessions only.
 func djangos(t *testing.T) (url string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "db.sqlite3")
@@ -59,7 +59,7 @@ func djangos(t *testing.T) (url string) {
 	return "sqlite://" + file
 }
 
-// database makes a database with sessions and gives its URL.
+// database creates a database with sessions and returns its URL.
 func database(t *testing.T, sessions ...session.Session) string {
 	t.Helper()
 	url := "sqlite://" + filepath.Join(t.TempDir(), "db")
@@ -176,7 +176,7 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
-// What JSON cannot show of a session is named.
+// TestShowWithheld checks that the values of a session that JSON cannot show are named.
 func TestShowWithheld(t *testing.T) {
 	deep := strings.Repeat("[", 150) + strings.Repeat("]", 150)
 	v := session.Session{Key: sessiontest.Key(t), Data: []byte(`{"a":1}`), Origin: &session.Origin{Text: `{"deep":` + deep + `}`}, Expires: time.Now().Add(time.Hour)}
@@ -216,7 +216,7 @@ func TestSessions(t *testing.T) {
 	}
 	for _, r := range []result{table, asJSON, shown, revoked} {
 		if strings.Contains(r.stdout+r.stderr, mine.Key) {
-			t.Errorf("a key is told without --show-keys")
+			t.Errorf("a key is printed without --show-keys")
 		}
 	}
 	if _, err := sessions.Load(t.Context(), mine.Key); err == nil {
@@ -270,8 +270,8 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-// TestConfigCheckInside checks configurations inside what holds them: the samples as they are, and
-// with something wrong in them.
+// TestConfigCheckInside checks configurations inside other documents: the samples as they are, and
+// with errors in them.
 func TestConfigCheckInside(t *testing.T) {
 	sample := func(name string) string {
 		text, err := os.ReadFile(filepath.Join("..", "..", "envoy", name))
@@ -306,7 +306,8 @@ func TestConfigCheckInside(t *testing.T) {
 	}
 }
 
-// TestConfigCheckNamesOfRoutes has configurations name routes that nothing else in the file does.
+// TestConfigCheckNamesOfRoutes checks configurations with names of routes that do not exist in the
+// file.
 func TestConfigCheckNamesOfRoutes(t *testing.T) {
 	sample := func(name, old, new string) string {
 		text, err := os.ReadFile(filepath.Join("..", "..", "envoy", name))
@@ -381,7 +382,7 @@ func TestSessionsOfAUser(t *testing.T) {
 	}
 }
 
-// TestClearsessionsInFiles reads the files, and therefore needs the key.
+// TestClearsessionsInFiles checks that clearsessions reads files, and therefore needs the key.
 func TestClearsessionsInFiles(t *testing.T) {
 	url := "file://" + filepath.Join(t.TempDir(), "sessions")
 	sessions := reopen(t, url)

@@ -17,8 +17,8 @@ type migrateCmd struct {
 // indexed is how many sessions are read for the index at a time.
 const indexed = 1000
 
-// Run makes Cloakroom's own tables beside django_session, and the index of users of the sessions
-// that are there.
+// Run creates Cloakroom's own tables beside django_session, and indexes the users of existing
+// sessions.
 func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	codec, err := a.codec()
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	return c.read(ctx, a, sessions)
 }
 
-// read indexes the sessions that are there, and moves revocations of earlier builds.
+// read indexes existing sessions, and moves revocations of earlier builds.
 func (c *migrateCmd) read(ctx context.Context, a *app, sessions session.Store) error {
 	progress := a.progress("reading")
 	defer progress.Finish()
@@ -70,11 +70,11 @@ func (c *migrateCmd) read(ctx context.Context, a *app, sessions session.Store) e
 	}
 }
 
-// privileges are what the statements need.
+// privileges is a hint at the privileges that the statements need.
 const privileges = `cloakroom migrate needs a role that may create tables and functions in the schema of django_session, and triggers on it: its owner.
 The role of cloakroom serve needs SELECT, INSERT, UPDATE and DELETE on django_session, cloakroom_feed, cloakroom_note and cloakroom_session_index, and SELECT on the accounts' table.`
 
-// migrated refuses a store whose tables are not what this build needs.
+// migrated returns an error for a store whose tables are not up to date.
 func migrated(ctx context.Context, sessions session.Store, url string) error {
 	tables, ok := sessions.(session.Migrator)
 	if !ok {
@@ -90,7 +90,7 @@ func migrated(ctx context.Context, sessions session.Store, url string) error {
 	return nil
 }
 
-// withoutPassword returns a store's URL as it may be printed.
+// withoutPassword returns a store's URL for printing.
 func withoutPassword(url string) string {
 	before, rest, ok := strings.Cut(url, "://")
 	credentials, host, hasHost := strings.Cut(rest, "@")

@@ -12,7 +12,7 @@ import (
 	"cloakroom/session/sessiontest"
 )
 
-// TestMigrate holds that the SQL is printed, and run once unless it is a dry run.
+// TestMigrate checks that the SQL is printed, and run once unless --dry-run is set.
 func TestMigrate(t *testing.T) {
 	url := djangos(t)
 	dry := run(t, secrets(), "", "migrate", "--store", url, "--dry-run")
@@ -36,8 +36,8 @@ func TestMigrate(t *testing.T) {
 	serveFor(t, url).end(t)
 }
 
-// TestServeMovesRevocations holds that what earlier builds stored as sessions in files is
-// moved before the service is ready.
+// TestServeMovesRevocations checks that revocations that earlier builds stored as sessions in
+// files are moved before the service is ready.
 func TestServeMovesRevocations(t *testing.T) {
 	url := "file://" + t.TempDir()
 	sessions := reopen(t, url)
@@ -55,8 +55,8 @@ func TestServeMovesRevocations(t *testing.T) {
 	}
 }
 
-// TestRevokeUserOpaque holds that a session that cannot be read makes the command fail, and can
-// be ended by its ID.
+// TestRevokeUserOpaque checks that a session that cannot be read makes the command fail, and can
+// be revoked by its ID.
 func TestRevokeUserOpaque(t *testing.T) {
 	dir := t.TempDir()
 	url := "file://" + dir

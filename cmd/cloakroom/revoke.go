@@ -38,7 +38,7 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 	case c.SignedAge < 0 || (c.SignedAge > 0 && c.SignedAge < time.Second):
 		return fmt.Errorf("%w: --signed-age must be a second at least, such as 336h", errUsage)
 	case !c.Before.IsZero() && (c.User == "" || c.SignedAge == 0 || c.Before.After(time.Now())):
-		return fmt.Errorf("%w: --before is a time that has passed, and goes with --user and --signed-age", errUsage)
+		return fmt.Errorf("%w: --before must be a time in the past, and requires --user and --signed-age", errUsage)
 	case c.User != "" && c.ID != "":
 		return fmt.Errorf("%w: a session's ID and --user exclude each other", errUsage)
 	}
@@ -92,7 +92,7 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 		}
 	}
 	var keys []string
-	var opaque error // those that could not be ended
+	var opaque error // names the sessions that could not be revoked
 	if c.Before.IsZero() {
 		keys, opaque = service.EndUser(ctx, sessions, c.User)
 		if opaque != nil && !errors.Is(opaque, session.ErrNotEnded) {
@@ -123,13 +123,13 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 	return opaque
 }
 
-// maxCookieData bounds what a signed cookie unpacks to.
+// maxCookieData bounds the decompressed size of a signed cookie.
 const maxCookieData = 1 << 20
 
-// revokeSigned revokes the session of a cookie that standard input has.
+// revokeSigned revokes the session of a cookie that it reads from standard input.
 func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.Store) error {
 	if c.ID != "-" {
-		return fmt.Errorf("%w: - reads the cookie's value from standard input; nobody keeps a list of sessions that are in cookies", errUsage)
+		return fmt.Errorf("%w: - reads the cookie's value from standard input; there is no list of sessions that are in cookies", errUsage)
 	}
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -145,7 +145,7 @@ func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.S
 	now := time.Now()
 	data, _, err := codec.Decode(cookie, c.SignedAge, now)
 	if err != nil {
-		return fmt.Errorf("standard input has no live session's cookie: %w", err)
+		return fmt.Errorf("standard input is not the cookie of a live session: %w", err)
 	}
 	id := signedID(cookie, data)
 	if err := service.Revoke(ctx, sessions, session.RevokedSession(id), now, now, c.SignedAge); err != nil {
@@ -173,12 +173,12 @@ func signedID(cookie string, data []byte) string {
 	return session.SignedID(cookie)
 }
 
-// publish publishes an end to the filters that have a cache: by the running service, where it
-// is named, or by the store's feed, where that reaches them.
+// publish publishes the end of a session to the filters that cache it: by the running service, if
+// it is named, or by the store's feed, if that reaches them.
 func (c *revokeCmd) publish(ctx context.Context, a *app, sessions session.Store, event, path string, body map[string]any) error {
 	if c.Service != "" {
 		if err := c.call(ctx, a, path, body); err != nil {
-			return fmt.Errorf("it is done in the store, but filters may not have heard of it: --service: %w", err)
+			return fmt.Errorf("revoked in the store, but filters may still have it cached: --service: %w", err)
 		}
 		return nil
 	}
@@ -193,7 +193,7 @@ func (c *revokeCmd) publish(ctx context.Context, a *app, sessions session.Store,
 	return f.Publish(ctx, event)
 }
 
-// checkService checks what call needs, before anything is revoked.
+// checkService checks the flags and secrets that call needs, before anything is revoked.
 func (c *revokeCmd) checkService(a *app) error {
 	if c.Service == "" {
 		return nil
@@ -206,7 +206,7 @@ func (c *revokeCmd) checkService(a *app) error {
 	return err
 }
 
-// call asks the running service.
+// call sends a request to the running service.
 func (c *revokeCmd) call(ctx context.Context, a *app, path string, body map[string]any) error {
 	token, err := a.requiredSecret("CLOAKROOM_TOKEN", "the service's token")
 	if err != nil {
@@ -229,9 +229,10 @@ func (c *revokeCmd) call(ctx context.Context, a *app, path string, body map[stri
 		return err
 	}
 	defer response.Body.Close()
-	// Conflict: not all could be ended, which the caller knows; what was is published.
+	// Conflict: the service could not end all sessions, which the caller already reports; it has
+	// published those that ended.
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusConflict {
-		return fmt.Errorf("%s answers %s", path, response.Status)
+		return fmt.Errorf("%s responded with %s", path, response.Status)
 	}
 	return nil
 }

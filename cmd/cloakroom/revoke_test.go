@@ -13,8 +13,7 @@ import (
 	"cloakroom/session/sessiontest"
 )
 
-// TestRevokeSigned holds that sessions that are in cookies can be revoked without one
-// being stored.
+// TestRevokeSigned checks that sessions that are in cookies can be revoked without storing one.
 func TestRevokeSigned(t *testing.T) {
 	codec, err := django.NewCookieCodec(1<<20, "secret")
 	if err != nil {
@@ -71,8 +70,8 @@ func TestRevokeSigned(t *testing.T) {
 	}
 }
 
-// TestRevokeTellsTheService holds that filters hear of what the command line ends where
-// only the running service can tell them.
+// TestRevokeTellsTheService checks that filters get events of what the command line ends if only
+// the running service can publish them.
 func TestRevokeTellsTheService(t *testing.T) {
 	codec, err := django.NewCookieCodec(1<<20, "secret")
 	if err != nil {
@@ -105,8 +104,8 @@ func TestRevokeTellsTheService(t *testing.T) {
 	}
 	for name, service := range map[string]string{"another path": "http://" + s.address + "/elsewhere", "nobody": "http://127.0.0.1:1"} {
 		got := run(t, secrets(), "", "sessions", "revoke", "--store", url, "--service", service, "--user", "7")
-		if got.status != 1 || !strings.Contains(got.stderr, "filters may not have heard") {
-			t.Errorf("%s: got %+v, want an error that says what was done and what was not", name, got)
+		if got.status != 1 || !strings.Contains(got.stderr, "filters may still have it cached") {
+			t.Errorf("%s: got %+v, want an error that names what was done and what was not", name, got)
 		}
 	}
 }
@@ -117,7 +116,7 @@ type feedPage struct {
 	Events []string
 }
 
-// feed reads what has happened since.
+// feed reads the events after a cursor.
 func (s *served) feed(t *testing.T, after string) (page feedPage) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.address+"/v1/feed", strings.NewReader(`{"after":"`+after+`"}`))
@@ -131,7 +130,7 @@ func (s *served) feed(t *testing.T, after string) (page feedPage) {
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(&page); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("/v1/feed answers %s: %v", response.Status, err)
+		t.Fatalf("/v1/feed responded with %s: %v", response.Status, err)
 	}
 	return page
 }

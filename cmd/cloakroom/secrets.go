@@ -11,8 +11,8 @@ import (
 	"cloakroom/store"
 )
 
-// secret reads NAME, or the file that NAME_FILE names, without the line's end.
-// It is empty if neither is set.
+// secret returns the value of NAME, or the content of the file that NAME_FILE names, without the
+// trailing newline. It returns "" if neither is set.
 func (a *app) secret(name string) (string, error) {
 	value, _ := a.env(name)
 	file, fromFile := a.env(name + "_FILE")
@@ -41,7 +41,7 @@ func (a *app) codec() (*django.Codec, error) { return withKeys(a, django.NewCode
 
 func (a *app) authHasher() (*django.AuthHasher, error) { return withKeys(a, django.NewAuthHasher) }
 
-// withKeys makes what depends on Django's SECRET_KEY and its fallbacks.
+// withKeys calls make with Django's SECRET_KEY and its fallbacks.
 func withKeys[T any](a *app, make func(key string, fallbacks ...string) (T, error)) (none T, _ error) {
 	key, err := a.requiredSecret("CLOAKROOM_SECRET_KEY", "Django's SECRET_KEY")
 	if err != nil {
@@ -54,12 +54,12 @@ func withKeys[T any](a *app, make func(key string, fallbacks ...string) (T, erro
 	return make(key, strings.Fields(fallbacks)...)
 }
 
-// storeFlag is how commands name their store.
+// storeFlag is the flag that names the store.
 type storeFlag struct {
 	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, postgres://user@host/dbname, redis://host:6379/0, file:///folder, 'cached+postgres://… redis://…', or memory: for trials."`
 }
 
-// openReadable opens a store that is there, with the means to read its data.
+// openReadable opens an existing store, with the codec to read its data.
 func (f storeFlag) openReadable(ctx context.Context, a *app) (session.Store, error) {
 	codec, err := a.codec()
 	if err != nil {
@@ -68,7 +68,7 @@ func (f storeFlag) openReadable(ctx context.Context, a *app) (session.Store, err
 	return store.Open(ctx, f.Store, store.Options{Codec: codec})
 }
 
-// openReading is openReadable for commands that change nothing, and need no right to.
+// openReading is openReadable for commands that change nothing, and need no write access.
 func (f storeFlag) openReading(ctx context.Context, a *app) (session.Store, error) {
 	codec, err := a.codec()
 	if err != nil {

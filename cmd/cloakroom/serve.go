@@ -26,10 +26,10 @@ type serveCmd struct {
 	MaxData      int           `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON (default ${default})."`
 }
 
-// drain is how long requests may take to end after the signal to stop.
+// drain is how long requests may take after the signal to stop.
 const drain = 10 * time.Second
 
-// strangers is how many connections may be open on which no request had the token.
+// strangers is the maximum number of open connections without a request with the token.
 const strangers = 256
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
@@ -88,7 +88,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	return serve(ctx, newServer(handler, guard, log), listener, log)
 }
 
-// moveRevocations makes notes of an earlier build's revocations, once in a store's life.
+// moveRevocations stores notes for an earlier build's revocations, once in a store's life.
 func moveRevocations(ctx context.Context, sessions session.Store, log *slog.Logger) error {
 	next := time.Now().Add(5 * time.Second)
 	return session.MoveRevocations(ctx, sessions, func(n int) {
@@ -118,15 +118,15 @@ func newServer(handler http.Handler, guard *service.Guard, log *slog.Logger) *ht
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      15 * time.Second,
-		// Longer than Envoy keeps idle upstream connections (an hour), so that
-		// it is Envoy who closes them and never in the middle of a request.
+		// Longer than Envoy keeps idle upstream connections (an hour), so that Envoy closes them,
+		// and never during a request.
 		IdleTimeout:    2 * time.Hour,
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
-// serve runs until ctx ends, then lets the requests in progress end.
+// serve runs until ctx ends, then waits for the requests in progress.
 func serve(ctx context.Context, server *http.Server, listener net.Listener, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -15,7 +15,7 @@ import (
 	"cloakroom/session/sessiontest"
 )
 
-// served is a service on a port of its own.
+// served is a service on its own port.
 type served struct {
 	address string
 	stop    context.CancelFunc
@@ -39,8 +39,7 @@ func serveFor(t *testing.T, url string) *served {
 	return s
 }
 
-// until reads the log up to a line that matches, and gives what the pattern's
-// group holds.
+// until reads the log up to a line that matches, and returns the text of the pattern's group.
 func (s *served) until(t *testing.T, pattern *regexp.Regexp) string {
 	t.Helper()
 	var seen strings.Builder
@@ -95,7 +94,7 @@ func TestServeProtocols(t *testing.T) {
 	}
 }
 
-// A request that is in progress when the service is told to stop is answered.
+// TestServeDrains checks that a request in progress when the service is stopped gets its response.
 func TestServeDrains(t *testing.T) {
 	s := serveFor(t, database(t))
 	connection, err := net.Dial("tcp", s.address)
@@ -104,7 +103,7 @@ func TestServeDrains(t *testing.T) {
 	}
 	defer connection.Close()
 	body := `{"key":"` + sessiontest.Key(t) + `"}`
-	// The service asks for the body once it is at work on the request.
+	// The service reads the body only after it has begun to handle the request.
 	fmt.Fprintf(connection, "POST /v1/lookup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(body))
 	reader := bufio.NewReader(connection)
 	if line, err := reader.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {

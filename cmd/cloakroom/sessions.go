@@ -22,8 +22,8 @@ type sessionsCmd struct {
 	Revoke revokeCmd `cmd:"" help:"Delete a session: whoever holds its cookie is logged out."`
 }
 
-// listed is what is printed of a session. Its key is a secret that opens the
-// session; the ID is made of the key and opens nothing.
+// listed is the printed form of a session. Its key is a secret that gives access to the session;
+// the ID is derived from the key and gives none.
 type listed struct {
 	ID       string          `json:"id"`
 	Key      string          `json:"key,omitempty"`
@@ -32,7 +32,7 @@ type listed struct {
 	Bytes    int             `json:"bytes"`
 	Readable bool            `json:"readable"`
 	Data     json.RawMessage `json:"data,omitempty"`
-	// Withheld are the keys of values that data leaves out, and why.
+	// Withheld are the keys of values that data omits, and why.
 	Withheld map[string]string `json:"withheld,omitempty"`
 }
 
@@ -43,7 +43,7 @@ func describe(v session.Session, readable bool) listed {
 		for _, w := range v.Origin.Withheld {
 			key := w.Key
 			if key == "" {
-				key = "(a key that JSON has not)"
+				key = "(a key that JSON cannot represent)"
 			}
 			l.Withheld[key] = w.Why
 		}
@@ -51,8 +51,8 @@ func describe(v session.Session, readable bool) listed {
 	return l
 }
 
-// userOf returns the user as JSON writes it, without quotes: nothing in it can
-// command a terminal.
+// userOf returns the user as JSON writes it, without quotes: without control characters for a
+// terminal.
 func userOf(data []byte) string {
 	return strings.Trim(string(rawjson.AppendString(nil, session.UserOf(data))), `"`)
 }
@@ -116,7 +116,8 @@ func (c *listCmd) list(ctx context.Context, sessions session.Store) (all []liste
 	return all, nil
 }
 
-// hint writes what to do about sessions that cannot be read; where none can, it is an error.
+// hint writes what to do about sessions that cannot be read. If none can be read, it returns an
+// error.
 func (a *app) hint(all []listed) error {
 	unreadable := 0
 	for _, l := range all {
@@ -154,13 +155,13 @@ func (a *app) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// one is how commands name one session, without its key on the command line,
-// where other users of the machine could read it.
+// one is the flags that name one session, without its key on the command line, where other users
+// of the machine could read it.
 type one struct {
 	ID string `arg:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
 }
 
-// find returns the session even where its data cannot be read.
+// find returns the session even if its data cannot be read.
 func (o one) find(ctx context.Context, a *app, sessions session.Store) (session.Session, error) {
 	if o.ID == "" {
 		return session.Session{}, fmt.Errorf("%w: which session? cloakroom sessions list shows the IDs", errUsage)

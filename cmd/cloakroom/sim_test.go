@@ -18,7 +18,7 @@ import (
 	"cloakroom/hostsim"
 )
 
-// lockedBuffer is standard error that is read while it is written.
+// lockedBuffer collects standard error and can be read concurrently.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -48,7 +48,7 @@ func buildProbe(t *testing.T) string {
 	return out
 }
 
-// sim proxies through a plugin until it is told to stop.
+// TestSim proxies through a plugin until it is stopped.
 func TestSim(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "upstream "+r.Header.Get("x-new"))

@@ -12,8 +12,8 @@ func (versionCmd) Run(a *app) error {
 	return err
 }
 
-// version returns what the command was built from: the module's version, or the commit and its
-// time, and the version of Go.
+// version returns the build's version: that of the module, or the commit and its time, and the
+// version of Go.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

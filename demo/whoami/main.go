@@ -1,5 +1,5 @@
-// Command whoami is a service that knows nothing of Django: all it learns of
-// its visitor stands in two request headers.
+// Command whoami is a service without any Django: it reads all it needs about its visitor from two
+// request headers.
 package main
 
 import (
@@ -46,8 +46,8 @@ func main() {
 	}
 }
 
-// answer is who the visitor is, as far as the headers say. User is empty for a
-// request that no proxy has checked.
+// answer is the visitor's identity in the headers. User is empty for a request that no proxy has
+// checked.
 type answer struct {
 	User    string          `json:"user"`
 	Session json.RawMessage `json:"session"`

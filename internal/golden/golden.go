@@ -1,5 +1,5 @@
-// Package golden compares what tests make with files of the repository that hold it, and
-// writes these files instead where make update asks for that.
+// Package golden compares results of tests with files of the repository, and writes these files
+// instead under make update.
 package golden
 
 import (
@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// Updating reports whether the environment asks for the files to be written: CLOAKROOM_UPDATE
+// Updating reports whether the environment requests that the files are written: CLOAKROOM_UPDATE
 // is not empty.
 func Updating() bool { return os.Getenv("CLOAKROOM_UPDATE") != "" }
 
-// File fails the test where the file at path does not hold got. Under Updating it writes the
-// file, and folders that are missing.
+// File fails the test unless the file at path holds got. Under Updating it writes the file, and
+// missing folders.
 func File(t testing.TB, path, got string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -27,7 +27,7 @@ func File(t testing.TB, path, got string) {
 		return
 	}
 	if !Updating() {
-		t.Errorf("%s is not what the test has made; make update writes it. %s", path, difference(string(text), got))
+		t.Errorf("%s differs from the test's result; make update writes it. %s", path, difference(string(text), got))
 		return
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -38,8 +38,8 @@ func File(t testing.TB, path, got string) {
 	}
 }
 
-// Section is File for a part of a Markdown file: what is between the lines
-// "<!-- name: make update -->" and "<!-- /name -->".
+// Section is File for a part of a Markdown file: the lines between "<!-- name: make update -->"
+// and "<!-- /name -->".
 func Section(t testing.TB, path, name, got string) {
 	t.Helper()
 	first, last := "<!-- "+name+": make update -->\n", "<!-- /"+name+" -->"
@@ -55,7 +55,7 @@ func Section(t testing.TB, path, name, got string) {
 	File(t, path, before+first+got+last+after)
 }
 
-// difference names the first line in which two texts differ.
+// difference returns the first line in which two texts differ.
 func difference(kept, got string) string {
 	a, b := strings.Split(kept, "\n"), strings.Split(got, "\n")
 	for i := range min(len(a), len(b)) {
@@ -63,5 +63,5 @@ func difference(kept, got string) string {
 			return "The first line that differs was\n\t" + a[i] + "\nand is\n\t" + b[i]
 		}
 	}
-	return "One of them goes on where the other ends."
+	return "One of them continues where the other ends."
 }

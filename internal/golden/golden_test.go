@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// recorder is a test that notes its failures.
+// recorder is a testing.TB that records its failures.
 type recorder struct {
 	testing.TB
 	failures []string
@@ -82,7 +82,7 @@ func TestFile(t *testing.T) {
 	if got := file("a"); got != nil {
 		t.Errorf("the same: %v", got)
 	}
-	if got := file("a\nb"); len(got) != 1 || !strings.Contains(got[0], "goes on") {
+	if got := file("a\nb"); len(got) != 1 || !strings.Contains(got[0], "continues") {
 		t.Errorf("longer: %v", got)
 	}
 }

@@ -6,18 +6,19 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 )
 
-// CalloutDone receives the end of a callout. Timeouts and failed connections arrive as ordinary responses of the host's
-// making (Envoy: status 504 and 503); numHeaders is 0 where the response broke off. The sizes are those of
-// proxywasm.GetHttpCallResponseHeaders, GetHttpCallResponseBody (bytes) and GetHttpCallResponseTrailers, which can be
-// read until CalloutDone returns, whatever the effective context.
+// CalloutDone receives the end of a callout. Timeouts and failed connections arrive as ordinary
+// responses that the host makes (Envoy: status 504 and 503); numHeaders is 0 if the response broke
+// off. The sizes are those of proxywasm.GetHttpCallResponseHeaders, GetHttpCallResponseBody
+// (bytes) and GetHttpCallResponseTrailers, which can be read until CalloutDone returns, whatever
+// the effective context.
 type CalloutDone = func(numHeaders, bodySize, numTrailers int)
 
-// calloutID names a callout as proxy_on_http_call_response does.
+// calloutID identifies a callout as proxy_on_http_call_response does.
 type calloutID struct{ plugin, token uint32 }
 
 var callouts = map[calloutID]CalloutDone{}
 
-// asked is what the last callout was sent with.
+// asked holds the arguments of the last callout.
 var asked struct {
 	headers []byte
 	token   uint32
@@ -26,17 +27,19 @@ var asked struct {
 // noPairs is the ABI's encoding of an empty list of header pairs.
 var noPairs [4]byte
 
-// DispatchHTTPCall sends an HTTP request to the cluster and has done called with the answer, once, even if the stream
-// that asked for it has ended meanwhile. The callout belongs to the plugin context, the one whose stream or callback asks:
-// when that goes, done is never called. After an error it is not called either. The headers must hold :method, :path and
-// :authority. A timeoutMillis of 0 means no timeout.
+// DispatchHTTPCall sends an HTTP request to the cluster and calls done with the response, once,
+// even if the stream that sent it has ended since. The callout belongs to the plugin context, of
+// which the current callback or stream is: if that context is deleted, done is never called. It is
+// not called after an error either. The headers must hold :method, :path and :authority. A
+// timeoutMillis of 0 means no timeout.
 //
-// done runs with the plugin context as the effective one; proxywasm.SetEffectiveContext leads to the streams that wait.
-// Within done, dispatch further callouts by DispatchHTTPCall: proxywasm.DispatchHttpCall books them on the context of
-// the SDK's last callback, which may be gone.
+// done runs with the plugin context as the effective one; proxywasm.SetEffectiveContext selects
+// the waiting streams. Within done, dispatch further callouts by DispatchHTTPCall:
+// proxywasm.DispatchHttpCall registers them with the context of the SDK's last callback, which may
+// have been deleted.
 //
-// The error is one of the SDK's: types.ErrorStatusBadArgument for an unknown cluster or a missing header,
-// types.ErrorInternalFailure where the request failed at once.
+// The error is one of the SDK's: types.ErrorStatusBadArgument for an unknown cluster or a missing
+// header, types.ErrorInternalFailure if the request failed at once.
 func DispatchHTTPCall(plugin uint32, cluster string, headers [][2]string, body []byte, timeoutMillis uint32, done CalloutDone) error {
 	asked.headers = serializePairs(asked.headers[:0], headers)
 	pairs, token := asked.headers, &asked.token
@@ -49,7 +52,8 @@ func DispatchHTTPCall(plugin uint32, cluster string, headers [][2]string, body [
 	return nil
 }
 
-// finishCallout gives the answer to the callout's function, or to the SDK where the SDK has dispatched the callout.
+// finishCallout passes the response to the callout's function, or to the SDK if the SDK has
+// dispatched the callout.
 func finishCallout(plugin, token uint32, numHeaders, bodySize, numTrailers int) {
 	id := calloutID{plugin, token}
 	done, ours := callouts[id]
@@ -61,7 +65,7 @@ func finishCallout(plugin, token uint32, numHeaders, bodySize, numTrailers int) 
 	done(numHeaders, bodySize, numTrailers)
 }
 
-// forgetCallouts drops the callouts of a plugin context that is gone; the host has cancelled them.
+// forgetCallouts drops the callouts of a deleted plugin context; the host has cancelled them.
 func forgetCallouts(plugin uint32) {
 	for id := range callouts {
 		if id.plugin == plugin {

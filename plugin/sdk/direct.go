@@ -9,7 +9,8 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 )
 
-// The host calls of nearly every stream go straight to the host: the SDK's way there is five functions long.
+// The host calls of nearly every stream go directly to the host: the SDK's path there is five
+// functions long.
 
 func getHeaderPairs(m HeaderMap) ([]byte, internal.Status) {
 	at, n := begin()

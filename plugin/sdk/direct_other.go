@@ -8,7 +8,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 )
 
-// Natively, the host is the one that the SDK has, such as proxytest's.
+// On other platforms, the host is the SDK's current one, such as proxytest's.
 
 func getHeaderPairs(m HeaderMap) ([]byte, internal.Status) {
 	var data *byte

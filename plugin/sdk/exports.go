@@ -7,7 +7,8 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 )
 
-// The callbacks of the ABI that the SDK knows. Each enters the stream at hand, or the SDK; numbers cross with 32 bits.
+// The callbacks of the ABI that the SDK supports. Each calls the current stream, or the SDK;
+// numbers have 32 bits.
 
 // Hosts know the ABI's version by the name of this export; the SDK is written for 0.2.0, which 0.2.1 only adds to.
 //
@@ -71,7 +72,7 @@ func proxyOnResponseTrailers(contextID, numTrailers uint32) types.Action {
 	return httpContext(contextID).OnHttpResponseTrailers(int(numTrailers))
 }
 
-// deleteContext forgets a context.
+// deleteContext removes a context.
 func deleteContext(contextID uint32) {
 	if streams.remove(contextID) {
 		return

@@ -7,7 +7,8 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 )
 
-// The callbacks that a plugin of headers can do without: the host does not call what is not exported.
+// The callbacks that a headers-only plugin does not need: the host does not call what is not
+// exported.
 
 //go:wasmexport proxy_on_request_body
 func proxyOnRequestBody(contextID, bodySize uint32, endOfStream bool) types.Action {

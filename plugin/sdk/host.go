@@ -19,18 +19,19 @@ func init() {
 	release() // unlocks the registration; the host stays
 }
 
-// answer is where the host writes the address and the size of returned data. The ABI's words have 32 bits, Go's pointers
-// and ints on wasm 64, so the host is never shown the SDK's variables. One answer serves all calls: the host writes it
-// last, and it is read before the next call.
+// answer is where the host writes the address and the size of returned data. The ABI's words have
+// 32 bits, Go's pointers and ints on wasm 64, so the host never gets the addresses of the SDK's
+// variables. One variable serves all calls: the host writes it last, and it is read before the
+// next call.
 var answer struct{ address, size uint32 }
 
-// begin clears the answer, since hosts may succeed without writing it.
+// begin clears answer, since hosts may succeed without writing it.
 func begin() (address, size *uint32) {
 	answer.address, answer.size = 0, 0
 	return &answer.address, &answer.size
 }
 
-// take gives the host's answer, of a call that ended so.
+// take returns the data of a call that ended with status.
 func take(status internal.Status) ([]byte, internal.Status) {
 	if status != internal.StatusOK {
 		handedOut.drop()
@@ -43,8 +44,9 @@ func take(status internal.Status) ([]byte, internal.Status) {
 	return data, internal.StatusOK
 }
 
-// finish moves the host's answer into the SDK's variables; input is kept alive until here, because the host may still
-// have read it after allocations in the module that could have started a garbage collection.
+// finish copies the result into the SDK's variables. It keeps input alive until here, because the
+// host may still have read it after allocations in the module that could have started a garbage
+// collection.
 func finish(status internal.Status, input *byte, data **byte, size *int) internal.Status {
 	runtime.KeepAlive(input)
 	taken, status := take(status)

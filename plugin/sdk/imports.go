@@ -4,8 +4,9 @@ package upstreamgo
 
 import "github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 
-// The host functions of the ABI. Pointers cross as 32-bit addresses. None is marked noescape: the host may call back
-// into the module while it serves a call, the stack may grow and move then, and so whatever is passed must not lie on it.
+// The host functions of the ABI. Pointers are passed as 32-bit addresses. None is marked noescape:
+// the host may call back into the module during a call, and the stack may grow and move then, so
+// memory that is passed must not be on it.
 
 //go:wasmimport env proxy_log
 func proxyLog(level internal.LogLevel, message *byte, messageSize uint32) internal.Status

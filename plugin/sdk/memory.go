@@ -2,30 +2,31 @@ package upstreamgo
 
 import "unsafe"
 
-// handouts holds the memory that the host has asked for and that no host call has claimed yet.
+// handouts holds the memory that the host has allocated and that no host call has claimed yet.
 //
-// The host allocates in the module while it serves a host call, writes the answer there and names its address. Between
-// these moments no Go pointer leads to the memory, so this table keeps it from the garbage collector.
+// The host allocates in the module while it serves a host call, writes the result there and
+// returns its address. Until the claim no Go pointer refers to the memory, so this table keeps it
+// from the garbage collector.
 type handouts struct {
 	buffers [][]byte
-	lent    *[]byte // where the next answer goes; nil: to memory of its own
-	inLent  []byte  // what the host was given of that
+	lent    *[]byte // the buffer for the next result; nil: new memory
+	inLent  []byte  // the part of it that the host was given
 }
 
 var handedOut handouts
 
-// maxLent bounds what is kept for answers to come; a larger answer has memory of its own.
+// maxLent bounds the size of buffers that are kept for reuse; a larger result gets new memory.
 const maxLent = 64 << 10
 
-// lend has the next answer written where the last one was that the same memory was lent for.
+// lend sets the buffer for the next result, which overwrites the previous one in it.
 func (h *handouts) lend(memory *[]byte) { h.lent = memory }
 
-// allocate returns size bytes that stay reachable until they are claimed or dropped. The pointer is never nil, since
-// hosts take nil for a failed allocation.
+// allocate returns size bytes that stay reachable until they are claimed or dropped. The pointer
+// is never nil, which hosts take for a failed allocation.
 func (h *handouts) allocate(size int) *byte {
 	size = max(size, 1)
 	if lent := h.lent; lent != nil && size <= maxLent {
-		h.lent = nil // for one answer
+		h.lent = nil // for one result
 		if cap(*lent) < size {
 			*lent = make([]byte, size, max(2*size, 1<<10))
 		}
@@ -37,9 +38,9 @@ func (h *handouts) allocate(size int) *byte {
 	return unsafe.SliceData(buffer)
 }
 
-// claim ends a host call that returned data: it gives the size bytes at the address to the caller and drops everything
-// else, which is left over from calls that failed half-way. An empty answer is nil. It reports false where the host
-// names memory that it was not given.
+// claim ends a host call that returned data: it returns the size bytes at the address and drops
+// all other memory, which is left over from calls that failed half-way. An empty result is nil. It
+// returns false if the host was not given that memory.
 func (h *handouts) claim(address uintptr, size int) ([]byte, bool) {
 	claimed := part(h.inLent, address, size)
 	for i := 0; i < len(h.buffers) && claimed == nil; i++ {
@@ -49,7 +50,7 @@ func (h *handouts) claim(address uintptr, size int) ([]byte, bool) {
 	return claimed, claimed != nil || size == 0
 }
 
-// part gives the first size bytes of a buffer at the address, or nil.
+// part returns the first size bytes of a buffer at the address, or nil.
 func part(buffer []byte, address uintptr, size int) []byte {
 	if uintptr(unsafe.Pointer(unsafe.SliceData(buffer))) != address || size <= 0 || size > len(buffer) {
 		return nil
@@ -57,7 +58,7 @@ func part(buffer []byte, address uintptr, size int) []byte {
 	return buffer[:size:size]
 }
 
-// drop forgets all unclaimed memory.
+// drop drops all unclaimed memory.
 func (h *handouts) drop() {
 	h.lent, h.inLent = nil, nil
 	if len(h.buffers) > 0 {

@@ -9,10 +9,10 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 )
 
-// HeaderMap names a header map, with the numbers of the proxy-wasm ABI.
+// HeaderMap is a header map, with the numbers of the proxy-wasm ABI.
 type HeaderMap uint32
 
-// The header maps of an HTTP stream, and that of a callout's answer.
+// The header maps of an HTTP stream, and that of a callout's response.
 const (
 	RequestHeaders   HeaderMap = 0
 	RequestTrailers  HeaderMap = 1
@@ -23,9 +23,10 @@ const (
 
 var errPairs = errors.New("the host's header pairs are cut short")
 
-// Pairs appends all pairs of a header map to dst. It is proxywasm.GetHttpRequestHeaders and its like without an
-// allocation for each string: the strings share the memory that the host has written. That is memory, so that they hold
-// until it is lent again; with a nil memory, they hold for good. A map without pairs is no error.
+// Pairs appends all pairs of a header map to dst. It is proxywasm.GetHttpRequestHeaders and the
+// like without an allocation for each string: the strings share the memory that the host wrote,
+// which is memory, so that they are valid until it is used again; with a nil memory, they are
+// always valid. A map without pairs is no error.
 func Pairs(m HeaderMap, dst [][2]string, memory *[]byte) ([][2]string, error) {
 	handedOut.lend(memory)
 	data, status := getHeaderPairs(m)
@@ -35,8 +36,8 @@ func Pairs(m HeaderMap, dst [][2]string, memory *[]byte) ([][2]string, error) {
 	return appendPairs(dst, unsafe.String(unsafe.SliceData(data), len(data)))
 }
 
-// appendPairs decodes the ABI's form: the number of pairs, the sizes of all names and values, then each name and value
-// with a zero byte behind it; numbers are little-endian, of 32 bits.
+// appendPairs decodes the ABI's encoding: the number of pairs, the sizes of all names and values,
+// then each name and value with a zero byte after it; numbers are little-endian, of 32 bits.
 func appendPairs(dst [][2]string, text string) ([][2]string, error) {
 	if text == "" {
 		return dst, nil
@@ -57,14 +58,14 @@ func appendPairs(dst [][2]string, text string) ([][2]string, error) {
 			return dst, errPairs
 		}
 		dst = dst[:len(dst)+1]
-		pair := &dst[len(dst)-1] // in place: to copy a pair is a call that leaves the wasm
+		pair := &dst[len(dst)-1] // in place: copying a pair would call out of the wasm
 		pair[0], pair[1] = text[at:at+name], text[at+name+1:at+name+1+value]
 		at += name + value + 2
 	}
 	return dst, nil
 }
 
-// serializePairs appends the ABI's form of pairs to dst.
+// serializePairs appends the ABI's encoding of pairs to dst.
 func serializePairs(dst []byte, pairs [][2]string) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(pairs)))
 	for i := range pairs {
@@ -78,17 +79,19 @@ func serializePairs(dst []byte, pairs [][2]string) []byte {
 	return dst
 }
 
-// ReplaceHeader has a header map have one field of a name, with this value: proxywasm.ReplaceHttpRequestHeader and its like.
+// ReplaceHeader sets a field of a header map to a single value, like
+// proxywasm.ReplaceHttpRequestHeader.
 func ReplaceHeader(m HeaderMap, name, value string) error {
 	return asError(replaceHeader(m, name, value))
 }
 
-// AddHeader adds a field to a header map: proxywasm.AddHttpRequestHeader and its like.
+// AddHeader adds a field to a header map, like proxywasm.AddHttpRequestHeader.
 func AddHeader(m HeaderMap, name, value string) error {
 	return asError(addHeader(m, name, value))
 }
 
-// RemoveHeader removes all fields of a name from a header map: proxywasm.RemoveHttpRequestHeader and its like.
+// RemoveHeader removes all fields of a name from a header map, like
+// proxywasm.RemoveHttpRequestHeader.
 func RemoveHeader(m HeaderMap, name string) error {
 	return asError(removeHeader(m, name))
 }
@@ -100,23 +103,25 @@ func asError(status internal.Status) error {
 	return internal.StatusToError(status)
 }
 
-// SendLocalResponse is proxywasm.SendHttpResponse with details, which Envoy has as %RESPONSE_CODE_DETAILS%.
+// SendLocalResponse is proxywasm.SendHttpResponse with details, which Envoy logs as
+// %RESPONSE_CODE_DETAILS%.
 func SendLocalResponse(status uint32, details string, headers [][2]string, body string, grpcStatus int32) error {
 	pairs := serializePairs(nil, headers)
 	return asError(internal.ProxySendLocalResponse(status, unsafe.StringData(details), len(details), unsafe.StringData(body), len(body),
 		unsafe.SliceData(pairs), len(pairs), grpcStatus))
 }
 
-// CalloutBody is proxywasm.GetHttpCallResponseBody for the whole of it. What it gives holds until memory, where that is
-// not nil, is lent again.
+// CalloutBody returns the whole body of a callout's response, like
+// proxywasm.GetHttpCallResponseBody. If memory is not nil, the result is valid until memory is
+// used again.
 func CalloutBody(size int, memory *[]byte) ([]byte, error) {
 	handedOut.lend(memory)
 	data, status := getBuffer(internal.BufferTypeHttpCallResponseBody, size)
 	return data, asError(status)
 }
 
-// Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes. What it gives holds until memory,
-// where that is not nil, is lent again.
+// Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes. If memory is
+// not nil, the result is valid until memory is used again.
 func Property(path string, memory *[]byte) ([]byte, error) {
 	handedOut.lend(memory)
 	data, status := getProperty(path)

@@ -7,7 +7,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 )
 
-// TestAppendPairs holds the decoder against the SDK's own encoder.
+// TestAppendPairs compares the decoder with the SDK's own encoder.
 func TestAppendPairs(t *testing.T) {
 	for _, pairs := range [][][2]string{
 		{},
@@ -21,7 +21,7 @@ func TestAppendPairs(t *testing.T) {
 	}
 }
 
-// TestSerializePairs holds the encoder against the SDK's own.
+// TestSerializePairs compares the encoder with the SDK's own.
 func TestSerializePairs(t *testing.T) {
 	for _, pairs := range [][][2]string{{}, {{":path", "/"}}, {{"a", ""}, {"", ""}, {"cookie", "x=\x00y"}}} {
 		if got, want := serializePairs([]byte("before"), pairs), "before"+string(internal.SerializeMap(pairs)); string(got) != want {
@@ -30,7 +30,8 @@ func TestSerializePairs(t *testing.T) {
 	}
 }
 
-// FuzzAppendPairs lets a host say anything: no panic, and nothing beyond what it wrote.
+// FuzzAppendPairs decodes arbitrary data of a host: it must not panic, and return nothing beyond
+// that data.
 func FuzzAppendPairs(f *testing.F) {
 	f.Add(internal.SerializeMap([][2]string{{"a", "b"}, {"cd", ""}}))
 	f.Add([]byte{255, 255, 255, 255, 1, 2, 3})

@@ -2,7 +2,7 @@ package upstreamgo
 
 import "github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/internal"
 
-// StreamType names a direction of a stream, with the numbers of the proxy-wasm ABI.
+// StreamType is a direction of a stream, with the numbers of the proxy-wasm ABI.
 type StreamType uint32
 
 // The stream types of the ABI: the first two for HTTP streams, the others for TCP.
@@ -13,8 +13,9 @@ const (
 	StreamUpstream   StreamType = 3
 )
 
-// CloseStream ends the stream of the effective context at once, a live WebSocket or event stream included. In Envoy,
-// either HTTP type ends an HTTP stream as a whole, and the TCP types answer without an error and do nothing there.
+// CloseStream closes the stream of the effective context at once, even a live WebSocket or event
+// stream. In Envoy, both HTTP types close an HTTP stream as a whole, and the TCP types return no
+// error and do nothing there.
 func CloseStream(stream StreamType) error {
 	return internal.StatusToError(internal.ProxyCloseStream(internal.StreamType(stream)))
 }

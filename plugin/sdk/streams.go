@@ -8,12 +8,13 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 )
 
-// SetVMContext is proxywasm.SetVMContext, and has the HTTP streams of the plugin kept here and not in the SDK, which asks
-// its maps a dozen times for each stream. The plugin's HTTP contexts must dispatch callouts by [DispatchHTTPCall]: the
-// SDK does not know them.
+// SetVMContext is proxywasm.SetVMContext, but keeps the plugin's HTTP streams in this package and
+// not in the SDK, which looks up its maps a dozen times for each stream. The plugin's HTTP
+// contexts must dispatch callouts by [DispatchHTTPCall]: the SDK cannot, as it lacks these
+// contexts.
 func SetVMContext(c types.VMContext) { proxywasm.SetVMContext(vmContext{c}) }
 
-// vmContext notes the plugin contexts that are made.
+// vmContext records the plugin contexts that are created.
 type vmContext struct{ types.VMContext }
 
 func (c vmContext) NewPluginContext(id uint32) types.PluginContext {
@@ -28,17 +29,18 @@ type plugin struct {
 	context types.PluginContext
 }
 
-// plugins are those of SetVMContext, in a VM one or a few.
+// plugins are those of SetVMContext; a VM has one or a few.
 var plugins []plugin
 
-// forgetPlugin forgets a plugin context, if it is one of SetVMContext.
+// forgetPlugin removes a plugin context, if it is one of SetVMContext.
 func forgetPlugin(id uint32) {
 	plugins = slices.DeleteFunc(plugins, func(p plugin) bool { return p.id == id })
 }
 
 var streams streamTable
 
-// createStream makes and keeps the HTTP context of a plugin of SetVMContext; false if it is no such plugin, or one of TCP.
+// createStream creates and keeps the HTTP context of a plugin of SetVMContext. It returns false if
+// it is no such plugin, or one of TCP.
 func createStream(id, parent uint32) bool {
 	for i := range plugins {
 		if plugins[i].id != parent {
@@ -56,7 +58,7 @@ func createStream(id, parent uint32) bool {
 	return false
 }
 
-// httpContext gives an HTTP context.
+// httpContext returns an HTTP context.
 func httpContext(id uint32) types.HttpContext {
 	if c := streams.get(id); c != nil {
 		return c
@@ -64,13 +66,14 @@ func httpContext(id uint32) types.HttpContext {
 	return sdkContext(id)
 }
 
-// streamTable holds HTTP contexts by their ids. Hosts count these up: nearly always the slot of an id is its own.
+// streamTable holds HTTP contexts by their ids. Hosts assign increasing ids: nearly always the
+// slot of an id is free.
 type streamTable struct {
 	slots [256]struct {
 		id      uint32
 		context types.HttpContext // nil: free
 	}
-	more map[uint32]types.HttpContext // those whose slot is another's
+	more map[uint32]types.HttpContext // those whose slot is in use
 }
 
 func (t *streamTable) get(id uint32) types.HttpContext {
@@ -80,7 +83,7 @@ func (t *streamTable) get(id uint32) types.HttpContext {
 	return t.more[id]
 }
 
-// put takes a context that is not there yet.
+// put adds a context that is not in the table.
 func (t *streamTable) put(id uint32, c types.HttpContext) {
 	if s := &t.slots[id%uint32(len(t.slots))]; s.context == nil {
 		s.id, s.context = id, c
@@ -92,7 +95,7 @@ func (t *streamTable) put(id uint32, c types.HttpContext) {
 	t.more[id] = c
 }
 
-// remove reports whether the context was there.
+// remove removes the context and reports whether it was in the table.
 func (t *streamTable) remove(id uint32) bool {
 	if s := &t.slots[id%uint32(len(t.slots))]; s.id == id {
 		was := s.context != nil

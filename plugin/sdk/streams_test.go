@@ -12,8 +12,8 @@ type numbered struct {
 	n int
 }
 
-// TestStreamTable holds the table against a map, with ids that are counted up while some
-// streams stay for long.
+// TestStreamTable compares the table with a map, with increasing ids while some streams stay open
+// for long.
 func TestStreamTable(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var table streamTable

@@ -48,12 +48,12 @@ func TestDoctor(t *testing.T) {
 		}{
 			"everything right": {token: token, cookie: live, policy: "FAIL_RELOAD", want: []string{
 				"Envoy " + version + " is live", "paths are normalized", "has no error", "loaded anew (FAIL_RELOAD)",
-				"of the cluster sessions 1 of 1 hosts can be used", "is ready", "takes the token", "is live until", `user "7"`,
+				"of the cluster sessions 1 of 1 hosts can be used", "is ready", "accepts the token", "is live until", `user "7"`,
 			}, not: []string{"WRONG"}},
 			"no session of the cookie": {token: token, cookie: sessiontest.Key(t), status: 1, want: []string{"WRONG  there is no live session of this cookie"}},
 			"nobody's session":         {token: token, cookie: nobodys, want: []string{"it is no user's"}},
 			"a date without a zone":    {token: token, cookie: zoneless, status: 1, want: []string{"WRONG  the session ends at a date without a zone", "time_zone=TIME_ZONE"}},
-			"a wrong token":            {token: "another token", cookie: live, status: 1, want: []string{"WRONG  the session service does not look up: it answers 401", "have to be one"}, not: []string{"live until"}},
+			"a wrong token":            {token: "another token", cookie: live, status: 1, want: []string{"WRONG  the session service does not look up: it answers 401", "must be the same"}, not: []string{"live until"}},
 			"no token":                 {want: []string{"the token was not tried"}},
 			"FAIL_CLOSED":              {token: token, want: []string{"answers 503 until Envoy is started again"}},
 			"FAIL_OPEN":                {token: token, policy: "FAIL_OPEN", status: 1, want: []string{"WRONG  with FAIL_OPEN"}},

@@ -1,6 +1,5 @@
-// Package doctor looks at a running Envoy with the filter, at its session service and at a
-// session, in the order in which a request passes them, and says what is right, what is wrong and
-// what to do.
+// Package doctor checks a running Envoy with the filter, its session service and a session, in the
+// order in which a request passes them, and reports what is right, what is wrong and what to do.
 package doctor
 
 import (
@@ -18,25 +17,25 @@ import (
 	"cloakroom/session"
 )
 
-// Options is what Run looks at.
+// Options selects what Run checks.
 type Options struct {
 	// Admin is the URL of Envoy's admin interface.
 	Admin string
-	// Service is the URL of the session service; empty: a host of the cluster that the filter
+	// Service is the URL of the session service; if "", a host of the cluster that the filter
 	// names.
 	Service string
-	// Token is the service's; secret.
+	// Token is the service's token; secret.
 	Token string
-	// Cookie is the value of a session cookie to look up; empty: none. Secret.
+	// Cookie is the value of a session cookie to look up; "" for none. Secret.
 	Cookie string
-	// Out is written to, a line for each finding.
+	// Out receives a line for each finding.
 	Out io.Writer
 }
 
 // patience bounds each request.
 const patience = 5 * time.Second
 
-// maxBody bounds what is read of a response, in bytes.
+// maxBody is the maximum size of a response, in bytes.
 const maxBody = 64 << 20
 
 type doctor struct {
@@ -46,8 +45,8 @@ type doctor struct {
 	wrong  int
 }
 
-// Run writes its findings, and returns how many things are wrong. What depends on something that
-// is wrong is not looked at.
+// Run writes its findings, and returns how many things are wrong. It does not check what depends
+// on something that is wrong.
 func Run(ctx context.Context, o Options) (wrong int) {
 	d := &doctor{Options: o, ctx: ctx, client: &http.Client{Timeout: patience}}
 	plugins, ok := d.envoy()
@@ -103,7 +102,7 @@ func (d *doctor) send(method, to, body string, want int) ([]byte, error) {
 	return text, err
 }
 
-// statusError is a response of another status than it should have.
+// statusError is the error of a response with an unexpected status.
 type statusError struct {
 	status int
 	text   string
@@ -111,7 +110,7 @@ type statusError struct {
 
 func (e statusError) Error() string { return fmt.Sprintf("it answers %d: %q", e.status, e.text) }
 
-// service looks at a session service.
+// service checks a session service.
 func (d *doctor) service(at string) {
 	if u, err := url.Parse(at); err != nil || u.Host == "" {
 		d.fail("name it as http://host:port", "the session service's URL is %q", at)
@@ -119,12 +118,12 @@ func (d *doctor) service(at string) {
 	}
 	text, err := d.send(http.MethodGet, at+"/readyz", "", http.StatusOK)
 	if err != nil {
-		d.fail("start cloakroom serve there; its log says what its store lacks", "the session service at %s is not ready: %v", at, err)
+		d.fail("start cloakroom serve there; its log names what its store lacks", "the session service at %s is not ready: %v", at, err)
 		return
 	}
 	d.right("the session service at %s is ready: it reaches its store", at)
 	var ready struct{ Warnings, Notices []string }
-	_ = json.Unmarshal(text, &ready) // without any where it is another's
+	_ = json.Unmarshal(text, &ready) // empty if another service responds
 	for _, warning := range ready.Warnings {
 		d.fail("see docs/operations.md", "%s", warning)
 	}
@@ -136,16 +135,16 @@ func (d *doctor) service(at string) {
 		return
 	}
 	if _, err := d.look(at, strings.Repeat("0", session.KeyLength)); err != nil {
-		d.fail("CLOAKROOM_TOKEN here and in the service's environment have to be one, and Envoy's too", "the session service does not look up: %v", err)
+		d.fail("CLOAKROOM_TOKEN here and in the service's environment must be the same, and Envoy's too", "the session service does not look up: %v", err)
 		return
 	}
-	d.right("the session service takes the token that CLOAKROOM_TOKEN has here")
+	d.right("the session service accepts the token that is set as CLOAKROOM_TOKEN here")
 	if d.Cookie != "" {
 		d.cookie(at)
 	}
 }
 
-// found is what the service answers of a session.
+// found is the service's response about a session.
 type found struct {
 	State   string
 	Expires int64
@@ -167,10 +166,10 @@ func (d *doctor) look(at, key string) (found, error) {
 	return f, err
 }
 
-// cookie looks the session up.
+// cookie looks up the session of the cookie.
 func (d *doctor) cookie(at string) {
 	if !session.ValidKey(d.Cookie) {
-		d.fail("give the value of the session cookie alone; a signed_cookies session has no key", "the cookie is no session key")
+		d.fail("pass only the value of the session cookie; a signed_cookies session has no key", "the cookie is no session key")
 		return
 	}
 	f, err := d.look(at, d.Cookie)

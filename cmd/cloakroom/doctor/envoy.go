@@ -10,7 +10,7 @@ import (
 	"cloakroom/filter/config"
 )
 
-// envoy looks at Envoy as a whole, and returns the filter's configurations in it.
+// envoy checks Envoy as a whole, and returns the filter's configurations in it.
 func (d *doctor) envoy() (plugins []document.Found, ok bool) {
 	text, err := d.get("/server_info")
 	var info struct{ Version, State string }
@@ -37,7 +37,7 @@ func (d *doctor) envoy() (plugins []document.Found, ok bool) {
 	parts := slices.DeleteFunc(dump.Configs, func(part any) bool {
 		fields, _ := part.(map[string]any)
 		kind, _ := fields["@type"].(string)
-		return strings.HasSuffix(kind, ".BootstrapConfigDump") // the other parts have it again
+		return strings.HasSuffix(kind, ".BootstrapConfigDump") // the other parts repeat it
 	})
 	plugins = document.Find(parts)
 	if len(plugins) == 0 {
@@ -49,7 +49,7 @@ func (d *doctor) envoy() (plugins []document.Found, ok bool) {
 	return plugins, true
 }
 
-// version returns the version's number of Envoy's version text, "commit/1.40.0/Clean/…".
+// version returns the version number in Envoy's version text, "commit/1.40.0/Clean/…".
 func version(text string) string {
 	parts := strings.Split(text, "/")
 	if len(parts) > 1 {
@@ -58,7 +58,7 @@ func version(text string) string {
 	return text
 }
 
-// paths looks at how connection managers normalize paths.
+// paths checks how connection managers normalize paths.
 func (d *doctor) paths(parts []any) {
 	managers, bad := 0, 0
 	walk(parts, func(node map[string]any) {
@@ -92,13 +92,13 @@ func walk(node any, do func(map[string]any)) {
 	}
 }
 
-// plugin looks at one configuration of the filter.
+// plugin checks one configuration of the filter.
 func (d *doctor) plugin(f document.Found) {
 	name, _ := f.Plugin["name"].(string)
-	// The environment is Envoy's: what a variable holds is not to be seen here.
+	// The environment is Envoy's: its variables cannot be read here.
 	config, err := f.Check(func(string) (string, bool) { return "set", true })
 	if err != nil {
-		d.fail("cloakroom config check says the same of the file", "the configuration of the filter %q is in error: %v", name, err)
+		d.fail("cloakroom config check reports the same for the file", "the configuration of the filter %q is in error: %v", name, err)
 		return
 	}
 	d.right("the configuration of the filter %q has no error", name)
@@ -120,7 +120,7 @@ func (d *doctor) plugin(f document.Found) {
 	}
 }
 
-// cluster looks at the session service's cluster as Envoy has it.
+// cluster checks the session service's cluster in Envoy.
 func (d *doctor) cluster(s *config.Service) {
 	text, err := d.get("/clusters?format=json")
 	var clusters struct {
@@ -170,8 +170,8 @@ type host struct {
 	HealthStatus map[string]any `json:"health_status"`
 }
 
-// healthy reports whether nothing is said against the host: each mark but eds_health_status is a
-// failed check.
+// healthy reports whether no mark says that the host is unhealthy: each mark except
+// eds_health_status is a failed check.
 func (h host) healthy() bool {
 	for mark, value := range h.HealthStatus {
 		if mark == "eds_health_status" && value != "HEALTHY" && value != "UNKNOWN" || value == true {
@@ -185,7 +185,7 @@ func (h host) address() string {
 	return fmt.Sprintf("%s:%d", h.Address.SocketAddress.Address, h.Address.SocketAddress.PortValue)
 }
 
-// counters looks at what the filter has counted.
+// counters checks the filter's counters.
 func (d *doctor) counters() {
 	text, err := d.get("/stats?filter=cloakroom")
 	if err != nil {
@@ -203,8 +203,8 @@ func (d *doctor) counters() {
 	}
 	d.right("since it was started the filter has admitted %d requests, %d as anonymous, and refused %d without a session", counts["admitted"], counts["anonymous"], counts["missing"])
 	for name, do := range map[string]string{
-		"unavailable":   "Envoy's log has why, in lines with \"no usable answer from the session service\"",
-		"misconfigured": "Envoy's log has why: a route's configuration, or data that no header can carry",
+		"unavailable":   "Envoy's log has the reason, in lines with \"no usable answer from the session service\"",
+		"misconfigured": "Envoy's log has the reason: a route's configuration, or data that no header can carry",
 		"overloaded":    "bound connections and streams in Envoy, or add replicas of the session service",
 	} {
 		if n := counts[name]; n > 0 {

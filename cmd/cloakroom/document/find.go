@@ -1,5 +1,5 @@
-// Package document finds the filter's configuration in what holds it: an Envoy bootstrap or
-// configuration dump, a manifest of Istio's or Envoy Gateway's.
+// Package document finds the filter's configuration in the documents that contain it: an Envoy
+// bootstrap or configuration dump, a manifest of Istio's or Envoy Gateway's.
 package document
 
 import (
@@ -13,26 +13,26 @@ import (
 
 // Found is a configuration of the filter within a document.
 type Found struct {
-	// Path is where it is in the document; empty: the document itself.
+	// Path is its path in the document; "" for the document itself.
 	Path string
-	// Plugin is what holds it: Envoy's PluginConfig, or what a manifest has in its place.
+	// Plugin is the object that holds it: Envoy's PluginConfig, or its counterpart in a manifest.
 	Plugin map[string]any
 	tree   any    // JSON's types
-	text   string // of a configuration that is a text; empty: it is a tree
-	// routes are the configurations that routes carry in their metadata, by their paths.
+	text   string // of a configuration in a string; "" for a tree
+	// routes are the configurations in the metadata of routes, by their paths.
 	routes map[string]routeMetadata
-	// names are those of the routes in all documents.
+	// names are the names of the routes in all documents.
 	names *names
 }
 
-// routeMetadata is what a route carries under filter_metadata.cloakroom.
+// routeMetadata is a route's metadata under filter_metadata.cloakroom.
 type routeMetadata struct {
 	route  string // its name
 	fields map[string]any
 }
 
-// Find returns the configurations in a file's documents, which consist of JSON's types; the one
-// document itself where there is none in it.
+// Find returns the configurations in a file's documents, which consist of JSON's types. If there
+// is none in a single document, it returns the document itself.
 func Find(documents []any) []Found {
 	f := finder{routes: map[string]routeMetadata{}, names: newNames()}
 	for _, document := range documents {
@@ -74,7 +74,7 @@ func (f *finder) walk(path, route string, node any) {
 	}
 }
 
-// take takes a member where it is the filter's.
+// take adds a member, if it is a configuration of the filter.
 func (f *finder) take(path, route, key string, node any, parent map[string]any) bool {
 	fields, isObject := node.(map[string]any)
 	switch {
@@ -102,8 +102,8 @@ func (f *finder) take(path, route, key string, node any, parent map[string]any) 
 	return false
 }
 
-// isFilters reports whether a tree is a configuration of the filter: other plugins have none with
-// an engine of its kinds.
+// isFilters reports whether a tree is a configuration of the filter. Those of other plugins have
+// no engine of its kinds.
 func isFilters(tree any) bool {
 	fields, _ := tree.(map[string]any)
 	engine, _ := fields["engine"].(map[string]any)
@@ -116,8 +116,8 @@ func isOthers(document any) bool {
 	return fields["static_resources"] != nil || fields["kind"] != nil || fields["dynamic_resources"] != nil
 }
 
-// Check parses the configuration, and those of routes. Its error begins with where in the document
-// it is.
+// Check parses the configuration, and those of routes. Its errors begin with the path in the
+// document.
 func (f Found) Check(env func(string) (string, bool)) (*config.Config, error) {
 	text := f.text
 	if text == "" {
@@ -133,7 +133,7 @@ func (f Found) Check(env func(string) (string, bool)) (*config.Config, error) {
 	}
 	for _, path := range keysOf(f.routes) {
 		if err := parsed.CheckMetadata(f.routes[path].route, f.routes[path].fields); err != nil {
-			return nil, at(strings.TrimSuffix(path, "metadata.filter_metadata."+config.Namespace), err) // the error begins with that
+			return nil, at(strings.TrimSuffix(path, "metadata.filter_metadata."+config.Namespace), err) // the error begins with the rest
 		}
 	}
 	return parsed, nil

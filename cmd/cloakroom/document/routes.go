@@ -9,12 +9,12 @@ import (
 	"cloakroom/filter/config"
 )
 
-// UnknownRoute is a name that a configuration uses for a route, and that no route in the documents
-// has: Envoy then never chooses what is configured under it.
+// UnknownRoute is a name that a configuration uses for a route, but that no route in the documents
+// has: Envoy never applies the configuration under it.
 type UnknownRoute struct {
-	// Path is where the name is in the document.
+	// Path is the path of the name in the document.
 	Path, Name string
-	// Nearest is the name of a route that is written much the same; empty: none is.
+	// Nearest is the most similar name of a route; "" if none is similar.
 	Nearest string
 }
 
@@ -26,21 +26,22 @@ func (u UnknownRoute) String() string {
 	return text
 }
 
-// names are the names that the routes of some documents have in Envoy.
+// names are the names of the routes of some documents in Envoy.
 type names struct {
 	known map[string]bool
-	// prefixes begin the names that Envoy Gateway makes of the rules of an HTTPRoute.
+	// prefixes are the prefixes of the names that Envoy Gateway derives for the rules of an
+	// HTTPRoute.
 	prefixes []string
-	// elsewhere says that there may be routes that the documents do not hold: they are manifests,
-	// or a connection manager takes its routes by RDS.
+	// elsewhere reports that routes may exist outside of the documents: these are manifests, or a
+	// connection manager gets its routes by RDS.
 	elsewhere bool
-	// patched are the names by which an EnvoyFilter picks a route, by the path of the patch.
+	// patched are the names by which an EnvoyFilter selects a route, by the path of the patch.
 	patched map[string]string
 }
 
 func newNames() *names { return &names{known: map[string]bool{}, patched: map[string]string{}} }
 
-// take collects what an object in a document says of routes.
+// take collects the names of routes in an object of a document.
 func (n *names) take(path string, node map[string]any) {
 	kind, _ := node["kind"].(string)
 	spec, _ := node["spec"].(map[string]any)
@@ -76,7 +77,7 @@ func isRoute(node map[string]any) bool {
 	return false
 }
 
-// virtualService adds the names that Istio makes of a VirtualService: NAME, or NAME.MATCH.
+// virtualService adds the names that Istio derives from a VirtualService: NAME, or NAME.MATCH.
 func (n *names) virtualService(spec map[string]any) {
 	for _, http := range objects(spec["http"]) {
 		name, _ := http["name"].(string)
@@ -89,7 +90,7 @@ func (n *names) virtualService(spec map[string]any) {
 	}
 }
 
-// gatewayRoute adds the names that Istio and Envoy Gateway make of a route of the Gateway API.
+// gatewayRoute adds the names that Istio and Envoy Gateway derive from a route of the Gateway API.
 func (n *names) gatewayRoute(kind string, node, spec map[string]any) {
 	metadata, _ := node["metadata"].(map[string]any)
 	name, _ := metadata["name"].(string)
@@ -121,8 +122,8 @@ func (n *names) has(name string) bool {
 }
 
 // UnknownRoutes returns the names of routes in a configuration that no route in the documents has.
-// It is certain of them where the documents hold all of Envoy's routes. Without any route in the
-// documents there are none.
+// certain is true if the documents hold all of Envoy's routes. If they hold no routes, it returns
+// none.
 func (f Found) UnknownRoutes(config *config.Config) (unknown []UnknownRoute, certain bool) {
 	if f.names == nil || len(f.names.known) == 0 {
 		return nil, false
@@ -153,8 +154,7 @@ func (f Found) configures(path string) bool {
 	return false
 }
 
-// nearest returns the name that is written most like another; empty where a third of it or more
-// is different.
+// nearest returns the name most similar to name, or "" if a third or more of it differs.
 func nearest(name string, known map[string]bool) (best string) {
 	least := (len(name) + 2) / 3
 	for _, other := range slices.Sorted(maps.Keys(known)) {
@@ -165,7 +165,7 @@ func nearest(name string, known map[string]bool) (best string) {
 	return best
 }
 
-// distance is Levenshtein's, in bytes.
+// distance returns the Levenshtein distance, in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

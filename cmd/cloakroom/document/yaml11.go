@@ -9,14 +9,15 @@ import (
 )
 
 // booleans11 are the plain scalars of YAML 1.1 that Envoy reads as booleans and YAML 1.2 as
-// strings, each in lower case; Envoy takes Yes and YES for them too.
+// strings, each in lower case; Envoy accepts Yes and YES, too.
 var booleans11 = map[string]string{"y": "true", "yes": "true", "on": "true", "n": "false", "no": "false", "off": "false"}
 
-// AsEnvoyReads returns YAML text with what Envoy reads as booleans written as such.
+// AsEnvoyReads returns YAML text in which the booleans of Envoy's parser are written as true and
+// false.
 func AsEnvoyReads(text []byte) []byte {
 	tokens := lexer.Tokenize(string(text))
 	lines := strings.SplitAfter(string(text), "\n")
-	for i, t := range slices.Backward(tokens) { // from the end, so that the places of those before stay
+	for i, t := range slices.Backward(tokens) { // from the end, so that earlier offsets stay valid
 		boolean, ok := booleans11[strings.ToLower(t.Value)]
 		plain := t.Type == token.StringType
 		isKey := i+1 < len(tokens) && tokens[i+1].Type == token.MappingValueType

@@ -8,21 +8,22 @@ import (
 	"cloakroom/service"
 )
 
-// users are the accounts.
+// users is the model of accounts.
 type users struct {
 	Model, Table string
-	// Columns are those of the primary key, password and is_active; "" where there is none.
+	// Columns are those of the primary key, password and is_active; "" for a missing one.
 	Columns []string
 	// Inherited are the fields that are in another model's table.
 	Inherited []string
-	// Active is the type of is_active's field, or, without one, the class's value as Python writes it.
+	// Active is the type of is_active's field, or, without one, the class's value as Python writes
+	// it.
 	Active string
 	// Key is the type of the primary key's field.
 	Key      string
 	Database database
-	// OwnHash is the method of the project's own that makes session hashes.
+	// OwnHash is a method of the project that computes session hashes.
 	OwnHash string `json:"own_hash"`
-	// OwnManager is the method of the project's own that selects accounts.
+	// OwnManager is a method of the project that selects accounts.
 	OwnManager string `json:"own_manager"`
 	Backends   []authBackend
 }
@@ -30,22 +31,22 @@ type users struct {
 // authBackend is one of AUTHENTICATION_BACKENDS.
 type authBackend struct {
 	Path string
-	// Inactive says that it admits users who are not active.
+	// Inactive reports that it admits inactive users.
 	Inactive bool
-	// Undecided is the exception that it raised when it was asked that.
+	// Undecided is the exception that it raised for an inactive user.
 	Undecided string
-	// OwnGetUser is the method of its own that finds a session's user.
+	// OwnGetUser is a method of the project that looks up a session's user.
 	OwnGetUser string `json:"own_get_user"`
 }
 
-// keyFields are the types of primary keys that Django writes into a session as the database prints
-// them.
+// keyFields are the types of primary keys that Django writes into a session in the database's own
+// text form.
 var keyFields = []string{
 	"AutoField", "BigAutoField", "SmallAutoField", "IntegerField", "BigIntegerField", "SmallIntegerField", "PositiveIntegerField",
 	"PositiveBigIntegerField", "PositiveSmallIntegerField", "CharField", "TextField", "SlugField", "EmailField", "UUIDField",
 }
 
-// accounts returns the arguments that say where the accounts are.
+// accounts returns the arguments that select the accounts.
 func (t *translation) accounts(engine string) ([]string, error) {
 	if len(t.AuthBackends) == 0 {
 		return nil, fmt.Errorf("AUTHENTICATION_BACKENDS is empty: Django then admits no session as a user's")
@@ -107,7 +108,7 @@ func (t *translation) authBackends(u users) (args []string) {
 	return args
 }
 
-// unreadable returns why the accounts cannot be checked, or "".
+// unreadable returns the reason why the accounts cannot be checked, or "".
 func (u users) unreadable() string {
 	switch {
 	case len(u.Inherited) > 0:
@@ -128,12 +129,13 @@ func (u users) unreadable() string {
 	return ""
 }
 
-// columns returns the columns as --user-columns has them.
+// columns returns the columns in the form of --user-columns.
 func (u users) columns() string {
 	return strings.TrimSuffix(strings.Join(u.Columns, ","), ",")
 }
 
-// table returns the table as --users has it. Projects name a schema as in db_table = 'schema"."table'.
+// table returns the table in the form of --users. Projects name a schema as in db_table =
+// 'schema"."table'.
 func (u users) table() string {
 	return strings.ReplaceAll(strings.Trim(u.Table, `"`), `"."`, ".")
 }

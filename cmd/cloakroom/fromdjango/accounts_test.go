@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// model returns an app of the project's with a user model.
+// model returns an app with a user model of its own.
 func model(body string) map[string]string {
 	return map[string]string{"own/__init__.py": "", "own/models.py": "import uuid\nfrom django.contrib.auth.models import AbstractBaseUser, AbstractUser, User, UserManager\nfrom django.db import models\n" + body}
 }
 
-// TestAccounts has every kind of user model.
+// TestAccounts translates every kind of user model.
 func TestAccounts(t *testing.T) {
 	with := head + sqlite + "INSTALLED_APPS += ['own']\nAUTH_USER_MODEL = 'own.Account'\n"
 	onPostgres := head + postgres + "INSTALLED_APPS += ['own']\nAUTH_USER_MODEL = 'own.Account'\n"
@@ -44,7 +44,7 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
-// TestAuthBackends has backends that admit other users than the accounts' table would.
+// TestAuthBackends translates backends that admit other users than the accounts' table would.
 func TestAuthBackends(t *testing.T) {
 	files := map[string]string{"own.py": `
 from django.contrib.auth.backends import BaseBackend, ModelBackend

@@ -7,7 +7,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestAllauth has the pages of django-allauth for people without a session.
+// TestAllauth translates the pages of django-allauth for visitors without a session.
 func TestAllauth(t *testing.T) {
 	sites, err := stack.VenvPython("venv-sites")
 	if err != nil {

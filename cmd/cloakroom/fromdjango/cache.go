@@ -9,21 +9,21 @@ import (
 
 // cache is one of CACHES.
 type cache struct {
-	// What names it in messages, as in CACHES['default'].
+	// What is its name in messages, as in CACHES['default'].
 	What    string
 	Backend string
 	// Bases are the backend's classes, itself first.
 	Bases []string
-	// Locations is how many LOCATION has.
+	// Locations is how many locations LOCATION lists.
 	Locations   int
 	KeyPrefix   string `json:"key_prefix"`
 	Version     string
 	KeyFunction string `json:"key_function"`
-	// Factory is the connection factory of all caches, where that is set.
+	// Factory is the connection factory of all caches, if it is set.
 	Factory string
 	// Options are the backend's own.
 	Options options
-	// Scheme and Connection are what the client's library makes of the first location and of
+	// Scheme and Connection are what the client's library returns for the first location and
 	// OPTIONS.
 	Scheme     string
 	Connection options
@@ -31,7 +31,7 @@ type cache struct {
 
 // cacheBackend is a backend whose values are plain pickles under prefix:version:key.
 type cacheBackend struct {
-	// options are the backend's, each with the values with which that is so; without any, the
+	// options are the backend's, each with the values that keep that format; without values, the
 	// option does not matter.
 	options map[string][]string
 	// factories are the connection factories that connect to LOCATION.
@@ -41,7 +41,7 @@ type cacheBackend struct {
 const keyFunction = "django.core.cache.backends.base.default_key_func"
 
 // cacheBackends are the backends whose values can be read, in their default settings. The script
-// names them, too.
+// lists them, too.
 var cacheBackends = map[string]cacheBackend{
 	"django.core.cache.backends.redis.RedisCache": {options: map[string][]string{
 		"serializer":   {"django.core.cache.backends.redis.RedisSerializer"},
@@ -60,7 +60,7 @@ var cacheBackends = map[string]cacheBackend{
 	},
 }
 
-// thirdParty returns the options of django-redis or django-valkey, which are of one origin.
+// thirdParty returns the options of django-redis or django-valkey, which share their origin.
 func thirdParty(name, library, client string, clients ...string) map[string][]string {
 	pools := []string{library + ".ConnectionPool", library + ".BlockingConnectionPool", library + ".connection.ConnectionPool", library + ".connection.BlockingConnectionPool"}
 	return map[string][]string{
@@ -82,7 +82,7 @@ func thirdParty(name, library, client string, clients ...string) map[string][]st
 	}
 }
 
-// cacheURL returns the cache as --store has it.
+// cacheURL returns the cache in the form of --store.
 func (t *translation) cacheURL() (string, error) {
 	c := t.Cache
 	i := slices.IndexFunc(c.Bases, func(class string) bool { _, ok := cacheBackends[class]; return ok })
@@ -94,7 +94,7 @@ func (t *translation) cacheURL() (string, error) {
 	case c.KeyFunction != keyFunction:
 		return "", fmt.Errorf("%s KEY_FUNCTION %s: Cloakroom's keys are those of Django's default_key_func; leave it out", c.What, c.KeyFunction)
 	case strings.ContainsRune(c.KeyPrefix, 0):
-		return "", fmt.Errorf("%s KEY_PREFIX has a zero character", c.What)
+		return "", fmt.Errorf("%s KEY_PREFIX contains a NUL character", c.What)
 	}
 	if _, err := strconv.Atoi(c.Version); err != nil {
 		return "", fmt.Errorf("%s VERSION is %q: Cloakroom reads whole numbers", c.What, c.Version)
@@ -108,7 +108,7 @@ func (t *translation) cacheURL() (string, error) {
 	return t.redisURL(c)
 }
 
-// cacheOptions refuses options with which the values are stored otherwise, or elsewhere.
+// cacheOptions rejects options that change the format or the place of the values.
 func (t *translation) cacheOptions(c cache, b cacheBackend) error {
 	var left []string
 	for name, value := range c.Options {
@@ -117,7 +117,7 @@ func (t *translation) cacheOptions(c cache, b cacheBackend) error {
 		case strings.HasPrefix(name, "SENTINEL"):
 			return fmt.Errorf("%s OPTIONS %s: Sentinel's settings are not translated; write the store as redis:///0?master_name=NAME&addr=HOST:26379, with key_prefix and version", c.What, name)
 		case !known:
-			return fmt.Errorf("%s OPTIONS %s: Cloakroom does not know what it changes", c.What, name)
+			return fmt.Errorf("%s OPTIONS %s: its effect is unknown to Cloakroom", c.What, name)
 		case value == nil:
 		case allowed == nil:
 			left = append(left, name)

@@ -6,19 +6,19 @@ import (
 	"testing"
 )
 
-// The backends, each with the module that its options name.
+// The backends, each with the module of its options.
 const (
 	djangos      = "django.core.cache.backends.redis.RedisCache"
 	djangoRedis  = "django_redis.cache.RedisCache"
 	djangoValkey = "django_valkey.cache.ValkeyCache"
 )
 
-// cached returns a project with a cache; the fields are those of the cache.
+// cached returns a project with a cache, which has these fields.
 func cached(backend, fields string) string {
 	return head + sqlite + engine + fmt.Sprintf("cache'\nimport ssl\nCACHES = {'default': {'BACKEND': '%s', %s}}\n", backend, fields)
 }
 
-// at has a cache of Django's at a location, with options.
+// at returns a project with Django's cache at a location, with options.
 func at(location, options string) string {
 	return cached(djangos, fmt.Sprintf("'LOCATION': %s, 'OPTIONS': {%s}", location, options))
 }
@@ -27,7 +27,7 @@ func stores(url string) []string {
 	return []string{"serve serve --store " + url + " --accounts sqlite://$DIR/db.sqlite3\n"}
 }
 
-// TestRedis has every kind of location, and of the options of Django's RedisCache.
+// TestRedis translates every kind of location, and of the options of Django's RedisCache.
 func TestRedis(t *testing.T) {
 	with := Options{Secrets: true}
 	all(t, []row{
@@ -59,7 +59,7 @@ func TestRedis(t *testing.T) {
 		{name: "TLS, ciphers", settings: at("'rediss://cache'", "'ssl_ciphers': 'HIGH'"), want: []string{"note CACHES['default'] OPTIONS ssl_ciphers is not translated"}},
 
 		{name: "TLS, a client's certificate", refused: true, settings: at("'rediss://cache'", "'ssl_certfile': 'x', 'ssl_keyfile': 'y'"), want: []string{"CACHES['default'] OPTIONS ssl_"}},
-		{name: "TLS without TLS", refused: true, settings: at("'redis://cache'", "'ssl_cert_reqs': None"), want: []string{"CACHES['default'] OPTIONS ssl_cert_reqs is for rediss:// alone"}},
+		{name: "TLS without TLS", refused: true, settings: at("'redis://cache'", "'ssl_cert_reqs': None"), want: []string{"CACHES['default'] OPTIONS ssl_cert_reqs is for rediss:// only"}},
 		{name: "a serializer", refused: true, settings: at("'redis://cache'", "'serializer': 'json.JSONEncoder'"), want: []string{`CACHES['default'] OPTIONS serializer is "json.JSONEncoder"`}},
 		{name: "a serializer's object", refused: true, settings: "import json\n" + at("'redis://cache'", "'serializer': json.JSONEncoder()"), want: []string{`OPTIONS serializer is "json.encoder.JSONEncoder"`}},
 		{name: "a serializer's protocol", settings: "from django.core.cache.backends.redis import RedisSerializer\n" + at("'redis://cache'", "'serializer': RedisSerializer(protocol=4)"), want: stores("redis://cache")},
@@ -88,7 +88,8 @@ func TestRedis(t *testing.T) {
 	})
 }
 
-// TestThirdParty has django-redis and django-valkey, in their default settings and in others.
+// TestThirdParty translates django-redis and django-valkey, in their default settings and in
+// others.
 func TestThirdParty(t *testing.T) {
 	for _, backend := range []string{djangoRedis, djangoValkey} {
 		module, library, class, client := "django_redis", "redis", "Redis", "REDIS_CLIENT"

@@ -9,21 +9,22 @@ import (
 	"strings"
 )
 
-// database is one of DATABASES, that a model's rows are written to.
+// database is one of DATABASES, which a model's rows are written to.
 type database struct {
-	// What names it in messages, as in DATABASES['default'].
+	// What is its name in messages, as in DATABASES['default'].
 	What      string
 	Alias     string
 	ReadAlias string `json:"read_alias"`
 	Engine    string
 	Vendor    string
-	// OwnParameters is the method of the engine's own that makes the connection's parameters.
+	// OwnParameters is the engine's own method that returns the connection's parameters, if it has
+	// one.
 	OwnParameters string `json:"own_parameters"`
-	// NoName says that NAME is None.
+	// NoName reports that NAME is None.
 	NoName bool `json:"no_name"`
-	// Tenants is the schema that django-tenants shares, "*" where each tenant has the table.
+	// Tenants is the schema that django-tenants shares, or "*" if each tenant has the table.
 	Tenants string
-	// Pooler says DISABLE_SERVER_SIDE_CURSORS, as one sets before PgBouncer.
+	// Pooler is DISABLE_SERVER_SIDE_CURSORS, which is set for PgBouncer.
 	Pooler   bool
 	Options  options
 	Name     string
@@ -49,14 +50,14 @@ func (t *translation) sessionDatabase() (string, error) {
 	return t.sessions, err
 }
 
-// noteReplica notes a router that reads elsewhere than it writes.
+// noteReplica notes a router that reads from another database than it writes to.
 func (t *translation) noteReplica(d database, what string) {
 	if d.ReadAlias != d.Alias {
 		t.note("DATABASE_ROUTERS reads %s in DATABASES[%q] and writes them in DATABASES[%q]: Cloakroom uses the one that is written to", what, d.ReadAlias, d.Alias)
 	}
 }
 
-// databaseURL returns a database as --store and --accounts have it.
+// databaseURL returns a database in the form of --store and --accounts.
 func (t *translation) databaseURL(d database) (string, error) {
 	if d.Tenants == "*" {
 		return "", fmt.Errorf("%s ENGINE %q: the table is in the schema of each tenant (TENANT_APPS), and Cloakroom reads one; keep the app in SHARED_APPS alone", d.What, d.Engine)
@@ -72,10 +73,10 @@ func (t *translation) databaseURL(d database) (string, error) {
 	return "", fmt.Errorf("%s ENGINE %q is %s: SQLite and PostgreSQL can be read", d.What, d.Engine, d.Vendor)
 }
 
-// sqliteOptions are those of sqlite3.connect that concern Django's own connections.
+// sqliteOptions are those options of sqlite3.connect that concern only Django's own connections.
 var sqliteOptions = []string{"autocommit", "cached_statements", "check_same_thread", "detect_types", "init_command", "isolation_level", "timeout", "transaction_mode", "uri"}
 
-// initPragmas are statements of init_command that others need not run.
+// initPragmas matches statements of init_command that other clients need not run.
 var initPragmas = regexp.MustCompile(`(?i)^PRAGMA\s+(journal_mode|synchronous|cache_size|mmap_size|temp_store|journal_size_limit|wal_autocheckpoint|foreign_keys|busy_timeout)\b`)
 
 func (t *translation) sqliteURL(d database) (string, error) {

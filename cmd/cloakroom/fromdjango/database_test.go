@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestPostgres has every kind of option that a PostgreSQL database can have.
+// TestPostgres translates every kind of option of a PostgreSQL database.
 func TestPostgres(t *testing.T) {
 	with := func(fields string) string {
 		return head + "import os, psycopg\nDATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'app', 'USER': 'me', " + fields + "}}\n"
@@ -69,7 +69,7 @@ func TestPostgres(t *testing.T) {
 	})
 }
 
-// TestSQLite has every kind of NAME and option.
+// TestSQLite translates every kind of NAME and option.
 func TestSQLite(t *testing.T) {
 	with := func(name, fields string) string {
 		return head + "import pathlib, sqlite3\nHERE = pathlib.Path(__file__).parent\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': " + name + ", " + fields + "}}\n"
@@ -101,7 +101,7 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
-// engines are backends by others: what they are for is in the modules' names.
+// engines are third-party backends. The modules' names name their purpose.
 var engines = map[string]string{
 	"counted/__init__.py": "", "counted/base.py": "from django.db.backends.postgresql.base import DatabaseWrapper as Base\nclass DatabaseWrapper(Base):\n    def get_new_connection(self, params): return super().get_new_connection(params)\n",
 	"spatial/__init__.py": "", "spatial/base.py": "from django.db.backends.sqlite3.base import DatabaseWrapper as Base\nclass DatabaseWrapper(Base): pass\n",
@@ -110,7 +110,7 @@ var engines = map[string]string{
 	"schemas/__init__.py": "", "schemas/base.py": "from django.db.backends.postgresql.base import DatabaseWrapper as Base\nclass DatabaseWrapper(Base):\n    def set_tenant(self, tenant): pass\n",
 }
 
-// TestEngines has backends by others, which are identified by their vendor.
+// TestEngines translates third-party backends, which are identified by their vendor.
 func TestEngines(t *testing.T) {
 	postgres := func(engine string) string {
 		return strings.Replace(postgres, "django.db.backends.postgresql", engine, 1)
@@ -133,7 +133,7 @@ func TestEngines(t *testing.T) {
 	})
 }
 
-// TestRouters has projects whose sessions and accounts are not in the same database.
+// TestRouters translates projects whose sessions and accounts are in different databases.
 func TestRouters(t *testing.T) {
 	sessions := strings.Replace(router, `"auth"`, `"sessions"`, 1)
 	readers := "\nclass Replicas:\n    def db_for_read(self, model, **hints): return 'people'\nDATABASE_ROUTERS = [Replicas()]\n"

@@ -15,7 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Proxy says what a proxy's configuration has besides the settings.
+// Proxy is the part of a proxy's configuration that does not come from the settings.
 type Proxy struct {
 	// Address and Port are what Envoy listens on, AdminPort its admin interface's.
 	Address         string
@@ -24,7 +24,7 @@ type Proxy struct {
 	App, Service string
 	// Wasm is the path of the module.
 	Wasm string
-	// Site is the host that Istio's gateway serves, Image the module's, Namespace the gateway's.
+	// Site is the host of Istio's gateway, Image the module's, Namespace the gateway's.
 	Site, Image, Namespace string
 }
 
@@ -45,12 +45,12 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"uri":    istioMatch,
 }).ParseFS(templateFiles, "template/*.yaml"))
 
-// Bootstrap returns a bootstrap of Envoy, as envoy/bootstrap.yaml is, with the result inside.
+// Bootstrap returns a bootstrap of Envoy, like envoy/bootstrap.yaml, with the result in it.
 func (r *Result) Bootstrap(p Proxy) (string, error) {
 	return r.render("bootstrap.yaml", p, maps.Clone(r.Filter), map[string]any{})
 }
 
-// Istio returns manifests, as those of envoy/istio.yaml are, with the result inside.
+// Istio returns manifests, like those of envoy/istio.yaml, with the result in them.
 func (r *Result) Istio(p Proxy) (string, error) {
 	config := maps.Clone(r.Filter)
 	if r.Serve != nil {
@@ -66,7 +66,7 @@ func (r *Result) Istio(p Proxy) (string, error) {
 	return r.render("istio.yaml", p, config, map[string]any{"semicolons": map[string]any{"mode": "off"}})
 }
 
-// render fills a template in. It adds the pages to routes, and routes to config.
+// render executes a template. It adds the pages to routes, and routes to config.
 func (r *Result) render(name string, p Proxy, config, routes map[string]any) (string, error) {
 	app, err := parseEndpoint("--app", p.App)
 	if err != nil {
@@ -124,7 +124,7 @@ func quote(value any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-// indent puts spaces before each line.
+// indent puts n spaces before each line.
 func indent(n int, text string) string {
 	space := strings.Repeat(" ", n)
 	return space + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+space)

@@ -21,7 +21,7 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sql
 // people adds a second database.
 var people = strings.Replace(sqlite, "}}", "}, 'people': {'ENGINE': 'django.db.backends.postgresql', 'HOST': 'people.test', 'NAME': 'people', 'USER': 'me'}}", 1)
 
-// router is a project's own: users are in the database people.
+// router is a router of the project: users are in the database people.
 const router = `
 class Router:
     def db_for_read(self, model, **hints):
@@ -30,7 +30,7 @@ class Router:
 DATABASE_ROUTERS = [Router()]
 `
 
-// own has authentication backends of the project's.
+// own is a module with the project's own authentication backends.
 var own = map[string]string{"own.py": "from django.contrib.auth.backends import ModelBackend\nclass One(ModelBackend): pass\nclass Two(ModelBackend): pass\n"}
 
 func TestTranslate(t *testing.T) {
@@ -77,7 +77,7 @@ func TestTranslateRefuses(t *testing.T) {
 	})
 }
 
-// TestAge has every kind of SESSION_COOKIE_AGE.
+// TestAge translates every kind of SESSION_COOKIE_AGE.
 func TestAge(t *testing.T) {
 	const age = signed + "import datetime\nSESSION_COOKIE_AGE = "
 	all(t, []row{

@@ -10,7 +10,7 @@ import (
 // keys translates SECRET_KEY and SECRET_KEY_FALLBACKS into the environment.
 func (t *translation) keys() error {
 	if strings.ContainsRune(t.SecretKey, 0) {
-		return fmt.Errorf("SECRET_KEY has a zero character, which no environment variable can hold")
+		return fmt.Errorf("SECRET_KEY contains a NUL character, which no environment variable can hold")
 	}
 	t.secret("CLOAKROOM_SECRET_KEY", t.SecretKey)
 	if strings.HasSuffix(t.SecretKey, "\n") || strings.HasSuffix(t.SecretKey, "\r") {
@@ -22,7 +22,7 @@ func (t *translation) keys() error {
 		case key == "":
 			t.note("SECRET_KEY_FALLBACKS[%d] is empty and left out: anybody could sign with it", i)
 		case strings.ContainsFunc(key, unicode.IsSpace) || strings.ContainsRune(key, 0):
-			return fmt.Errorf("SECRET_KEY_FALLBACKS[%d] has white space in it, which separates the keys in CLOAKROOM_SECRET_KEY_FALLBACKS: remove it from the settings when its sessions have ended", i)
+			return fmt.Errorf("SECRET_KEY_FALLBACKS[%d] contains white space, which separates the keys in CLOAKROOM_SECRET_KEY_FALLBACKS: remove it from the settings when its sessions have ended", i)
 		default:
 			keys = append(keys, key)
 		}
@@ -33,7 +33,7 @@ func (t *translation) keys() error {
 	return nil
 }
 
-// secret names what must be in the environment.
+// secret adds a secret that the environment must hold.
 func (t *translation) secret(name, value string) {
 	if !t.secrets {
 		value = ""

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestKeys has every kind of SECRET_KEY and SECRET_KEY_FALLBACKS.
+// TestKeys translates every kind of SECRET_KEY and SECRET_KEY_FALLBACKS.
 func TestKeys(t *testing.T) {
 	const lazy = "from django.utils.functional import SimpleLazyObject, lazystr\n"
 	with := Options{Secrets: true}
@@ -22,11 +22,11 @@ func TestKeys(t *testing.T) {
 
 		{name: "bytes that are no text", refused: true, settings: key("b'secret\\xff'"), want: []string{"SECRET_KEY: it is not text in UTF-8; Cloakroom reads keys from the environment"}, not: []string{"secret\\xff"}},
 		{name: "half a character", refused: true, settings: key(`"\ud800"`), want: []string{"SECRET_KEY: it is not text"}},
-		{name: "a zero character", refused: true, settings: key(`"a\0b"`), want: []string{"SECRET_KEY has a zero character"}},
+		{name: "a zero character", refused: true, settings: key(`"a\0b"`), want: []string{"SECRET_KEY contains a NUL character"}},
 		{name: "empty", refused: true, settings: key(`""`), want: []string{"SECRET_KEY", "must not be empty"}},
-		{name: "a fallback with a space", refused: true, settings: signed + "SECRET_KEY_FALLBACKS = ['a', 'hunter 2']", want: []string{"SECRET_KEY_FALLBACKS[1] has white space"}, not: []string{"hunter"}},
-		{name: "a fallback with Unicode's space", refused: true, settings: signed + `SECRET_KEY_FALLBACKS = ['a\u00a0b']`, want: []string{"SECRET_KEY_FALLBACKS[0] has white space"}},
-		{name: "a fallback with a line break", refused: true, settings: signed + `SECRET_KEY_FALLBACKS = ['a\n']`, want: []string{"SECRET_KEY_FALLBACKS[0] has white space"}},
+		{name: "a fallback with a space", refused: true, settings: signed + "SECRET_KEY_FALLBACKS = ['a', 'hunter 2']", want: []string{"SECRET_KEY_FALLBACKS[1] contains white space"}, not: []string{"hunter"}},
+		{name: "a fallback with Unicode's space", refused: true, settings: signed + `SECRET_KEY_FALLBACKS = ['a\u00a0b']`, want: []string{"SECRET_KEY_FALLBACKS[0] contains white space"}},
+		{name: "a fallback with a line break", refused: true, settings: signed + `SECRET_KEY_FALLBACKS = ['a\n']`, want: []string{"SECRET_KEY_FALLBACKS[0] contains white space"}},
 		{name: "a fallback of bytes", refused: true, settings: signed + `SECRET_KEY_FALLBACKS = [b'\xff']`, want: []string{"SECRET_KEY_FALLBACKS: it is not text"}},
 		{name: "one fallback, not in a list", refused: true, settings: signed + "SECRET_KEY_FALLBACKS = 'abc'", want: []string{"SECRET_KEY_FALLBACKS"}},
 	})

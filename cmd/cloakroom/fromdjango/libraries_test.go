@@ -29,7 +29,8 @@ func run(t *testing.T, dir, program string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestLibraries lets each library and the session service use the same sessions in a server.
+// TestLibraries checks that each library and the session service can use the same sessions in a
+// server.
 func TestLibraries(t *testing.T) {
 	server, err := stack.StartRedis(t.Context(), stack.RedisConfig{Server: stack.Valkey, Args: []string{"--requirepass", "p/w:"}})
 	if err != nil {
@@ -78,7 +79,8 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
-// TestPostgresConnections connects with the printed URL, and compares with Django's own connection.
+// TestPostgresConnections connects with the printed URL, and compares with Django's own
+// connection.
 func TestPostgresConnections(t *testing.T) {
 	server, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{})
 	if err != nil {
@@ -114,7 +116,7 @@ func TestPostgresConnections(t *testing.T) {
 	}
 }
 
-// query runs statements, and returns the text in the first column of the last one's row.
+// query runs statements, and returns the first column of the last one's row as text.
 func query(t *testing.T, url, statements string) (text string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

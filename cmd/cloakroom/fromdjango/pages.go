@@ -8,30 +8,31 @@ import (
 	"strings"
 )
 
-// djangoPage is a view of Django's own, or some of a library's, that people without a session use.
+// djangoPage is one of Django's own views, or of a library's, that visitors without a session use.
 type djangoPage struct {
 	// Kind is login, password-reset, and so on.
 	Kind string
-	// Name is the pattern's.
+	// Name is the name of the pattern.
 	Name string
-	// Paths are those of each language, with part for each part that is not known.
+	// Paths are those in each language, with part for each variable part.
 	Paths []string
 }
 
-// Page is a path, or some, that people without a session need, or may not have: a route of its own.
+// Page is a path, or several, that must be open to visitors without a session, or closed to them:
+// a route of its own.
 type Page struct {
-	// Name is the route's.
+	// Name is the name of the route.
 	Name string `json:"name"`
-	// Match says what Value is: path, prefix or regex (RE2, of the whole path).
+	// Match is the kind of Value: path, prefix or regex (RE2, of the whole path).
 	Match string `json:"match"`
 	Value string `json:"value"`
-	// Mode is the filter's: optional, off, or required.
+	// Mode is the filter's mode: optional, off, or required.
 	Mode string `json:"mode"`
 }
 
-// pages collects the paths for people without a session: the login page, Django's pages for a
-// forgotten password and for the language, what pages consist of, and those of --public. Those of
-// --private are last.
+// pages collects the paths for visitors without a session: the login page, Django's pages for a
+// forgotten password and for the language, static files, and those of --public. Those of --private
+// are last.
 func (t *translation) pages(public, private []string) error {
 	t.loginPage()
 	for _, page := range t.Public {
@@ -61,8 +62,8 @@ func (t *translation) pages(public, private []string) error {
 	return nil
 }
 
-// covers reports whether a path has a route already, or is not to have one: /[^/]+/… could be
-// anything.
+// covers reports whether a path already has a route, or must not have one: /[^/]+/… could match
+// any path.
 func (t *translation) covers(path string) bool {
 	return strings.HasPrefix(path, "/"+part) || slices.ContainsFunc(t.Pages, func(p Page) bool { return p.Match == "path" && p.Value == path })
 }
@@ -89,7 +90,7 @@ func (t *translation) loginPage() {
 	t.add("login", "optional", paths...)
 }
 
-// otherLogin returns a hint at the login pages that there are.
+// otherLogin returns a hint at the project's login pages.
 func (t *translation) otherLogin() string {
 	var names []string
 	for _, page := range t.Public {
@@ -98,13 +99,13 @@ func (t *translation) otherLogin() string {
 		}
 	}
 	if len(names) == 0 {
-		return "; another service has to"
+		return "; another service must serve it"
 	}
 	return "; set LOGIN_URL to " + strings.Join(names, " or ") + ", unless another service does"
 }
 
-// named adds a path of --public or --private: as it is, or with * at its end all that begin with it.
-// Instead says what to do where it means every path.
+// named adds a path of --public or --private; with * at its end, all paths with that prefix. If
+// that is every path, it fails, and suggests instead.
 func (t *translation) named(flag, mode, path, instead string) error {
 	prefix, all := strings.CutSuffix(path, "*")
 	switch {
@@ -122,8 +123,7 @@ func (t *translation) named(flag, mode, path, instead string) error {
 	return nil
 }
 
-// assets adds the files of pages, and reports whether it did. A prefix of / would be that of every
-// path.
+// assets adds a prefix of files, and reports whether it did. The prefix / would match every path.
 func (t *translation) assets(setting, name, mode, url string) bool {
 	if !strings.HasPrefix(url, "/") || strings.HasPrefix(url, "//") || url == "/" {
 		return false
@@ -131,7 +131,7 @@ func (t *translation) assets(setting, name, mode, url string) bool {
 	prefix := strings.TrimRight(url, "/") + "/"
 	for _, other := range t.Pages {
 		if strings.HasPrefix(other.Value, prefix) {
-			t.note("%s %s has the page %s under it, and no route of its own: its files need a session", setting, url, other.Value)
+			t.note("%s %s has the page %s under it, and gets no route: its files need a session", setting, url, other.Value)
 			return false
 		}
 	}
@@ -139,11 +139,11 @@ func (t *translation) assets(setting, name, mode, url string) bool {
 	return true
 }
 
-// maxProgram bounds regular expressions. Envoy refuses those of which RE2 makes a program of more
-// than 100 instructions.
+// maxProgram bounds regular expressions. Envoy rejects those that RE2 compiles to more than 100
+// instructions.
 const maxProgram = 80
 
-// add adds paths as one page, or as several where their regular expression would be too large.
+// add adds paths as one page, or as several if their regular expression would be too large.
 func (t *translation) add(name, mode string, paths ...string) {
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
@@ -163,12 +163,12 @@ func (t *translation) add(name, mode string, paths ...string) {
 	t.page(Page{name, "regex", expression, mode})
 }
 
-// programSize returns about how many instructions RE2 makes of an expression. Those of Go are as
-// many, but for characters that are more than one byte.
+// programSize returns about how many instructions RE2 compiles an expression to. Go's has as many,
+// except for characters of more than one byte.
 func programSize(expression string) int {
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {
-		return 0 // of quoted text there is no error
+		return 0 // quoted text is always valid
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
@@ -177,7 +177,7 @@ func programSize(expression string) int {
 	return len(program.Inst) + 4*strings.Count(expression, "[^/]+")
 }
 
-// page adds a page under a name that no other has.
+// page adds a page under a unique name.
 func (t *translation) page(p Page) {
 	name := p.Name
 	for n := 2; slices.ContainsFunc(t.Pages, func(other Page) bool { return other.Name == p.Name }); n++ {
@@ -186,11 +186,11 @@ func (t *translation) page(p Page) {
 	t.Pages = append(t.Pages, p)
 }
 
-// part is what the script has for a part of a path that is not known.
+// part is the script's placeholder for a variable part of a path.
 const part = "<part>"
 
-// alternatives returns a regular expression for paths. What they have in
-// common, in whole parts, is outside of the parentheses.
+// alternatives returns a regular expression for paths. Their common parts are outside of the
+// parentheses.
 func alternatives(paths []string) string {
 	if len(paths) == 1 {
 		return quoteParts(paths[0])

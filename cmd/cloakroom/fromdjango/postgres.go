@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// use is what becomes of an option.
+// use is the handling of an option.
 type use int
 
 const (
@@ -20,8 +20,7 @@ const (
 	refused                 // the session service would connect otherwise than Django
 )
 
-// postgresOptions are the parameters of libpq, psycopg and Django. Those that are missing here are
-// refused.
+// postgresOptions are the parameters of libpq, psycopg and Django. Missing ones are rejected.
 var postgresOptions = map[string]use{
 	"host": ours, "port": ours, "dbname": ours, "user": ours, "password": ours, "sslpassword": ours, "assume_role": ours,
 	"connect_timeout": ours, "target_session_attrs": ours, "fallback_application_name": ours, "gssencmode": ours, "load_balance_hosts": ours,
@@ -37,7 +36,7 @@ var postgresOptions = map[string]use{
 	"tcp_user_timeout": harmless, "sslcompression": harmless,
 }
 
-// libpqVariables are the options that libpq takes from the environment.
+// libpqVariables are the options that libpq reads from the environment.
 var libpqVariables = map[string]string{
 	"PGHOST": "host", "PGPORT": "port", "PGDATABASE": "dbname", "PGUSER": "user", "PGPASSWORD": "password", "PGPASSFILE": "passfile",
 	"PGSERVICE": "service", "PGSERVICEFILE": "servicefile", "PGOPTIONS": "options", "PGAPPNAME": "application_name", "PGTZ": "timezone",
@@ -46,11 +45,11 @@ var libpqVariables = map[string]string{
 	"PGCHANNELBINDING": "channel_binding", "PGREQUIREAUTH": "require_auth", "PGMINPROTOCOLVERSION": "min_protocol_version", "PGMAXPROTOCOLVERSION": "max_protocol_version",
 }
 
-// refusedVariables are those that the session service does not read, though they change where or
-// how one connects.
+// refusedVariables are variables that change where or how libpq connects, but that the session
+// service does not read.
 var refusedVariables = []string{"PGHOSTADDR", "PGSYSCONFDIR", "PGSSLCRL", "PGSSLCRLDIR", "PGREQUIREPEER", "PGREQUIRESSL", "PGKRBSRVNAME", "PGGSSLIB", "PGSSLMINPROTOCOLVERSION"}
 
-// postgresURL returns a URL as store/postgres reads it: libpq's parameters by their names.
+// postgresURL returns a URL in the form of store/postgres: libpq's parameters by their names.
 func (t *translation) postgresURL(d database) (string, error) {
 	query, err := t.postgresQuery(d)
 	if err != nil {
@@ -91,7 +90,7 @@ func (t *translation) postgresQuery(d database) (url.Values, error) {
 	var left []string
 	for name, value := range d.Options {
 		if value == nil {
-			continue // psycopg leaves it out, too
+			continue // psycopg omits it, too
 		}
 		switch use := postgresOptions[name]; {
 		case use == passed:
@@ -125,14 +124,14 @@ func (t *translation) postgresQuery(d database) (url.Values, error) {
 	return query, nil
 }
 
-// postgresOption translates an option that has a form of its own.
+// postgresOption translates an option that needs a conversion.
 func (t *translation) postgresOption(query url.Values, d database, name, value string) error {
 	refuse := func(reason string) error {
 		return fmt.Errorf("%s OPTIONS %s is %q: %s", d.What, name, value, reason)
 	}
 	switch name {
 	case "assume_role":
-		query.Set("role", value) // a parameter of the server's, as SET ROLE
+		query.Set("role", value) // a parameter of the server, like SET ROLE
 	case "sslpassword":
 		if t.secrets {
 			query.Set(name, value)
@@ -181,7 +180,7 @@ func (t *translation) postgresName(d database, query url.Values) (string, error)
 	return "/" + name, nil
 }
 
-// postgresHost sets the host: in the URL's own place if it is one, and else as parameters.
+// postgresHost sets the host: in the URL's authority if it is a single host, else as parameters.
 func (t *translation) postgresHost(u *url.URL, query url.Values, host, port string) {
 	elsewhere := query.Has("service") || t.Environment["PGHOST"] != ""
 	switch {
@@ -204,8 +203,8 @@ func (t *translation) postgresHost(u *url.URL, query url.Values, host, port stri
 	}
 }
 
-// databaseUser leaves the password out unless it was asked for. It can be in PGPASSWORD instead,
-// which is for all databases.
+// databaseUser returns the user, with the password only if secrets are requested. It can be in
+// PGPASSWORD instead, which applies to all databases.
 func (t *translation) databaseUser(what, user, password string) *url.Userinfo {
 	switch {
 	case password != "" && t.secrets:
@@ -224,7 +223,7 @@ func (t *translation) databaseUser(what, user, password string) *url.Userinfo {
 }
 
 // libpqEnvironment adds the variables that change how Django connects, which the session service
-// needs too.
+// needs, too.
 func (t *translation) libpqEnvironment(d database) error {
 	for _, name := range refusedVariables {
 		if t.Libpq[name] != "" {
@@ -248,7 +247,7 @@ func (t *translation) libpqEnvironment(d database) error {
 	return nil
 }
 
-// absolute returns a path of the project's.
+// absolute returns a path relative to the project's folder as an absolute one.
 func (t *translation) absolute(file string) string {
 	if filepath.IsAbs(file) {
 		return file

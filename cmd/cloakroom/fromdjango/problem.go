@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// problem is why the script cannot read something.
+// problem is the reason why the script cannot read something.
 type problem struct {
-	// What is the setting; empty: the settings module itself.
+	// What is the setting; "" for the settings module itself.
 	What string
 	// Line is Python's own line for the exception.
 	Line string `json:"error"`
@@ -15,9 +15,9 @@ type problem struct {
 	Place string
 	// Missing is the module that was not found.
 	Missing string
-	// Variable is a variable that the environment does not have.
+	// Variable is the name of a missing environment variable.
 	Variable string
-	// Exits says that the project's code ended the process.
+	// Exits reports that the project's code ended the process.
 	Exits bool
 
 	python, project, module string
@@ -41,7 +41,7 @@ func (p *problem) Error() string {
 	return b.String()
 }
 
-// advice returns what to do about it.
+// advice returns what to do about the problem.
 func (p *problem) advice() string {
 	switch {
 	case strings.Contains(p.Line, "Error loading MySQLdb") || p.Missing == "oracledb" || p.Missing == "cx_Oracle":
@@ -81,9 +81,9 @@ func (p *problem) otherPython(module string) string {
 // remedies are what to do about settings that cannot be read.
 var remedies = map[string]string{
 	"DJANGO_SETTINGS_MODULE": "name the settings module as the argument, such as project.settings",
-	"LOGIN_URL":              "name a pattern that ROOT_URLCONF has, or write the path",
-	"LOGOUT_REDIRECT_URL":    "name a pattern that ROOT_URLCONF has, or write the path",
-	"DATABASE_ROUTERS":       "the routers must answer for this model without a request",
+	"LOGIN_URL":              "name a pattern in ROOT_URLCONF, or write the path",
+	"LOGOUT_REDIRECT_URL":    "name a pattern in ROOT_URLCONF, or write the path",
+	"DATABASE_ROUTERS":       "the routers must work for this model without a request",
 	"SESSION_CACHE_ALIAS":    "name a cache of CACHES",
 	"SECRET_KEY":             "Cloakroom reads keys from the environment, as UTF-8",
 	"SECRET_KEY_FALLBACKS":   "Cloakroom reads keys from the environment, as UTF-8",

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestProblems has what keeps settings from being read: each error has Python's own line, where it
-// happened, and what to do.
+// TestProblems checks each reason why settings cannot be read: the errors contain Python's own
+// line, where it happened, and what to do.
 func TestProblems(t *testing.T) {
 	const start = "could not import conf in $DIR: "
 	all(t, []row{
@@ -42,7 +42,7 @@ func TestProblems(t *testing.T) {
 	})
 }
 
-// TestModule finds the settings module.
+// TestModule checks how the settings module is found.
 func TestModule(t *testing.T) {
 	const setdefault = "import os\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'conf')\n"
 	for _, c := range []struct {
@@ -83,7 +83,7 @@ func TestModule(t *testing.T) {
 	}
 }
 
-// TestInterpreter has every form of --python.
+// TestInterpreter checks every form of --python.
 func TestInterpreter(t *testing.T) {
 	venv := filepath.Dir(filepath.Dir(python(t)))
 	dir := project(t, signed, map[string]string{"empty/x": "", "not-python": "#!/bin/sh\necho hello\n", "home/x": ""})

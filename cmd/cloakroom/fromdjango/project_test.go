@@ -62,7 +62,7 @@ func project(t *testing.T, settings string, files map[string]string) string {
 	return dir
 }
 
-// certificate returns one that signs itself, and its key.
+// certificate returns a self-signed certificate, and its key.
 func certificate(t *testing.T) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -90,7 +90,7 @@ func python(t *testing.T) string {
 	return path
 }
 
-// row is a project, and what comes of its settings.
+// row is a project, and the expected result of its settings.
 type row struct {
 	name, settings string
 	// want are in the result's text (lines returns it), or in the error where refused. $DIR is the
@@ -99,12 +99,12 @@ type row struct {
 	refused bool
 	files   map[string]string
 	env     map[string]string
-	// not is in neither.
+	// not are texts that are in neither.
 	not []string
 	o   Options
 }
 
-// all translates each row.
+// all checks the translation of each row.
 func all(t *testing.T, rows []row) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func lines(r *Result) string {
 	return b.String()
 }
 
-// check sees that the service can parse the arguments.
+// check fails the test unless the service can parse the arguments.
 func check(t *testing.T, r *Result) {
 	t.Helper()
 	codec, err := django.NewCodec("x")
@@ -178,7 +178,7 @@ func check(t *testing.T, r *Result) {
 		t.Fatal(err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
-	cancel() // after parsing, nothing is to be connected to
+	cancel() // the arguments are parsed, but no connection is made
 	if i := slices.Index(r.Serve, "--store"); i > 0 {
 		if _, err := store.Open(ended, r.Serve[i+1], store.Options{Codec: codec}); errors.Is(err, store.ErrURL) {
 			t.Errorf("--store %s: %v", r.Serve[i+1], err)

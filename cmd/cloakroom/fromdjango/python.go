@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// interpreter returns the program that --python names: a name on the PATH, a file, or the folder of
-// a virtual environment. Relative paths are to the working folder, as a shell reads them.
+// interpreter returns the program that --python names: a name on the PATH, a file, or the folder
+// of a virtual environment. Relative paths are relative to the working folder, as in a shell.
 func interpreter(name, project string) (string, error) {
 	if !strings.ContainsRune(name, filepath.Separator) {
 		path, err := exec.LookPath(name)
@@ -43,7 +43,7 @@ func interpreter(name, project string) (string, error) {
 	}
 	for _, binary := range []string{"bin/python", "bin/python3", "Scripts/python.exe"} {
 		if file := filepath.Join(path, binary); exists(file) {
-			return file, nil // not resolved: an environment is found by the link's place
+			return file, nil // not resolved: Python finds an environment by the link's path
 		}
 	}
 	return "", fmt.Errorf("the folder %s has no bin/python: it is no virtual environment", path)

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// redisHarmless are parameters of redis-py and valkey-py that concern Django's own connections.
+// redisHarmless are parameters of redis-py and valkey-py that concern only Django's own
+// connections.
 var redisHarmless = []string{
 	"cache", "cache_config", "decode_responses", "driver_info", "encoding", "encoding_errors", "event_dispatcher", "health_check_interval",
 	"legacy_responses", "lib_name", "lib_version", "maint_notifications_config", "max_connections", "parser_class", "protocol", "retry",
@@ -17,13 +18,13 @@ var redisHarmless = []string{
 	"CULL_FREQUENCY", "MAX_ENTRIES",
 }
 
-// redisClasses are the connections of redis-py and valkey-py, with the scheme for which each is.
+// redisClasses are the connection classes of redis-py and valkey-py, with the scheme of each.
 var redisClasses = map[string]string{
 	"redis.connection.Connection": "redis", "redis.connection.SSLConnection": "rediss", "redis.connection.UnixDomainSocketConnection": "unix",
 	"valkey.connection.Connection": "redis", "valkey.connection.SSLConnection": "rediss", "valkey.connection.UnixDomainSocketConnection": "unix",
 }
 
-// redisURL returns a URL as store/redis reads it.
+// redisURL returns a URL in the form of store/redis.
 func (t *translation) redisURL(c cache) (string, error) {
 	scheme := strings.NewReplacer("valkey", "redis").Replace(c.Scheme)
 	if class := c.Connection.text("connection_class"); class != "" {
@@ -71,7 +72,7 @@ func (t *translation) redisURL(c cache) (string, error) {
 	return u.String(), nil
 }
 
-// cacheUser leaves the password out unless it was asked for.
+// cacheUser returns the user, with the password only if secrets are requested.
 func (t *translation) cacheUser(user, password string) *url.Userinfo {
 	switch {
 	case password != "" && t.secrets:
@@ -130,7 +131,7 @@ func (t *translation) redisConnection(c cache, query url.Values, tls bool) error
 func (t *translation) redisTLS(c cache, query url.Values, name string, value *string, tls bool) error {
 	text := c.Connection.text(name)
 	if !tls {
-		return fmt.Errorf("%s OPTIONS %s is for rediss:// alone, and LOCATION is %s://", c.What, name, c.Scheme)
+		return fmt.Errorf("%s OPTIONS %s is for rediss:// only, and LOCATION is %s://", c.What, name, c.Scheme)
 	}
 	switch {
 	case name == "ssl_cert_reqs":
@@ -156,12 +157,12 @@ func (t *translation) redisTLS(c cache, query url.Values, name string, value *st
 	return nil
 }
 
-// verifies reports whether ssl_cert_reqs has the server's certificate verified.
+// verifies reports whether ssl_cert_reqs requires the server's certificate to be verified.
 func verifies(requirement *string) bool {
 	return requirement != nil && !slices.Contains([]string{"none", "CERT_NONE", "0"}, *requirement)
 }
 
-// orRequired returns ssl_cert_reqs, which is "required" where it is not set.
+// orRequired returns ssl_cert_reqs, or "required" if it is not set.
 func orRequired(o options) *string {
 	if value, ok := o["ssl_cert_reqs"]; ok {
 		return value

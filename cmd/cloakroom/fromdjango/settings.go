@@ -14,11 +14,11 @@ import (
 	"strings"
 )
 
-// settings are what the script prints.
+// settings are the settings that the script prints.
 type settings struct {
 	SettingsModule     string `json:"settings_module"`
 	Engine, Serializer string
-	// Installed says that django.contrib.sessions is among INSTALLED_APPS.
+	// Installed reports whether django.contrib.sessions is in INSTALLED_APPS.
 	Installed        bool
 	Cookie           map[string]any
 	Age              age
@@ -33,7 +33,7 @@ type settings struct {
 	LogoutRedirect   location `json:"logout_redirect"`
 	TrustedOrigins   []string `json:"trusted_origins"`
 	Public           []djangoPage
-	// Undeclared says that views of allauth's cannot be told apart.
+	// Undeclared reports that views of allauth's cannot be told apart.
 	Undeclared   bool
 	StaticURL    string   `json:"static_url"`
 	MediaURL     string   `json:"media_url"`
@@ -41,7 +41,7 @@ type settings struct {
 	Database     database
 	Cache        cache
 	Users        *users
-	// Libpq are the environment's variables that libpq may read.
+	// Libpq are the environment variables that libpq may read.
 	Libpq map[string]string
 	// project is the project's folder.
 	project string
@@ -53,7 +53,7 @@ type age struct {
 	Text    string // as Python writes it
 }
 
-// options are by their names; nil is Python's None.
+// options are options by name; nil is Python's None.
 type options map[string]*string
 
 // text returns an option, or "".
@@ -85,8 +85,8 @@ func script() (string, error) {
 	return b.String(), nil
 }
 
-// ErrSettings says that a project's settings cannot be read, or ask for what Cloakroom does not
-// have.
+// ErrSettings is the error of a project whose settings cannot be read, or require what Cloakroom
+// does not support.
 var ErrSettings = errors.New("settings of Django")
 
 // read runs the script, and with it the project's code, as manage.py does.

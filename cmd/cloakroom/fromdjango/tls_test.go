@@ -15,10 +15,10 @@ import (
 	"cloakroom/store"
 )
 
-// openURL is the environment's variable with the URL for TestOpen.
+// openURL is the environment variable that passes the URL to TestOpen.
 const openURL = "FROMDJANGO_TEST_STORE"
 
-// TestOpen opens a store in a process of its own, since a process reads its certificates once.
+// TestOpen opens a store in a separate process, since a process reads its certificates once.
 func TestOpen(t *testing.T) {
 	url := os.Getenv(openURL)
 	if url == "" {
@@ -31,8 +31,8 @@ func TestOpen(t *testing.T) {
 	s.Close()
 }
 
-// TestTLS sees that the session service, with the printed environment, trusts what ssl_ca_certs
-// names, and nothing else.
+// TestTLS checks that the session service, with the printed environment, trusts the authorities of
+// ssl_ca_certs only.
 func TestTLS(t *testing.T) {
 	dir := project(t, "# ca.pem", nil)
 	pair, err := tls.LoadX509KeyPair(dir+"/ca.pem", dir+"/key.pem")
@@ -84,7 +84,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// answer speaks as much of Redis's protocol as a PING needs.
+// answer implements enough of Redis's protocol for a PING.
 func answer(conn net.Conn) {
 	defer conn.Close()
 	for r := bufio.NewReader(conn); ; {

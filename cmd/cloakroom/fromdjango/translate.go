@@ -18,40 +18,41 @@ type Result struct {
 	Module string `json:"module"`
 	// Filter is the filter's configuration.
 	Filter map[string]any `json:"filter"`
-	// Serve are the arguments of cloakroom; none for signed cookies.
+	// Serve are the arguments of cloakroom; empty for signed cookies.
 	Serve []string `json:"serve,omitempty"`
-	// Environment is what filter and service need in theirs. The values of secrets are in it only
-	// where they were asked for.
+	// Environment is the environment of filter and service. It contains the values of secrets only
+	// if they are requested.
 	Environment map[string]string `json:"environment"`
-	// HostEnv are the names of Environment that the filter reads. Envoy hands them to its VM where
+	// HostEnv are the names in Environment that the filter reads. Envoy passes them to its VM if
 	// host_env_keys names them.
 	HostEnv []string `json:"host_env_keys"`
-	// Pages are the paths that people without a session need.
+	// Pages are the paths for visitors without a session.
 	Pages []Page `json:"pages"`
-	// Notes are what an operator has to know.
+	// Notes are what an operator must know.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Options says what to read and how.
+// Options selects what to read and how.
 type Options struct {
 	// Python is the project's interpreter, or the folder of its virtual environment.
 	Python string
 	// Project is the folder with manage.py in it.
 	Project string
-	// Module is the settings module; empty: that of manage.py.
+	// Module is the settings module; "" means that of manage.py.
 	Module string
-	// Public are paths for people without a session, as --public has them.
+	// Public are paths for visitors without a session, in the form of --public.
 	Public []string
-	// Private are paths that need a session, as --private has them: with some, all others do not.
+	// Private are paths that need a session, in the form of --private: if there are any, other
+	// paths do not need one.
 	Private []string
-	// Secrets has secrets and passwords written into the result.
+	// Secrets reports whether secrets and passwords are written into the result.
 	Secrets bool
 }
 
 const backends = "django.contrib.sessions.backends."
 
-// Translate reads a project's settings and returns them as Cloakroom's configuration. What it does
-// not translate it refuses by the setting's name, or notes. Errors wrap ErrSettings.
+// Translate reads a project's settings and returns them as Cloakroom's configuration. For settings
+// that it does not translate it fails and names them, or adds a note. Errors wrap ErrSettings.
 func Translate(ctx context.Context, o Options) (*Result, error) {
 	s, err := read(ctx, o)
 	if err != nil {
@@ -74,13 +75,13 @@ type translation struct {
 	settings
 	Result
 	secrets bool
-	// sessions is the database with the table of sessions, as --store has it.
+	// sessions is the database with the table of sessions, in the form of --store.
 	sessions string
-	// password is that of the first database that has one.
+	// password is the password of the first database that has one.
 	password string
 }
 
-// note adds a note, once.
+// note adds a note, unless it exists.
 func (t *translation) note(format string, args ...any) {
 	if note := fmt.Sprintf(format, args...); !slices.Contains(t.Notes, note) {
 		t.Notes = append(t.Notes, note)
@@ -124,7 +125,7 @@ func (t *translation) run() error {
 	return nil
 }
 
-// filter makes what every engine has.
+// filter adds the filter's configuration that all engines share.
 func (t *translation) filter() error {
 	age, err := t.age()
 	if err != nil {
@@ -155,8 +156,8 @@ func (t *translation) filter() error {
 	return nil
 }
 
-// maxAge bounds SESSION_COOKIE_AGE: longer ones do not fit into Go's durations, nor, added to a
-// date, into Python's dates. Browsers keep cookies for 400 days.
+// maxAge bounds SESSION_COOKIE_AGE: larger ones overflow Go's durations and, added to a date,
+// Python's dates. Browsers keep cookies for 400 days.
 const maxAge = 100 * 365 * 24 * time.Hour
 
 func (t *translation) age() (time.Duration, error) {
@@ -231,7 +232,8 @@ func (t *translation) inZone(store string) (string, error) {
 	return first, nil
 }
 
-// check refuses what the filter would refuse. The names of its fields are those of the settings.
+// check rejects what the filter would reject. The names of the filter's fields are mapped to those
+// of the settings.
 func (t *translation) check() error {
 	text, err := asJSON(t.Filter)
 	if err != nil {

@@ -7,16 +7,16 @@ import (
 
 // location is a setting that may be a path, a URL, or the name of one.
 type location struct {
-	// Setting is what the settings say; "" for nothing.
+	// Setting is the text of the setting; "" if it is not set.
 	Setting string
-	// URL is where Django redirects to, with the language of LANGUAGE_CODE.
+	// URL is where Django redirects to, in the language of LANGUAGE_CODE.
 	URL string
-	// Languages are the URLs with each of LANGUAGES, without repetition; none where they do not
-	// depend on the language.
+	// Languages are the URLs in each of LANGUAGES, without repetition; empty if they do not depend
+	// on the language.
 	Languages []string
-	// Answered says that a view answers the path.
+	// Answered reports whether a view handles the path.
 	Answered bool
-	// Prefixed are the paths with a language before them that a view answers.
+	// Prefixed are the paths with a language prefix that a view handles.
 	Prefixed []string
 }
 

@@ -27,7 +27,7 @@ urlpatterns = ` + patterns + "\n"}
 
 const languages = "LANGUAGES = [('en', 'English'), ('de', 'German'), ('pt-br', 'Portuguese')]\nLANGUAGE_CODE = 'en'\n"
 
-// TestLocations has every kind of LOGIN_URL and LOGOUT_REDIRECT_URL.
+// TestLocations translates every kind of LOGIN_URL and LOGOUT_REDIRECT_URL.
 func TestLocations(t *testing.T) {
 	login := site("[path('enter/', Login.as_view(), name='enter')]")
 	i18n := site("i18n_patterns(path('enter/', page, name='enter'))")
@@ -42,7 +42,7 @@ func TestLocations(t *testing.T) {
 		{name: "below a prefix", files: login, settings: signed + "LOGIN_URL = 'enter'\nFORCE_SCRIPT_NAME = '/app'", want: []string{"login:map[url:/app/enter/]", "page login path /app/enter/ optional\n"}, not: []string{"note LOGIN_URL"}},
 		{name: "other origins", files: login, settings: signed + "CSRF_TRUSTED_ORIGINS = ['https://*.example.com', 'http://localhost:8000']", want: []string{"logout:map[redirect:/ trusted_origins:[https://*.example.com http://localhost:8000]]"}},
 		{name: "nothing", files: login, settings: signed + "LOGIN_URL = ''\nLOGOUT_REDIRECT_URL = None", want: []string{"login:map[url:/accounts/login/] logout:map[redirect:/]", "note LOGIN_URL is empty"}},
-		{name: "a path that nothing answers", files: site("[path('', page)]"), settings: signed, want: []string{`note LOGIN_URL "/accounts/login/": no pattern of ROOT_URLCONF answers /accounts/login/; another service has to`}},
+		{name: "a path that nothing answers", files: site("[path('', page)]"), settings: signed, want: []string{`note LOGIN_URL "/accounts/login/": no pattern of ROOT_URLCONF answers /accounts/login/; another service must serve it`}},
 		{name: "a path that nothing answers, and a login page", files: site("[path('a/', include(([path('in/', Login.as_view(), name='in')], 'app'))), path('enter/', Login.as_view(), name='enter')]"), settings: signed, want: []string{"set LOGIN_URL to app:in (/a/in/) or enter (/enter/), unless another service does"}},
 		{name: "a path that nothing answers, and Django's admin", files: map[string]string{"urls.py": "from django.contrib import admin\nfrom django.urls import path\nurlpatterns = [path('admin/', admin.site.urls)]"},
 			settings: signed + "INSTALLED_APPS += ['django.contrib.admin', 'django.contrib.messages']", want: []string{"set LOGIN_URL to admin:login (/admin/login/)"}},
@@ -55,7 +55,7 @@ func TestLocations(t *testing.T) {
 		{name: "a translated path", files: site("[path(_('enter/'), page, name='enter')]"), settings: signed + languages + "LOGIN_URL = 'enter'", want: []string{"login:map[url:/enter/]", "page login path /enter/"}},
 		{name: "without translations", files: i18n, settings: signed + languages + "USE_I18N = False\nLOGIN_URL = 'enter'", want: []string{"login:map[url:/enter/]"}, not: []string{"depends on the language"}},
 
-		{name: "a name that is none", refused: true, files: login, settings: signed + "LOGIN_URL = 'leave'", want: []string{"LOGIN_URL: ", "NoReverseMatch: Reverse for 'leave' not found.", "name a pattern that ROOT_URLCONF has, or write the path"}},
+		{name: "a name that is none", refused: true, files: login, settings: signed + "LOGIN_URL = 'leave'", want: []string{"LOGIN_URL: ", "NoReverseMatch: Reverse for 'leave' not found.", "name a pattern in ROOT_URLCONF, or write the path"}},
 		{name: "a name that is none, after the logout", refused: true, files: login, settings: signed + "LOGOUT_REDIRECT_URL = 'leave'", want: []string{"LOGOUT_REDIRECT_URL: ", "NoReverseMatch"}},
 		{name: "a relative path", refused: true, files: login, settings: signed + "LOGIN_URL = 'enter/'", want: []string{`LOGIN_URL is "enter/": browsers look for it beside each page; write it with a slash at its beginning`}},
 		{name: "a relative path with dots", refused: true, files: login, settings: signed + "LOGIN_URL = '../enter/'", want: []string{`LOGIN_URL is "../enter/"`}},
@@ -69,7 +69,7 @@ func TestLocations(t *testing.T) {
 	})
 }
 
-// TestPages has the paths for people without a session.
+// TestPages translates the paths for visitors without a session.
 func TestPages(t *testing.T) {
 	i18n := "[path('i18n/', include('django.conf.urls.i18n'))] + i18n_patterns(path('', include(reset)), path('enter/', page, name='enter'))"
 	all(t, []row{
@@ -107,7 +107,8 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestManyLanguages holds that every path is in one expression, and each of a size that Envoy loads.
+// TestManyLanguages checks that each path is in one expression, and that Envoy accepts the size of
+// each expression.
 func TestManyLanguages(t *testing.T) {
 	var r translation
 	var paths []string
