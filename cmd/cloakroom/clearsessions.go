@@ -16,7 +16,7 @@ import (
 
 type clearsessionsCmd struct {
 	storeFlag `embed:""`
-	Batch     int  `default:"1000" help:"How many sessions to delete at a time; others write in between."`
+	Batch     int  `default:"1000" help:"How many sessions to delete at a time; other writes run in between."`
 	JSON      bool `help:"Print JSON."`
 }
 
@@ -36,7 +36,7 @@ func (c *clearsessionsCmd) Run(ctx context.Context, a *app) error {
 		progress.Add(n)
 		if total += n; err != nil {
 			progress.Finish()
-			return fmt.Errorf("after %d sessions: %w; run it again to go on", total, err)
+			return fmt.Errorf("after %d sessions: %w; run it again to continue", total, err)
 		}
 		if n < c.Batch {
 			break

@@ -20,12 +20,12 @@ import (
 
 type configCmd struct {
 	Check      checkCmd      `cmd:"" help:"Check a configuration of the filter."`
-	FromDjango fromDjangoCmd `cmd:"" help:"Make the configuration of a Django project's settings."`
+	FromDjango fromDjangoCmd `cmd:"" help:"Translate a Django project's settings into the filter's configuration."`
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON schema of the filter's configuration."`
 }
 
 type checkCmd struct {
-	File string `arg:"" help:"YAML or JSON file, - for standard input: the filter's configuration, or a whole Envoy bootstrap or manifest with it inside."`
+	File string `arg:"" help:"YAML or JSON file, - for standard input: the filter's configuration, or an Envoy bootstrap or manifest that contains it."`
 }
 
 // Run checks the file. The filter's environment may differ from this one: a variable that is not

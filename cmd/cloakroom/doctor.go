@@ -12,7 +12,7 @@ import (
 
 type doctorCmd struct {
 	Admin   string `default:"http://127.0.0.1:9901" placeholder:"URL" help:"Envoy's admin interface (default ${default})."`
-	Service string `placeholder:"URL" help:"The session service, where this machine reaches it by another address than Envoy."`
+	Service string `placeholder:"URL" help:"The session service's URL, if this machine reaches it at another address than Envoy does."`
 	Cookie  string `placeholder:"-" help:"- reads the value of a session cookie from standard input, and looks it up."`
 }
 

@@ -14,18 +14,18 @@ import (
 )
 
 type fromDjangoCmd struct {
-	Module  string   `arg:"" optional:"" help:"The settings module, such as project.settings; without it that of manage.py."`
+	Module  string   `arg:"" optional:"" help:"The settings module, such as project.settings; the default is that of manage.py."`
 	Project string   `default:"." type:"existingdir" help:"Folder with manage.py in it."`
 	Python  string   `default:"python3" help:"The project's interpreter, which must have Django, or the folder of its virtual environment."`
-	Public  []string `sep:"none" placeholder:"PATH" help:"A path that people without a session may use, or with * at its end all that begin with it, such as /docs/*. Can be given several times."`
-	Private []string `sep:"none" placeholder:"PATH" help:"A path that needs a session, written as --public's are, such as /admin/*. Can be given several times; all other paths are then for everybody."`
+	Public  []string `sep:"none" placeholder:"PATH" help:"A path that is open to visitors without a session; with * at its end all paths with that prefix, such as /docs/*. Can be repeated."`
+	Private []string `sep:"none" placeholder:"PATH" help:"A path that needs a session, in the form of --public, such as /admin/*. Can be repeated; all other paths are then open."`
 	Secrets bool     `name:"with-secrets" help:"Print keys and passwords, too."`
 	JSON    bool     `xor:"form" help:"Print JSON."`
-	Envoy   bool     `xor:"form" help:"Print a whole bootstrap of Envoy, not the filter's configuration alone."`
-	Istio   bool     `xor:"form" help:"Print manifests for an Istio gateway, not the filter's configuration alone."`
+	Envoy   bool     `xor:"form" help:"Print an Envoy bootstrap, not only the filter's configuration."`
+	Istio   bool     `xor:"form" help:"Print manifests for an Istio gateway, not only the filter's configuration."`
 
-	App       string `placeholder:"HOST:PORT" help:"With --envoy and --istio: where Django is (127.0.0.1:8000, app.default.svc.cluster.local:8000)."`
-	Service   string `placeholder:"HOST:PORT" help:"With --envoy and --istio: where cloakroom serve is (127.0.0.1:8081, sessions.default.svc.cluster.local:8081)."`
+	App       string `placeholder:"HOST:PORT" help:"With --envoy and --istio: Django's address (127.0.0.1:8000, app.default.svc.cluster.local:8000)."`
+	Service   string `placeholder:"HOST:PORT" help:"With --envoy and --istio: the address of cloakroom serve (127.0.0.1:8081, sessions.default.svc.cluster.local:8081)."`
 	Address   string `default:"127.0.0.1" help:"With --envoy: the address that Envoy listens on."`
 	Port      int    `default:"10000" help:"With --envoy: the port that Envoy listens on."`
 	AdminPort int    `default:"9901" help:"With --envoy: the port of Envoy's admin interface, on 127.0.0.1."`

@@ -18,12 +18,12 @@ import (
 
 type cli struct {
 	Serve         serveCmd         `cmd:"" help:"Serve sessions to the filter over HTTP."`
-	Migrate       migrateCmd       `cmd:"" help:"Make Cloakroom's own tables beside Django's: once, before serve."`
+	Migrate       migrateCmd       `cmd:"" help:"Create Cloakroom's own tables beside Django's: once, before serve."`
 	Sim           simCmd           `cmd:"" help:"Run a proxy-wasm plugin without Envoy, as a small reverse proxy."`
 	Sessions      sessionsCmd      `cmd:"" help:"List, show and revoke sessions."`
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
-	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or make it of Django's settings."`
-	Doctor        doctorCmd        `cmd:"" help:"Look at a running Envoy, its session service and a session, and say what is wrong."`
+	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or translate Django's settings into it."`
+	Doctor        doctorCmd        `cmd:"" help:"Check a running Envoy, its session service and a session, and report what is wrong."`
 	Version       versionCmd       `cmd:"" help:"Print the version, as --version does."`
 }
 

@@ -11,7 +11,7 @@ import (
 
 type migrateCmd struct {
 	storeFlag `embed:""`
-	DryRun    bool `help:"Print the SQL that is due and change nothing."`
+	DryRun    bool `help:"Print the pending SQL and change nothing."`
 }
 
 // indexed is how many sessions are read for the index at a time.
@@ -62,7 +62,7 @@ func (c *migrateCmd) read(ctx context.Context, a *app, sessions session.Store) e
 		n, err := index.IndexUsers(ctx, indexed)
 		progress.Add(n)
 		if total += n; err != nil {
-			return fmt.Errorf("after %d sessions: %w; run it again to go on", total, err)
+			return fmt.Errorf("after %d sessions: %w; run it again to continue", total, err)
 		}
 		if n < indexed {
 			return nil

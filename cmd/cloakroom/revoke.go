@@ -24,12 +24,12 @@ import (
 
 type revokeCmd struct {
 	storeFlag `embed:""`
-	ID        string `arg:"" optional:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
+	ID        string `arg:"" optional:"" help:"The session's ID as printed by list, or - to read its key from standard input."`
 	User      string `placeholder:"ID" help:"Delete all sessions of this user instead."`
 	usersFlag `embed:""`
-	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - reads such a cookie, and --user ends the user's too."`
-	Before    time.Time     `placeholder:"2026-12-31T23:59:59Z" help:"With --user and --signed-age: end only those in cookies that began by then."`
-	Service   string        `placeholder:"http://127.0.0.1:8081" help:"The running session service, which tells filters that have a cache. Needed for that where the store has no feed of its own: SQLite, files. It is sent CLOAKROOM_TOKEN."`
+	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - then reads such a cookie, and --user revokes the user's, too."`
+	Before    time.Time     `placeholder:"2026-12-31T23:59:59Z" help:"With --user and --signed-age: of the sessions in cookies, revoke only those that began by then."`
+	Service   string        `placeholder:"http://127.0.0.1:8081" help:"The running session service, which publishes the revocation to filters with a cache. Needed for that if the store has no feed of its own: SQLite, files. Calls use CLOAKROOM_TOKEN."`
 	JSON      bool          `help:"Print JSON."`
 }
 
@@ -96,7 +96,7 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 	if c.Before.IsZero() {
 		keys, opaque = service.EndUser(ctx, sessions, c.User)
 		if opaque != nil && !errors.Is(opaque, session.ErrNotEnded) {
-			return fmt.Errorf("after %s: %w; run it again to go on", countOf(len(keys), "session"), opaque)
+			return fmt.Errorf("after %s: %w; run it again to continue", countOf(len(keys), "session"), opaque)
 		}
 	}
 	flush := map[string]any{"user": c.User}
@@ -188,7 +188,7 @@ func (c *revokeCmd) publish(ctx context.Context, a *app, sessions session.Store,
 	}
 	defer f.Close()
 	if _, alone := f.(*feed.Memory); alone {
-		fmt.Fprintln(a.stderr, "this store has no feed: filters that have a cache see it after cache.ttl; name the running service by --service for them to see it at once")
+		fmt.Fprintln(a.stderr, "this store has no feed: filters with a cache apply it after cache.ttl; name the running service by --service to apply it at once")
 	}
 	return f.Publish(ctx, event)
 }

@@ -56,7 +56,7 @@ func withKeys[T any](a *app, make func(key string, fallbacks ...string) (T, erro
 
 // storeFlag is the flag that names the store.
 type storeFlag struct {
-	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"Where the sessions are: sqlite:///path/db.sqlite3, postgres://user@host/dbname, redis://host:6379/0, file:///folder, 'cached+postgres://… redis://…', or memory: for trials."`
+	Store string `required:"" placeholder:"URL" env:"CLOAKROOM_STORE" help:"The sessions' store: sqlite:///path/db.sqlite3, postgres://user@host/dbname, redis://host:6379/0, file:///folder, 'cached+postgres://… redis://…', or memory: for trials."`
 }
 
 // openReadable opens an existing store, with the codec to read its data.

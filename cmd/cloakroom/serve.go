@@ -16,14 +16,14 @@ import (
 
 type serveCmd struct {
 	storeFlag    `embed:""`
-	Listen       string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 takes a free one (default ${default})."`
+	Listen       string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 selects a free one (default ${default})."`
 	Accounts     string `default:"auto" placeholder:"auto|off|URL" help:"Database with the users' accounts, so that a changed password ends sessions and inactive users are refused: auto (the store's own), off, or a sqlite: or postgres: URL (default ${default})."`
 	usersFlag    `embed:""`
 	AuthBackends []string      `default:"django.contrib.auth.backends.ModelBackend" placeholder:"PATH,…" help:"AUTHENTICATION_BACKENDS: sessions of other backends are refused, and x-session-login logs in by the first (default ${default})."`
-	Inactive     []string      `name:"inactive-backends" placeholder:"PATH,…" help:"Those of --auth-backends that admit users who are not active, as django.contrib.auth.backends.AllowAllUsersModelBackend does."`
-	Sweep        time.Duration `default:"1h" placeholder:"DURATION" help:"Delete expired sessions about so often, in the background; 0: never (default ${default})."`
+	Inactive     []string      `name:"inactive-backends" placeholder:"PATH,…" help:"Those of --auth-backends that admit inactive users, as django.contrib.auth.backends.AllowAllUsersModelBackend does."`
+	Sweep        time.Duration `default:"1h" placeholder:"DURATION" help:"Interval of deleting expired sessions in the background; 0: never (default ${default})."`
 	LogFormat    string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
-	MaxData      int           `default:"65536" placeholder:"BYTES" help:"How large a session may become by a write, in bytes of JSON (default ${default})."`
+	MaxData      int           `default:"65536" placeholder:"BYTES" help:"Maximum size of a session after a write, in bytes of JSON (default ${default})."`
 }
 
 // drain is how long requests may take after the signal to stop.

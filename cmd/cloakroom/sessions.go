@@ -19,7 +19,7 @@ import (
 type sessionsCmd struct {
 	List   listCmd   `cmd:"" help:"List the live sessions."`
 	Show   showCmd   `cmd:"" help:"Show the data of a session."`
-	Revoke revokeCmd `cmd:"" help:"Delete a session: whoever holds its cookie is logged out."`
+	Revoke revokeCmd `cmd:"" help:"Delete a session: every browser with its cookie is logged out."`
 }
 
 // listed is the printed form of a session. Its key is a secret that gives access to the session;
@@ -67,7 +67,7 @@ type listCmd struct {
 	JSON      bool   `help:"Print JSON."`
 	User      string `placeholder:"ID" help:"List the sessions of one user."`
 	usersFlag `embed:""`
-	ShowKeys  bool `help:"Print the keys too: each opens its session."`
+	ShowKeys  bool `help:"Print the keys, too: each gives access to its session."`
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
@@ -158,7 +158,7 @@ func (a *app) printJSON(v any) error {
 // one is the flags that name one session, without its key on the command line, where other users
 // of the machine could read it.
 type one struct {
-	ID string `arg:"" help:"The session's ID as the list shows it, or - to read its key from standard input."`
+	ID string `arg:"" help:"The session's ID as printed by list, or - to read its key from standard input."`
 }
 
 // find returns the session even if its data cannot be read.
