@@ -19,7 +19,7 @@ import (
 	"cloakroom/session/django/pickle"
 )
 
-// row is a session as Django stores it.
+// row is a session in the form in which Django stores it.
 type row struct {
 	key, text string
 	expires   time.Time
@@ -44,7 +44,7 @@ func rows(n int, encode func(data string) (string, error)) func() (row, error) {
 
 func userData(user string) string { return strings.Replace(sessionData, `"1"`, `"`+user+`"`, 1) }
 
-// signed is the encoding of Django's table.
+// signed returns the encoder of Django's table.
 func signed(secretKey string) (func(string) (string, error), error) {
 	codec, err := django.NewCodec(secretKey)
 	return func(data string) (string, error) { return codec.Encode([]byte(data), time.Now()) }, err
@@ -101,7 +101,7 @@ func bulkPostgres(ctx context.Context, url string, next func() (row, error), n i
 		return []any{r.key, r.text, r.expires}, err
 	}))
 	if err == nil {
-		_, err = conn.Exec(ctx, "ANALYZE django_session") // as autovacuum has by then
+		_, err = conn.Exec(ctx, "ANALYZE django_session") // as autovacuum does in time
 	}
 	return err
 }
@@ -129,5 +129,5 @@ func bulkRedis(ctx context.Context, address string, next func() (row, error), n 
 	return nil
 }
 
-// pickled is the encoding of Django's cache.
+// pickled encodes data as Django's cache does.
 func pickled(data string) (string, error) { return pickle.Encode([]byte(data), nil) }

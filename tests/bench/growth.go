@@ -12,17 +12,17 @@ import (
 	"gonum.org/v1/plot/plotter"
 )
 
-// curve is how the filter's cost grows with one thing. At each of its values a side
-// is measured, in turns with the others.
+// curve measures how the filter's cost grows with one variable. At each of its values a side is
+// measured, in turns with the others.
 type curve struct {
 	what string
 	at   []int
-	// make gives the side at a value, and its requests.
+	// make returns the side at a value, and its requests.
 	make func(ctx context.Context, b *bench, n int) (side, func(side) nextRequest, error)
-	// of is what is measured: Envoy's CPU under load, or one request at a time.
+	// of is what is measured: Envoy's CPU under load, or the latency of one request at a time.
 	of     measure
 	ofWhat string
-	// grows says that the values come one after the other, in one store.
+	// grows reports that the values are reached one after the other, in one store.
 	grows bool
 }
 
@@ -34,7 +34,7 @@ func cachedSide(b *bench, name string, routes map[string]any) side {
 	return side{Name: name, wasm: b.wasm, config: config}
 }
 
-// withKey has requests carry one session.
+// withKey returns requests that carry one session.
 func withKey(key string) func(side) nextRequest {
 	return func(s side) nextRequest { return s.requests(key) }
 }
@@ -69,7 +69,7 @@ var curves = []curve{
 			return side{}, nil, err
 		}
 		s := cachedSide(b, "data-"+strconv.Itoa(n), nil)
-		// What goes to upstreams is bounded by them, not by the filter: one key of it.
+		// Upstreams bound the size of request headers, not the filter: send one key of the data.
 		s.config["identity"] = map[string]any{"data_keys": []any{"theme"}}
 		return s, withKey(keys[0]), nil
 	}, cpu, "Envoy's CPU for each request", false},
@@ -167,7 +167,7 @@ func (c *cli) curve(ctx context.Context, curve curve, out *strings.Builder) (poi
 	return points, nil
 }
 
-// oneAtATime measures latency alone.
+// oneAtATime measures only latency.
 func (c *cli) oneAtATime(ctx context.Context, next nextRequest) (turn, error) {
 	if _, err := requests(ctx, next, 1, 200*time.Millisecond); err != nil {
 		return turn{}, err

@@ -1,11 +1,11 @@
-// Command bench measures what the filter costs in Envoy, beside no filter, a
-// wasm that does nothing, Lua and ext_authz; and how fast the session service looks sessions up in each store, beside
-// Django itself; `cloakroom sim` beside Envoy; what remembered sessions and many requests cost in memory;
-// and how the cost grows; and, by its name alone, what the index of users costs and saves. What is compared is measured in one run, the sides taking
-// turns. Run it as `make bench`.
+// Command bench measures the filter's cost in Envoy, compared to no filter, a wasm that does
+// nothing, Lua and ext_authz; the rate at which the session service looks up sessions in each
+// store, compared to Django; `cloakroom sim` compared to Envoy; the memory for cached sessions and
+// many requests; how the cost grows; and, only if selected by name, the cost and the benefit of
+// the index of users. What is compared is measured in one run, in turns. Run it as `make bench`.
 //
-// CPU is Envoy's own, from /proc, under load; latency is that of one request
-// at a time. Figures of different runs or machines do not compare.
+// CPU is Envoy's own, from /proc, under load; latency is that of one request at a time. Figures of
+// different runs or machines are not comparable.
 package main
 
 import (
@@ -76,7 +76,7 @@ func (c *cli) run(ctx context.Context) error {
 	return nil
 }
 
-// settle is how long a worker may take to tell its counters.
+// settle is the maximum time until a worker has reported its counters.
 const settle = 1200 * time.Millisecond
 
 // filter compares the sides in Envoy.
@@ -109,7 +109,7 @@ func (c *cli) filter(ctx context.Context) (string, error) {
 			var callouts func(context.Context) (uint64, error)
 			if s.callouts {
 				callouts = func(ctx context.Context) (uint64, error) {
-					time.Sleep(settle) // the counters are told by ticks
+					time.Sleep(settle) // ticks report the counters
 					return envoy.Stat(ctx, "wasmcustom.cloakroom.callouts")
 				}
 			}

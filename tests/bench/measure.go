@@ -14,18 +14,17 @@ import (
 	"time"
 )
 
-// turn is what one side's turn gave.
+// turn is the result of one turn of a side.
 type turn struct {
 	cpu       time.Duration // Envoy's, for each request
 	perSecond float64
 	p50, p99  time.Duration // under load
 	p999      time.Duration
 	serialP50 time.Duration // one request at a time
-	callouts  float64       // of the filter's, for each thousand requests under load
+	callouts  float64       // the filter's, per thousand requests under load
 }
 
-// turn measures a side. count, unless it is nil, is how many callouts there were so
-// far.
+// turn measures a side. count, unless it is nil, returns how many callouts there have been.
 func (c *cli) turn(ctx context.Context, pid int, next nextRequest, count func(context.Context) (uint64, error)) (turn, error) {
 	if count == nil {
 		count = func(context.Context) (uint64, error) { return 0, nil }
@@ -70,8 +69,8 @@ func (c *cli) turn(ctx context.Context, pid int, next nextRequest, count func(co
 	}, nil
 }
 
-// requests sends requests one after the other on each of several connections
-// and gives how long each took, sorted. Any answer but 200 is an error.
+// requests sends requests one after the other on each of several connections and returns how long
+// each took, sorted. A response other than 200 is an error.
 func requests(ctx context.Context, next nextRequest, connections int, during time.Duration) ([]time.Duration, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()
@@ -97,10 +96,10 @@ func requests(ctx context.Context, next nextRequest, connections int, during tim
 	return all, nil
 }
 
-// nextRequest makes a request; several goroutines use it.
+// nextRequest returns a request. It may be called concurrently.
 type nextRequest func(ctx context.Context) (*http.Request, error)
 
-// requests are one page's with one session.
+// requests returns requests for one page with one session.
 func (s side) requests(key string) nextRequest {
 	return func(ctx context.Context) (*http.Request, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(s.Port)+"/page", nil)
@@ -129,7 +128,7 @@ func oneConnection(ctx context.Context, transport *http.Transport, next nextRequ
 			return nil, err
 		}
 		if response.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("answered %s, want 200", response.Status)
+			return nil, fmt.Errorf("got %s, want 200", response.Status)
 		}
 		now := time.Now()
 		all = append(all, now.Sub(start))
@@ -142,8 +141,8 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
-// cpuTime is the CPU time of a process, user and system (proc_pid_stat(5),
-// fields 14 and 15, in ticks of 10 ms).
+// cpuTime returns the CPU time of a process, user and system (proc_pid_stat(5), fields 14 and 15,
+// in ticks of 10 ms).
 func cpuTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -165,7 +164,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
-// residentBytes is the resident memory of a process (proc_pid_status(5)).
+// residentBytes returns the resident memory of a process (proc_pid_status(5)).
 func residentBytes(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

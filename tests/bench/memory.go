@@ -8,7 +8,7 @@ import (
 // memory is Envoy's resident memory, after some load.
 type memory struct {
 	without, with          int64 // one worker, without and with the filter
-	perWorker, perWorkerNo int64 // what one more worker adds, with and without
+	perWorker, perWorkerNo int64 // the increase by another worker, with and without
 }
 
 const manyWorkers = 4
@@ -43,8 +43,8 @@ func (b *bench) memory(ctx context.Context) (m memory, err error) {
 	return m, nil
 }
 
-// resident is the memory of an Envoy with one side only, all of whose workers
-// have served requests.
+// resident returns the memory of an Envoy with one side only, all of whose workers have served
+// requests.
 func (b *bench) resident(ctx context.Context, s side, workers int) (int64, error) {
 	envoy, err := b.envoy(ctx, []side{s}, workers)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// report gives the figures as text: medians, and the spread in brackets.
+// report returns the figures as text: medians, and the spread in brackets.
 func report(sides []side, turns map[string][]turn, m memory) (string, error) {
 	path, err := stack.Wasm()
 	if err != nil {
@@ -46,7 +46,7 @@ func p99(t turn) time.Duration    { return t.p99 }
 func p999(t turn) time.Duration   { return t.p999 }
 func serial(t turn) time.Duration { return t.serialP50 }
 
-// callouts is the median of a side that counts them.
+// callouts returns the median of a side that counts them.
 func callouts(s side, turns []turn) string {
 	if !s.callouts {
 		return ""

@@ -35,7 +35,7 @@ type bench struct {
 	django            *stack.Process // nil: none
 	djangoPort        int
 	key               string         // of a session in the store
-	noop, calls       string         // the modules that do nothing, and that make the filter's host calls
+	noop, calls       string         // the modules noop and calls
 	secretKey, signed string         // and a signed cookie
 	check             *stack.Process // nil: none
 	checkPort         int
@@ -43,8 +43,8 @@ type bench struct {
 	some              []string // keys of some of them
 }
 
-// newBench starts the session service, and, where it is asked for, what ext_authz asks: a
-// server in Go and a Django, on the same database.
+// newBench starts the session service, and, if requested, the servers of ext_authz: one in Go and
+// a Django, on the same database.
 func newBench(ctx context.Context, withRivals bool) (*bench, error) {
 	wasm, err := stack.Wasm()
 	if err != nil {
@@ -126,7 +126,7 @@ func (b *bench) store() string { return "sqlite://" + b.database() }
 
 func (b *bench) database() string { return filepath.Join(b.dir, "db.sqlite3") }
 
-// startCheck starts the server that ext_authz asks.
+// startCheck starts the server of ext_authz.
 func (b *bench) startCheck(ctx context.Context) error {
 	binary, address := filepath.Join(b.dir, "check"), "127.0.0.1:"+strconv.Itoa(b.checkPort)
 	err := goBuild(ctx, "./check", binary, nil)
@@ -152,7 +152,7 @@ func (b *bench) stop() {
 const sessionData = `{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend",` +
 	`"_auth_user_hash":"6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f66c6a1e9f6dd7c1e1e9a8f6","cart":[1,2,3],"theme":"dark"}`
 
-// createSession makes a session as Django leaves one after a login.
+// createSession creates a session like that after a login in Django.
 func (b *bench) createSession(ctx context.Context, data string) (string, error) {
 	body := `{"age":86400,"data":` + data + `}`
 	url := "http://127.0.0.1:" + strconv.Itoa(b.servicePort) + "/v1/create"
@@ -169,7 +169,7 @@ func (b *bench) createSession(ctx context.Context, data string) (string, error) 
 	defer response.Body.Close()
 	var live struct{ State, Key string }
 	if err := json.NewDecoder(response.Body).Decode(&live); err != nil || live.State != "live" {
-		return "", fmt.Errorf("/v1/create answers %s, state %q: %v", response.Status, live.State, err) //nolint:errorlint // there may be none
+		return "", fmt.Errorf("/v1/create responded with %s, state %q: %v", response.Status, live.State, err) //nolint:errorlint // there may be none
 	}
 	return live.Key, nil
 }

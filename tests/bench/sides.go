@@ -5,23 +5,22 @@ import (
 	"maps"
 )
 
-// side is one way of having sessions checked; its filters go before the
-// router.
+// side is one way of checking sessions; its filters go before the router.
 type side struct {
 	Name    string
 	Port    int
 	what    string
 	wasm    string         // the module; empty: none
 	filters []any          // natively configured
-	config  map[string]any // the wasm's
+	config  map[string]any // the configuration of the wasm
 	cookie  func(b *bench) string
-	// callouts says that the wasm counts its callouts.
+	// callouts reports that the wasm counts its callouts.
 	callouts bool
-	// mixed says that requests are of many sessions, and not of one.
+	// mixed reports that requests are of many sessions, and not of one.
 	mixed bool
 }
 
-// sides are what is compared; the first is the baseline.
+// sides returns what is compared; the first is the baseline.
 func sides(b *bench) []side {
 	serviceKey := func(b *bench) string { return b.key }
 	signed := func(b *bench) string { return b.signed }
@@ -38,7 +37,7 @@ func sides(b *bench) []side {
 	verified := map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": b.secretKey}}, "identity": data}
 	plain := func(config map[string]any) map[string]any {
 		config = maps.Clone(config)
-		config["route_metadata"], config["responses"] = false, "skip" // as ext_authz works
+		config["route_metadata"], config["responses"] = false, "skip" // like ext_authz
 		return config
 	}
 	mixed := ours("mixed", "ours, cached, mixed traffic", serviceKey, cached)
@@ -62,8 +61,8 @@ func sides(b *bench) []side {
 	}
 }
 
-// beside has each side of the filter followed by the same of another build; an empty one is
-// none.
+// beside adds after each side of the filter the same side with another build; if other is "", it
+// adds none.
 func beside(all []side, wasm, other string) (sides []side) {
 	for _, s := range all {
 		sides = append(sides, s)
@@ -75,7 +74,7 @@ func beside(all []side, wasm, other string) (sides []side) {
 	return sides
 }
 
-// HTTPFilters are the side's filters, in Envoy's words.
+// HTTPFilters returns the side's filters, as Envoy's configuration.
 func (s side) HTTPFilters() []any {
 	if s.wasm == "" {
 		return s.filters
@@ -94,7 +93,7 @@ func (s side) HTTPFilters() []any {
 	}}
 }
 
-// extAuthzGRPC asks the bench's own check server.
+// extAuthzGRPC returns ext_authz with the bench's own check server.
 func (b *bench) extAuthzGRPC() any {
 	return map[string]any{
 		"name": "ext_authz",
@@ -107,7 +106,7 @@ func (b *bench) extAuthzGRPC() any {
 	}
 }
 
-// extAuthz asks a server that looks into the same store: the bench's own, or Django.
+// extAuthz returns ext_authz with a server that uses the same store: the bench's own, or Django.
 func (b *bench) extAuthz(cluster, prefix string) any {
 	pattern := func(name string) any { return map[string]any{"exact": name} }
 	return map[string]any{
@@ -128,7 +127,8 @@ func (b *bench) extAuthz(cluster, prefix string) any {
 	}
 }
 
-// lua does what the filter does for a look-up, as far as Lua has it: no JSON.
+// lua returns a Lua filter that does a lookup as the filter does, as far as Lua supports it:
+// without JSON.
 func (b *bench) lua() any {
 	script := fmt.Sprintf(`
 function envoy_on_request(handle)

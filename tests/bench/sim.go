@@ -15,8 +15,8 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// sim compares `cloakroom sim` with Envoy: one worker each, before the same
-// upstream, with the plugin that does nothing.
+// sim compares `cloakroom sim` with Envoy: one worker each, with the same upstream and the plugin
+// that does nothing.
 func (c *cli) sim(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp("", "cloakroom-bench-")
 	if err != nil {

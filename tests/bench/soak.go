@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// cachedSessions is how many sessions a worker is to remember.
+// cachedSessions is how many sessions a worker caches.
 const cachedSessions = 10_000
 
-// soak measures what remembered sessions cost in memory, and whether many requests
-// make Envoy grow.
+// soak measures the memory for cached sessions, and whether Envoy's memory grows with many
+// requests.
 func (c *cli) soak(ctx context.Context) (string, error) {
 	b, err := newBench(ctx, false)
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *cli) soak(ctx context.Context) (string, error) {
 	}
 }
 
-// requestsOf are one page's, with each session in turn.
+// requestsOf returns requests for one page, with each session in turn.
 func (s side) requestsOf(keys []string, sent *atomic.Uint64) nextRequest {
 	return func(ctx context.Context) (*http.Request, error) {
 		return s.requests(keys[sent.Add(1)%uint64(len(keys))])(ctx)

@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// stored is how many sessions the look-ups are spread over.
+	// stored is how many sessions the lookups are spread over.
 	stored = 10_000
 	// storeConnections is the load's; more would measure the queue before
 	// Django's eight threads.
 	storeConnections = 8
 )
 
-// lookups is one engine's store, asked by the two that look sessions up.
+// lookups is one engine's store, with the two servers that look up sessions in it.
 type lookups struct {
 	stack.Engine
 	ours, theirs nextRequest
 	stops        []func() error
 }
 
-// stores compares look-ups of the session service with Django's own, in a view
-// that does nothing else, under gunicorn with two workers of four threads.
+// stores compares lookups of the session service with Django's own, in a view that does nothing
+// else, under gunicorn with two workers of four threads.
 func (c *cli) stores(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp("", "cloakroom-bench-")
 	if err != nil {
@@ -161,7 +161,7 @@ func fill(ctx context.Context, url, secretKey string) (keys []string, err error)
 	return keys, nil
 }
 
-// round lets both have their turn, now the one first, now the other.
+// round measures both, in alternating order.
 func (l *lookups) round(ctx context.Context, during time.Duration, round int, ours, theirs []turn) ([]turn, []turn, error) {
 	sides := []struct {
 		next  nextRequest
@@ -190,7 +190,7 @@ func (l *lookups) stop() {
 	}
 }
 
-// rate gives the requests in a second, with the spread.
+// rate returns the requests per second, with the spread.
 func rate(turns []turn) string {
 	low, high := turns[0].perSecond, turns[0].perSecond
 	for _, t := range turns {

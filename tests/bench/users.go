@@ -27,19 +27,19 @@ import (
 )
 
 const (
-	// sessionsPerUser is how many of the stored sessions are of one user.
+	// sessionsPerUser is how many of the stored sessions each user has.
 	sessionsPerUser = 2
-	// revocations are made by revokers at once: for each round, of users, and of single sessions.
+	// revocations is how many revocations each round makes, by concurrent revokers: of users, and
+	// of single sessions.
 	revocations = 500
 	revokers    = 16
-	// window is for how long requests are measured with the index being made, and as long
-	// without.
+	// window is how long requests are measured while the index is built, and as long without.
 	window = 4 * time.Second
-	// Of a hundred requests so many update a session, and so many make one.
+	// Of a hundred requests updates update a session, and creations create one.
 	updates, creations = 10, 5
 )
 
-// indexedStore is one that finds a user's sessions by an index.
+// indexedStore is a store that finds a user's sessions by an index.
 type indexedStore struct {
 	name string
 	// start starts the server and stores n sessions in it, without an index.
@@ -87,7 +87,7 @@ func startRedis(ctx context.Context, _, _ string, n int) (string, func() error, 
 	return "redis://" + server.Address() + "/0", server.Stop, bulkRedis(ctx, server.Address(), rows(n, pickled), n)
 }
 
-// djangoTable makes Django's table alone, as its migrations do.
+// djangoTable creates only Django's table, as its migrations do.
 func djangoTable(ctx context.Context, database map[string]any, secretKey string) error {
 	ports, err := stack.FreePorts(1)
 	if err != nil {
@@ -108,12 +108,12 @@ type usersBench struct {
 	server *httptest.Server
 	client *http.Client
 	token  string
-	keys   []string // of sessions that the load looks up and updates
+	keys   []string // sessions that the load looks up and updates
 	out    *strings.Builder
 }
 
-// users measures what concerns all sessions of a user, beside all others', in each store that
-// has an index: the making of the index under load, and revocations.
+// users measures operations on all sessions of a user in each store that has an index: building
+// the index under load, and revocations.
 func (c *cli) users(ctx context.Context) (string, error) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d sessions of %d users; load, service and store share the machine. In windows of %s, with and without the index being made, %d connections "+
@@ -224,7 +224,7 @@ func (b *usersBench) post(ctx context.Context, path string, body any) (*http.Req
 	return r, err
 }
 
-// mixed is the load.
+// mixed returns a request of the load.
 func (b *usersBench) mixed(ctx context.Context) (*http.Request, error) {
 	key := b.keys[mrand.IntN(len(b.keys))]
 	switch n := mrand.IntN(100); {
@@ -236,9 +236,9 @@ func (b *usersBench) mixed(ctx context.Context) (*http.Request, error) {
 	return b.post(ctx, "/v1/lookup", map[string]any{"key": key})
 }
 
-// indexing measures windows with and without the index being made, and then has it made.
+// indexing measures windows with and without the index being built, and then completes it.
 func (b *usersBench) indexing(ctx context.Context, rounds int) (took time.Duration, without, with []time.Duration, err error) {
-	index := b.store.(session.UserIndex) // as all of indexedStores are
+	index := b.store.(session.UserIndex) // all indexedStores are
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	run := func() (stop func()) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -248,7 +248,7 @@ func (b *usersBench) indexing(ctx context.Context, rounds int) (took time.Durati
 		return func() { cancel(); running.Wait(); took += time.Since(start) }
 	}
 	measure := func(to *[]time.Duration) error {
-		if _, err := requests(ctx, b.mixed, storeConnections, window/4); err != nil { // until it is under way
+		if _, err := requests(ctx, b.mixed, storeConnections, window/4); err != nil { // until the load has started
 			return err
 		}
 		all, err := requests(ctx, b.mixed, storeConnections, window)
@@ -278,7 +278,7 @@ func (b *usersBench) indexing(ctx context.Context, rounds int) (took time.Durati
 	return took + time.Since(start), without, with, nil
 }
 
-// complete reports whether all sessions are indexed. It helps where it can.
+// complete reports whether all sessions are indexed. If the store allows, it indexes some.
 func complete(ctx context.Context, index session.UserIndex) bool {
 	if indexer, ok := index.(session.UserIndexer); ok {
 		const some = 500
@@ -294,7 +294,7 @@ func complete(ctx context.Context, index session.UserIndex) bool {
 	return err == nil
 }
 
-// revoking ends single sessions and all of users, in turns.
+// revoking revokes single sessions and all of users, in turns.
 func (b *usersBench) revoking(ctx context.Context, users int) (single, user []time.Duration, failed int, err error) {
 	drawn := mrand.Perm(users)
 	for range 3 {
@@ -343,7 +343,7 @@ func (b *usersBench) flushOne(ctx context.Context, what map[string]any) error {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("/v1/flush answers %s: %s", response.Status, text)
+		err = fmt.Errorf("/v1/flush responded with %s: %s", response.Status, text)
 	}
 	return err
 }

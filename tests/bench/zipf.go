@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// population is how many sessions mixed traffic is of; the most frequent one has about
-// a tenth of it.
+// population is how many sessions mixed traffic has; the most frequent one gets about a tenth of
+// it.
 const population = 100_000
 
-// zipf gives keys of sessions as a site's visitors would use them: few of them often,
-// most of them seldom.
+// zipf returns a source of session keys as a site's visitors would send them: few of them often,
+// most of them rarely.
 func (b *bench) zipf(ctx context.Context) (func() string, error) {
 	keys, err := b.sessions(ctx, population, sessionData)
 	if err != nil {
@@ -27,8 +27,8 @@ func (b *bench) zipf(ctx context.Context) (func() string, error) {
 	}, nil
 }
 
-// sessions stores so many sessions with this data: one through the store, the others
-// as copies of it under keys of their own.
+// sessions stores n sessions with this data: one through the store, the others as copies of it
+// under their own keys.
 func (b *bench) sessions(ctx context.Context, n int, data string) (keys []string, err error) {
 	key, err := b.createSession(ctx, data)
 	if err != nil || n <= 1 {

@@ -1,5 +1,5 @@
-// Command noop is a plugin that does nothing: what the SDK makes of one, with every
-// callback exported and its streams in the SDK's maps. The filter has less of both.
+// Command noop is a plugin that does nothing, built on the SDK as usual: it exports every callback
+// and keeps its streams in the SDK's maps. The filter has less of both.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command calls is a plugin that makes the filter's host calls for a cached session, but
-// the one for the time, and decides nothing: what would be left of the filter's cost if its
-// own code were free.
+// Command calls is a plugin that makes the filter's host calls for a cached session, except the
+// one for the time, and decides nothing: it measures the cost of the filter if its own code were
+// free.
 package main
 
 import (
@@ -16,7 +16,7 @@ type vmContext struct{ types.DefaultVMContext }
 
 func (*vmContext) NewPluginContext(uint32) types.PluginContext { return &pluginContext{} }
 
-// pluginContext lends its streams what the host's answers go to.
+// pluginContext holds the buffers that its streams use for the host's results.
 type pluginContext struct {
 	types.DefaultPluginContext
 	metadata, text []byte
@@ -34,7 +34,7 @@ type httpContext struct {
 	*pluginContext
 }
 
-// session is what the bench's session becomes for the upstream.
+// session is the header that the filter sends upstream for the bench's session.
 const session = `{"cart":[1,2,3],"theme":"dark"}`
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {

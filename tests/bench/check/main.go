@@ -1,6 +1,6 @@
-// Command check is what ext_authz asks in the bench, over HTTP and over gRPC: what a
-// service in Go would be that looks into the same store, with nothing around it. It is a
-// process of its own, as the session service is. CHECK_SECRET_KEY is Django's SECRET_KEY.
+// Command check is the server of ext_authz in the bench, over HTTP and over gRPC: a minimal Go
+// service that looks up sessions in the same store. It is a separate process, as the session
+// service is. CHECK_SECRET_KEY is Django's SECRET_KEY.
 package main
 
 import (
@@ -64,7 +64,7 @@ func (c *cli) run(ctx context.Context) error {
 	return sessions.Close()
 }
 
-// identity gives who the session of a request's cookies is, and its data.
+// identity returns the user and the data of the session in a request's cookies.
 func identity(r *http.Request, sessions session.Store) (user, data string, found bool) {
 	cookie, err := r.Cookie("sessionid")
 	if err != nil {
@@ -89,7 +89,7 @@ func checker(sessions session.Store) http.Handler {
 	})
 }
 
-// grpcChecker is the same for gRPC, of which one message each way is needed.
+// grpcChecker is the same for gRPC, with one message in each direction.
 func grpcChecker(sessions session.Store) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
