@@ -1,5 +1,4 @@
-// Package callouts has the filter, in hostsim, ask the session service about many
-// sessions at once.
+// Package callouts tests the filter, in hostsim, with lookups of many sessions at once.
 package callouts
 
 import (
@@ -27,7 +26,7 @@ const (
 	visitors = 60
 )
 
-// site is a filter before a session service whose first answer can be held back.
+// site is a filter with a session service whose first response can be delayed.
 type site struct {
 	host  *hostsim.Host
 	clock *hostsim.VirtualClock
@@ -36,18 +35,19 @@ type site struct {
 	mu     sync.Mutex
 	paths  []string      // of the calls
 	bodies []string      // of the calls
-	paused chan struct{} // gets one for each request that waits
-	open   chan struct{} // closed: the service answers
+	paused chan struct{} // receives a value for each request that waits
+	open   chan struct{} // closed: the service responds
 }
 
-// newSite starts one. between may change the service's answers; more is of the
-// configuration. Its clock stands still, so that no callout becomes impatient.
+// newSite starts a site. between may change the service's responses; data returns a
+// visitor's session data; more is added to the filter's configuration. Its
+// clock does not move, so that no callout becomes overdue.
 func newSite(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string, more string) *site {
 	t.Helper()
 	return newSiteOf(t, between, data, "", more)
 }
 
-// newSiteOf is newSite with more in the service's configuration, too.
+// newSiteOf is newSite with additions to the service's configuration.
 func newSiteOf(t *testing.T, between func(http.Handler) http.Handler, data func(visitor int) string, ofService, more string) *site {
 	t.Helper()
 	clock := hostsim.NewVirtualClock(time.Now())
@@ -108,8 +108,8 @@ func newSiteOf(t *testing.T, between func(http.Handler) http.Handler, data func(
 	return s
 }
 
-// come has a visitor come, and waits until the request waits. What it got is there when
-// coming is over; nothing, if it went away.
+// come sends a visitor's request, and returns when it waits for the service. Its response is
+// stored when coming is done; nothing is stored if the client cancelled.
 func (s *site) come(ctx context.Context, coming *sync.WaitGroup, visitor int) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	coming.Go(func() {
@@ -124,7 +124,7 @@ func (s *site) come(ctx context.Context, coming *sync.WaitGroup, visitor int) *h
 	return w
 }
 
-// visit has all visitors come at once, and gives what each of them got.
+// visit sends a request of each visitor at once, and returns the response to each.
 func (s *site) visit() (statuses [visitors]int, bodies [visitors]string) {
 	for i, w := range s.visitBy(fetch) {
 		statuses[i], bodies[i] = w.Code, w.Body.String()
@@ -139,7 +139,7 @@ func fetch(_ int, key string) *http.Request {
 	return r
 }
 
-// visitBy has all visitors come at once, by a request for each.
+// visitBy is visit with requests that request returns.
 func (s *site) visitBy(request func(visitor int, key string) *http.Request) (answers [visitors]*httptest.ResponseRecorder) {
 	var coming sync.WaitGroup
 	for i, key := range s.keys {
@@ -158,8 +158,8 @@ func (s *site) visitBy(request func(visitor int, key string) *http.Request) (ans
 
 func named(i int) string { return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d"}`, i, i) }
 
-// TestTogether holds that look-ups that wait go together, and that each visitor is told
-// apart from the others.
+// TestTogether checks that waiting lookups are batched, and that each visitor gets the response to
+// its own.
 func TestTogether(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "")
 	statuses, bodies := s.visit()
@@ -169,12 +169,11 @@ func TestTogether(t *testing.T) {
 		}
 	}
 	if got := strings.Join(s.paths, " "); got != "/v1/lookup /v1/batch /v1/batch" {
-		t.Errorf("the callouts are %s, want one look-up and two batches", got)
+		t.Errorf("the callouts are %s, want one lookup and two batches", got)
 	}
 }
 
-// TestTooMuchTogether holds that sessions that have no room in one answer are asked for
-// again.
+// TestTooMuchTogether checks that sessions that do not fit into one response are looked up again.
 func TestTooMuchTogether(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, func(i int) string {
 		return fmt.Sprintf(`{"_auth_user_id":"%d","name":"visitor %d","more":"%s"}`, i, i, strings.Repeat("x", 60<<10))
@@ -186,12 +185,12 @@ func TestTooMuchTogether(t *testing.T) {
 		}
 	}
 	if alone := strings.Count(strings.Join(s.paths, " "), "/v1/lookup"); alone < visitors/2 {
-		t.Errorf("%d were asked for alone, want most of them", alone)
+		t.Errorf("%d were looked up alone, want most of them", alone)
 	}
 }
 
-// TestDoubt holds that a batch's answer in which anything is in doubt lets nobody in,
-// and least of all as somebody else.
+// TestDoubt checks that a batch's response with anything invalid admits no visitor, least of all
+// as another user.
 func TestDoubt(t *testing.T) {
 	for name, change := range map[string]func([]string) []string{
 		"another order": func(lines []string) []string { lines[0], lines[1] = lines[1], lines[0]; return lines },
@@ -217,7 +216,7 @@ func TestDoubt(t *testing.T) {
 			good := 0
 			for i := range visitors {
 				switch statuses[i] {
-				case 200: // the one that was asked for alone
+				case 200: // the one that was looked up alone
 					good++
 					if !strings.HasPrefix(bodies[i], fmt.Sprint(i, "{")) {
 						t.Errorf("visitor %d is taken for %s", i, bodies[i])
@@ -228,7 +227,7 @@ func TestDoubt(t *testing.T) {
 				}
 			}
 			if good != 1 {
-				t.Errorf("%d are let in, want the one whose look-up went alone", good)
+				t.Errorf("%d are admitted, want the one that was looked up alone", good)
 			}
 		})
 	}

@@ -18,8 +18,8 @@ import (
 	"cloakroom/store/memory"
 )
 
-// carry sends a worker's callouts to the service, one after the other, and has resumed handle
-// what comes of each.
+// carry sends a worker's callouts to the service, one after the other, and calls resumed with each
+// result.
 func carry(t *testing.T, w *worker.Worker, handler http.Handler, calls []*worker.Call, now time.Time, resumed func(worker.Step)) (batches int) {
 	t.Helper()
 	for len(calls) > 0 {
@@ -41,7 +41,7 @@ func carry(t *testing.T, w *worker.Worker, handler http.Handler, calls []*worker
 	return batches
 }
 
-// FuzzBatch holds that every request of a batch is admitted as its own session's user and with
+// FuzzBatch checks that every request of a batch is admitted as its own session's user and with
 // its own session's data, whatever these are.
 func FuzzBatch(f *testing.F) {
 	f.Add("1", "dark", "0 200 {}\n", "\u2028\r\n")
@@ -53,7 +53,7 @@ func FuzzBatch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, first, second, third, fourth string) {
 		if len(first+second+third+fourth) > 16<<10 {
-			return // a session is not to be too large
+			return // a session must not be too large
 		}
 		now := time.Now()
 		sessions := memory.New(func() time.Time { return now })

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestGone holds that the answers for clients that went away reach nobody else, though
-// what the filter had for them serves those who came after.
+// TestGone checks that the responses for clients that have disconnected reach no other client,
+// though their cached results serve later ones.
 func TestGone(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "")
 	ctx, leave := context.WithCancel(t.Context())
@@ -34,8 +34,8 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestGoneWithACache has visitors go away while their look-ups wait to be sent, others come, whose
-// requests are served by the same memory, and the first come again, who wait for these look-ups.
+// TestGoneWithACache checks that clients may disconnect while their lookups wait to be sent, other
+// requests reuse the same memory, and the first clients come again and wait for these lookups.
 func TestGoneWithACache(t *testing.T) {
 	s := newSiteOf(t, func(h http.Handler) http.Handler { return h }, named, `,"cache":{"ttl":"1m"}`, "")
 	ctx, leave := context.WithCancel(t.Context())

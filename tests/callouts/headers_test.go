@@ -9,12 +9,12 @@ import (
 	"cloakroom/session/sessiontest"
 )
 
-// TestHeadersOfOthers holds that a request that waited goes on with its own headers: the
-// memory that they came in serves those after it.
+// TestHeadersOfOthers checks that a request that was paused continues with its own headers: later
+// requests reuse the memory in which they arrived.
 func TestHeadersOfOthers(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, `,"forward_cookie":false`)
 	for i := 0; i < visitors; i += 2 {
-		s.keys[i] = sessiontest.Key(t) // is no session's
+		s.keys[i] = sessiontest.Key(t) // a key without a session
 	}
 	answers := s.visitBy(func(i int, key string) *http.Request {
 		r := httptest.NewRequest("GET", fmt.Sprint("/page/", i), nil)

@@ -15,7 +15,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// slowClock is a machine with too much to do: time passes with each look at it.
+// slowClock simulates an overloaded machine: time passes with each call.
 type slowClock struct {
 	*hostsim.VirtualClock
 	looks atomic.Int64
@@ -25,8 +25,8 @@ func (c *slowClock) Now() time.Time {
 	return c.VirtualClock.Now().Add(time.Duration(c.looks.Add(1)) * 20 * time.Millisecond)
 }
 
-// TestHeapOnABusyMachine makes more garbage than a VM may have memory, three times each
-// large answer, while collections seem to take most of the time.
+// TestHeapOnABusyMachine allocates more garbage than a VM's memory limit, three times each large
+// response, while collections seem to take most of the time.
 func TestHeapOnABusyMachine(t *testing.T) {
 	const requests, kilobytes = 450, 1000
 	wasm, err := stack.Module()
@@ -64,7 +64,7 @@ func TestHeapOnABusyMachine(t *testing.T) {
 	})
 	defer ticks.Wait()
 	defer stop()
-	patient, cancel := context.WithTimeout(t.Context(), time.Minute) // one that waits for a VM that has ended waits for ever
+	patient, cancel := context.WithTimeout(t.Context(), time.Minute) // a wait for a VM that has failed would not end
 	defer cancel()
 	for i := range requests {
 		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(patient, "GET", "/", nil)

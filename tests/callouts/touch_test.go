@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// TestTouchOnce holds that a session that is due is touched once, however many requests
-// carry it, and that none of them waits for that.
+// TestTouchOnce checks that a session that is due is touched once, however many requests carry it,
+// and that none of them waits for it.
 func TestTouchOnce(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, `,"expiry":{"save_every_request":true}`)
 	for i := range s.keys[2:] {
-		s.keys[2+i] = s.keys[i%2] // the requests are two sessions'
+		s.keys[2+i] = s.keys[i%2] // the requests carry two sessions
 	}
 	statuses, _ := s.visit()
 	if slices.ContainsFunc(statuses[:], func(status int) bool { return status != http.StatusOK }) {
-		t.Fatalf("the answers are %v, want 200 each", statuses)
+		t.Fatalf("the responses are %v, want 200 each", statuses)
 	}
 	calls := func() (paths, bodies []string) {
 		s.mu.Lock()

@@ -12,8 +12,8 @@ import (
 	"cloakroom/hostsim"
 )
 
-// TestUnsent holds that whoever waits for a batch that cannot be sent is refused, and
-// that the one whose request meets with it is not taken for another.
+// TestUnsent checks that requests that wait for a batch that cannot be sent are rejected, and that
+// the request in whose callback that happens is not taken for another.
 func TestUnsent(t *testing.T) {
 	s := newSite(t, func(h http.Handler) http.Handler { return h }, named, "")
 	var answers [visitors]*httptest.ResponseRecorder
@@ -21,7 +21,7 @@ func TestUnsent(t *testing.T) {
 	for i := range visitors - 1 {
 		answers[i] = s.come(t.Context(), &coming, i)
 	}
-	s.clock.Advance(10 * time.Millisecond) // the callout under way takes long: the next goes beside it
+	s.clock.Advance(10 * time.Millisecond) // the callout in flight is overdue: the next one overlaps it
 	if err := s.host.SetFaults(hostsim.Faults{Faults: []hostsim.Fault{{On: "proxy_http_call", Do: "internal_failure"}}}); err != nil {
 		t.Fatal(err)
 	}
