@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// app is the upstream and the callouts' server. Its paths misbehave by name;
-// any other path answers what it was asked.
+// app is the upstream and the callouts' server. Its paths misbehave by name; any other path
+// returns the request.
 func app(ended <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/reset", func(w http.ResponseWriter, _ *http.Request) { cut(w, "") })
@@ -25,7 +25,7 @@ func app(ended <-chan struct{}) http.Handler {
 		}
 	})
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
-		// Long enough for the stream that asked to be over.
+		// Long enough for the stream that sent the callout to end.
 		select {
 		case <-time.After(300 * time.Millisecond):
 			echo(w, r)

@@ -1,7 +1,6 @@
-// Package differential holds hostsim against real Envoys: a probe plugin is told
-// by request headers what to do in each callback, and what it logged and what
-// the client got are compared. As the probe runs on the SDK under upstream Go,
-// the same cases prove that part in Envoy.
+// Package differential compares hostsim with real Envoys: request headers tell a probe plugin what
+// to do in each callback, and the tests compare what it logs and what the client gets. As the
+// probe runs on the SDK under upstream Go, the same cases test that part in Envoy.
 package differential
 
 import (
@@ -13,7 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// probeCase is one request and what the probe is to do; see cases.yaml.
+// probeCase is one request and the probe's instructions; see cases.yaml.
 type probeCase struct {
 	Name, About string
 	Request     string
@@ -23,14 +22,14 @@ type probeCase struct {
 	Size        int
 	Script      map[string]string
 	Until       string
-	// Chain has the request pass three probes instead of one, called one, two and
-	// three; the last two share a VM. Script names them: "two.done".
+	// Chain sends the request through three probes instead of one, called one, two and three; the
+	// last two share a VM. Script names them: "two.done".
 	Chain   bool
-	Ends    int // how many of them see the end; 0: all
+	Ends    int // how many of them are called at the end; 0: all
 	Differs map[string]string
 }
 
-// probes are what the probes' callbacks are called by.
+// probes returns the names of the probes in the case's script.
 func (c *probeCase) probes() []string {
 	if !c.Chain {
 		return []string{""}
@@ -38,7 +37,7 @@ func (c *probeCase) probes() []string {
 	return []string{"one.", "two.", "three."}
 }
 
-// header is the request header that tells a probe what to do in a callback.
+// header returns the request header with a probe's instructions for a callback.
 func header(callback string) string {
 	if name, callback, found := strings.Cut(callback, "."); found {
 		return name + "-probe-" + callback
@@ -46,7 +45,7 @@ func header(callback string) string {
 	return "probe-" + callback
 }
 
-// endOfStream is what the probe logs last, unless a case says otherwise.
+// endOfStream is the probe's last log line, unless a case sets another.
 const endOfStream = "done: say end -> end"
 
 func loadCases(t *testing.T) []probeCase {
@@ -63,7 +62,7 @@ func loadCases(t *testing.T) []probeCase {
 	for i := range cases {
 		c := &cases[i]
 		if slices.Contains(names, c.Name) {
-			t.Fatalf("%q stands twice", c.Name)
+			t.Fatalf("%q is repeated", c.Name)
 		}
 		names = append(names, c.Name)
 		if c.Script == nil {

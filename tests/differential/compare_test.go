@@ -17,12 +17,12 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// patience is how long a case waits for an answer, and for its last log line.
-// Some cases have none: a stream that nobody resumes, a request that is
-// refused before the filter. What is there by then is compared.
+// patience is the maximum wait of a case for a response, and for its last log line. Some cases
+// have none: a stream that is never resumed, a request that is rejected before the filter. What
+// has arrived by then is compared.
 const patience = 2 * time.Second
 
-// The hosts' names; all are held against the reference.
+// The hosts' names; all are compared with the reference.
 const (
 	reference = "envoy " + stack.Envoy140
 	older     = "envoy " + stack.Envoy136
@@ -49,7 +49,7 @@ func TestHostsAgree(t *testing.T) {
 			for _, name := range []string{older, simulator} {
 				switch same, reason := seen[name] == seen[reference], c.Differs[name]; {
 				case same && reason != "":
-					t.Errorf("%s does not differ any more; take its reason out of cases.yaml", name)
+					t.Errorf("%s no longer differs; remove its reason from cases.yaml", name)
 				case same:
 					equal[name]++
 					cells[name] = "equal"
@@ -67,12 +67,11 @@ func TestHostsAgree(t *testing.T) {
 	summarize(t, len(cases), equal, named)
 }
 
-// tries is how often a case is played before its hosts are said to differ:
-// what the network does in the meantime is not theirs to decide.
+// tries is how often a case is run before its hosts are reported to differ: network timing must
+// not make them differ.
 const tries = 3
 
-// observeAll plays a case in every host, each as often as the others, for the
-// probe keeps counters.
+// observeAll runs a case in every host, equally often in each, since the probe keeps counters.
 func observeAll(t *testing.T, hosts map[string]host, c probeCase) map[string]string {
 	seen := map[string]string{}
 	for range tries {
@@ -90,8 +89,8 @@ func observeAll(t *testing.T, hosts map[string]host, c probeCase) map[string]str
 	return seen
 }
 
-// observe plays a case in a host and gives all that can be seen of it, with
-// what differs from run to run put out of sight.
+// observe runs a case in a host and returns all that is observable, with parts that differ from
+// run to run masked.
 func observe(t *testing.T, h host, c probeCase) string {
 	t.Helper()
 	before := len(h.lines())
@@ -109,7 +108,7 @@ func observe(t *testing.T, h host, c probeCase) string {
 	}
 }
 
-// ended reports whether the case's last lines are among those given.
+// ended reports whether lines include the case's last lines.
 func (c *probeCase) ended(lines []string) bool {
 	found := 0
 	for _, line := range lines {
@@ -153,7 +152,7 @@ func send(t *testing.T, address string, c probeCase) string {
 	}
 	parts := append([]string{strings.Join(lines, "\r\n") + "\r\n\r\n" + body}, chunks(c.Chunks)...)
 	for _, part := range parts {
-		// The host may have answered, and closed, before all is sent.
+		// The host may have responded, and closed the connection, before all is sent.
 		_, _ = io.WriteString(conn, part)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
@@ -184,7 +183,7 @@ func chunks(list []string) []string {
 	return []string{out + "0\r\n\r\n"}
 }
 
-// hidden is what differs between two runs in the same host.
+// hidden are the parts that differ between two runs in the same host.
 var hidden = []struct {
 	pattern *regexp.Regexp
 	by      string
@@ -201,8 +200,8 @@ func hide(text string) string {
 	return sortPairs(text)
 }
 
-// pairsLine is the probe's log of a whole header map. Header maps have no
-// order between different names.
+// pairsLine matches the probe's log of a whole header map. Header maps have no order between
+// different names.
 var pairsLine = regexp.MustCompile(`\[\[.*\]\]`)
 
 func sortPairs(text string) string {

@@ -19,8 +19,8 @@ func newUpstream(ended <-chan struct{}) *httptest.Server {
 	return server
 }
 
-// grpcMethods are those of the service test.Echo; there is no library in it, so that
-// also what no library does can be played.
+// grpcMethods adds the methods of the service test.Echo. It uses no library, so that cases can do
+// what no library does.
 func grpcMethods(mux *http.ServeMux, ended <-chan struct{}) {
 	method := func(name string, serve func(w http.ResponseWriter, r *http.Request)) {
 		mux.HandleFunc("/test.Echo/"+name, func(w http.ResponseWriter, r *http.Request) {

@@ -21,15 +21,15 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// host is one that the probe runs in.
+// host is a host that runs the probe.
 type host interface {
-	// address is where requests pass one probe, or a chain of three.
+	// address returns the address that sends requests through one probe, or a chain of three.
 	address(chain bool) string
-	// lines gives what the probe has logged so far, "[level] message".
+	// lines returns the probe's log lines so far, "[level] message".
 	lines() []string
 }
 
-// metadata is that of the route called main.
+// metadata is the metadata of the route called main.
 var metadata = map[string]map[string]any{
 	"ns":  {"s": "text", "n": 3, "b": true, "l": []any{1, "a"}, "m": map[string]any{"k": "v"}},
 	"ns2": {"z": 1, "nul": nil},
@@ -117,8 +117,8 @@ func (s *simHost) start(t *testing.T, appURL string, plugins ...hostsim.Plugin) 
 	}
 	server := httptest.NewServer(h)
 	t.Cleanup(func() {
-		// Streams that nobody resumed never end by themselves, so that the
-		// server's own Close would wait for ever.
+		// Streams that are never resumed do not end by themselves, so the server's own Close would
+		// block.
 		if err := server.Config.Close(); err != nil {
 			t.Error(err)
 		}
@@ -129,7 +129,7 @@ func (s *simHost) start(t *testing.T, appURL string, plugins ...hostsim.Plugin) 
 	return server
 }
 
-// deadAddress is one that nothing listens on.
+// deadAddress is an address without a listener.
 const deadAddress = "127.0.0.1:1"
 
 //go:embed bootstrap.yaml.tmpl
@@ -149,8 +149,8 @@ func (e *envoyHost) address(chain bool) string {
 	return "127.0.0.1:" + strconv.Itoa(e.one)
 }
 
-// lines finds the plugin's own lines. Envoy writes them as
-// "[level] wasm log NAME ROOT_ID VM_ID: message".
+// lines returns the plugin's own lines. Envoy writes them as "[level] wasm log NAME ROOT_ID VM_ID:
+// message".
 func (e *envoyHost) lines() []string {
 	var lines []string
 	for _, line := range strings.Split(e.envoy.Log(), "\n") {

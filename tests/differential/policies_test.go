@@ -12,23 +12,23 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// policies are what becomes of streams when a VM has failed.
+// policies are the ways to handle streams after a VM has failed.
 var policies = map[string]hostsim.FailurePolicy{
 	"FAIL_CLOSED": hostsim.FailClosed,
 	"FAIL_OPEN":   hostsim.FailOpen,
 	"FAIL_RELOAD": hostsim.FailReload,
 }
 
-// Envoy replaces a VM that has failed when a stream comes and the VM is older than the
-// back-off: a second, and up to a half more at random.
+// Envoy replaces a failed VM at the next stream after a back-off that counts from the VM's load: a
+// second, and up to a half more at random.
 const (
 	minBackoff = time.Second
 	maxBackoff = 3 * time.Second / 2
 	oldEnough  = 2 * time.Second
 )
 
-// TestFailurePolicies has VMs fail in every callback, again and again, in both
-// hosts: the clients get the same.
+// TestFailurePolicies makes VMs fail in every callback, repeatedly, in both hosts, and compares
+// the responses.
 func TestFailurePolicies(t *testing.T) {
 	wasm := buildProbe(t)
 	text, err := os.ReadFile(wasm)
@@ -67,9 +67,9 @@ func TestFailurePolicies(t *testing.T) {
 	}
 }
 
-// failures plays the traps and returns what the client got of each request. With
-// FailReload a request right after a trap is answered by a new VM or by none, as the age
-// of the failed one and the back-off's random part have it: either counts as the same.
+// failures runs the traps and returns the result of each request. With FailReload a request right
+// after a trap gets a response from a new VM or an error, depending on the age of the failed one
+// and the random part of the back-off: either counts as the same.
 func failures(t *testing.T, h host, policy hostsim.FailurePolicy) string {
 	var seen strings.Builder
 	loaded, failed := age{to: time.Now()}, false // of the VM
@@ -86,7 +86,7 @@ func failures(t *testing.T, h host, policy hostsim.FailurePolicy) string {
 			if early, late := loaded.at(start, time.Now()); (served && late < minBackoff) || (!served && early > maxBackoff) {
 				got = fmt.Sprintf("%s from a VM that is %s to %s old", got, early, late)
 			} else {
-				got = "replaced or not, as the back-off has it"
+				got = "replaced or not, depending on the back-off"
 			}
 		}
 		if len(headers) > 0 {
@@ -116,11 +116,10 @@ func failures(t *testing.T, h host, policy hostsim.FailurePolicy) string {
 	return seen.String()
 }
 
-// age is that of a VM, which was loaded at some time between two.
+// age is the age of a VM, which was loaded between two times.
 type age struct{ from, to time.Time }
 
-// at returns the least and the greatest age that the VM may have had at some time between
-// two others.
+// at returns the minimum and the maximum age that the VM may have had between two times.
 func (a age) at(from, to time.Time) (least, greatest time.Duration) {
 	return from.Sub(a.to), to.Sub(a.from)
 }

@@ -20,7 +20,7 @@ the plugin logged and what the client got is compared with Envoy 1.40.0. Made by
 |---|---|---|---|
 `
 
-// did says in a line what the probe does.
+// did returns a line that describes what the probe does.
 func (c probeCase) did() string {
 	callbacks := make([]string, 0, len(c.Script))
 	for callback, script := range c.Script {
@@ -39,7 +39,7 @@ func (c probeCase) did() string {
 	return c.Request + " · " + strings.Join(callbacks, " · ")
 }
 
-// checkTable holds the document to what was seen.
+// checkTable compares the document with the results.
 func checkTable(t *testing.T, table string) {
 	t.Helper()
 	root, err := stack.Root()
