@@ -12,8 +12,8 @@ import (
 	"cloakroom/service"
 )
 
-// A session with an object of the site's own is admitted as its user's, without the object, can
-// be written, and ends with all of the user's.
+// TestWithheldIsAdmitted checks that a session with an object of the site's own class is admitted
+// as its user's, without the object, can be written, and ends with all of the user's.
 func TestWithheldIsAdmitted(t *testing.T) { each(t, caches[1:], testWithheldIsAdmitted) }
 
 func testWithheldIsAdmitted(t *testing.T, d *driver) {

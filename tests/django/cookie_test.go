@@ -9,7 +9,7 @@ import (
 	"cloakroom/session/django"
 )
 
-// signedCookies has no store: the driver needs any.
+// signedCookies needs no store, but the driver requires one.
 var signedCookies = engine{name: "signed_cookies", new: newSQLite, resolution: time.Second}
 
 func cookieCodec(t *testing.T, secret string, fallbacks ...string) *django.CookieCodec {
@@ -21,9 +21,8 @@ func cookieCodec(t *testing.T, secret string, fallbacks ...string) *django.Cooki
 	return c
 }
 
-// cookieVerdict compares what both sides make of a cookie: Django gives an
-// empty session for one that it refuses. Sessions here are never empty
-// otherwise.
+// cookieVerdict compares the results of both sides for a cookie: Django returns an empty session
+// for one that it rejects. Sessions here are never empty otherwise.
 func cookieVerdict(t *testing.T, d *driver, what, value, secret string, fallbacks []string, age time.Duration) (accepted bool) {
 	t.Helper()
 	var theirs string
@@ -81,8 +80,7 @@ func testSignedCookies(t *testing.T, d *driver) {
 	d.compare(2 * cases)
 }
 
-// TestBomb holds that a small cookie that unpacks to much is refused before it
-// does.
+// TestBomb checks that a small cookie that decompresses to much is rejected before it does.
 func TestBomb(t *testing.T) {
 	signer, err := django.NewSigner(django.CookieSalt, secret)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"cloakroom/session"
 )
 
-// cases is how many generated sessions each direction has, for each engine in
-// each version.
+// cases is how many generated sessions are tested in each direction, for each engine in each
+// version.
 const cases = 200
 
 func TestSchemaIsDjangos(t *testing.T) {
@@ -28,7 +28,7 @@ func testSchema(t *testing.T, theirs, ours *driver) {
 	var want, got []string
 	theirs.call(t, "schema", args{}, &want)
 	ours.call(t, "schema", args{}, &got)
-	got = slices.DeleteFunc(got, func(sql string) bool { return strings.Contains(sql, "cloakroom_") }) // beside Django's
+	got = slices.DeleteFunc(got, func(sql string) bool { return strings.Contains(sql, "cloakroom_") }) // Cloakroom's own tables
 	if !slices.Equal(got, want) || len(want) < 2 {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -82,7 +82,7 @@ func testWeWriteDjangoReads(t *testing.T, d *driver) {
 	d.compare(cases)
 }
 
-// Each side changes in turn what the other wrote.
+// TestTurns lets each side change what the other wrote, in turns.
 func TestTurns(t *testing.T) { each(t, engines, testTurns) }
 
 func testTurns(t *testing.T, d *driver) {
@@ -119,7 +119,7 @@ func testTurns(t *testing.T, d *driver) {
 	}
 }
 
-// Both sides give the same verdict on sessions around and past their end.
+// TestExpiredVerdicts compares both sides for sessions around and past their expiry.
 func TestExpiredVerdicts(t *testing.T) { each(t, ending, testExpiredVerdicts) }
 
 func testExpiredVerdicts(t *testing.T, d *driver) {
@@ -155,7 +155,7 @@ func testExpiredVerdicts(t *testing.T, d *driver) {
 	}
 }
 
-// A session's own expiry means the same on both sides.
+// TestOwnExpiry checks that a session's own expiry means the same on both sides.
 func TestOwnExpiry(t *testing.T) {
 	d, r := start(t, usual, sqlite), newRand(t)
 	now := time.Date(2027, 2, 28, 23, 59, 59, 999999000, time.UTC)
@@ -186,7 +186,8 @@ func TestOwnExpiry(t *testing.T) {
 	}
 }
 
-// What one side deletes, the other does not bring back.
+// TestDeletedStaysDeleted checks that a session that one side deletes is not restored by the
+// other.
 func TestDeletedStaysDeleted(t *testing.T) { each(t, engines, testDeletedStaysDeleted) }
 
 func testDeletedStaysDeleted(t *testing.T, d *driver) {
@@ -211,10 +212,9 @@ func testDeletedStaysDeleted(t *testing.T, d *driver) {
 
 func keep(v session.Session) (session.Session, error) { return v, nil }
 
-// Both processes write the same store at the same time, each a session of its
-// own, and we read Django's meanwhile. Django's own saves are read, modify,
-// write without a lock, so that two writers of one session are for our side
-// alone (package sessiontest).
+// TestBothWrite writes the same store from both processes concurrently, each to a session of its
+// own, while this one reads Django's. Django's own saves are read-modify-write without a lock, so
+// only package sessiontest tests two writers of one session.
 func TestBothWrite(t *testing.T) { each(t, engines, testBothWrite) }
 
 func testBothWrite(t *testing.T, d *driver) {

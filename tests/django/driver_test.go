@@ -1,5 +1,5 @@
-// Package django_test runs ours against Django's own sessions, in both
-// directions, on one store.
+// Package django_test compares the stores with Django's own sessions, in both directions, on the
+// same data.
 package django_test
 
 import (
@@ -17,14 +17,14 @@ import (
 	"cloakroom/store"
 )
 
-// secret is what SECRET_KEY is where a test does not say otherwise.
+// secret is the SECRET_KEY unless a test sets another.
 const secret = "a key with $pecial (characters), é and ☃"
 
-// driver is Django in a Python process, driven by lines of JSON.
+// driver is Django in a Python process, controlled by lines of JSON.
 type driver struct {
 	engine
 	version version
-	url     string // the store that both sides use, as we name it
+	url     string // the store that both sides use, for store.Open
 	stdin   io.WriteCloser
 	lines   *bufio.Reader
 }
@@ -66,7 +66,7 @@ func start(t *testing.T, v version, e engine) *driver {
 	return d
 }
 
-// try lets Django perform op, and gives what it raised.
+// try performs op in Django, and returns the exception that it raised, or nil.
 func (d *driver) try(t *testing.T, op string, a args, result any) *djangoError {
 	t.Helper()
 	a["op"] = op
@@ -102,7 +102,7 @@ func (d *driver) try(t *testing.T, op string, a args, result any) *djangoError {
 	return nil
 }
 
-// call is try where nothing may be raised.
+// call is try, but an exception fails the test.
 func (d *driver) call(t *testing.T, op string, a args, result any) {
 	t.Helper()
 	if raised := d.try(t, op, a, result); raised != nil {
@@ -119,7 +119,7 @@ func codec(t *testing.T, secret string, fallbacks ...string) *django.Codec {
 	return c
 }
 
-// open opens our store on Django's.
+// open opens Cloakroom's store on Django's data.
 func (d *driver) open(t *testing.T) session.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), d.url, store.Options{Codec: codec(t, secret), Create: true})
@@ -130,14 +130,14 @@ func (d *driver) open(t *testing.T) session.Store {
 	return s
 }
 
-// stored is a session as Django tells of it.
+// stored is a session as Django returns it.
 type stored struct {
 	Key     string
 	Text    string
 	Expires time.Time
 }
 
-// read gives what a Django view sees; ok is false if there is no session.
+// read returns the session as a Django view gets it; ok is false if there is no session.
 func (d *driver) read(t *testing.T, key string) (v stored, ok bool) {
 	t.Helper()
 	var result *stored
@@ -157,7 +157,7 @@ func newKey(t *testing.T, random io.Reader) string {
 	return key
 }
 
-// same compares one session as both sides see it.
+// same compares one session as both sides return it.
 func (d *driver) same(t *testing.T, ours session.Session, theirs stored) {
 	t.Helper()
 	canonical, err := django.Canonical(ours.Data)
@@ -169,7 +169,7 @@ func (d *driver) same(t *testing.T, ours session.Session, theirs stored) {
 	}
 }
 
-// notFound reports whether our side says for certain that there is no session.
+// notFound reports whether Cloakroom's error means that there is no session for certain.
 func notFound(err error) bool {
 	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnreadable)
 }

@@ -19,14 +19,13 @@ import (
 // engine is one of Django's session engines over one kind of storage.
 type engine struct {
 	name string
-	// new makes an empty store. It gives its URL and what Django's settings
-	// say of it.
+	// new creates an empty store. It returns its URL and Django's settings for it.
 	new func(t *testing.T) (url string, settings map[string]any)
-	// resolution is that of a session's end.
+	// resolution is the resolution of a session's expiry.
 	resolution time.Duration
-	// whole says that Django fails to store an age with fractions of a second.
+	// whole reports that Django fails to store an age with fractions of a second.
 	whole bool
-	// slack is how far the ends may be apart where Django itself keeps two.
+	// slack is the maximum difference of the expiries if Django itself keeps two.
 	slack time.Duration
 }
 
@@ -40,12 +39,12 @@ var (
 )
 
 var (
-	// databases are the engines with Django's table alone.
+	// databases are the engines with only Django's table.
 	databases = []engine{sqlite, postgresql}
 	// caches keep Python's values.
 	caches  = []engine{redis, valkey}
 	engines = slices.Concat(databases, caches, []engine{files, cachedDB})
-	// ending are those whose sessions can be put there dead.
+	// ending are the engines in which dead sessions can be stored.
 	ending = append(slices.Clone(databases), files)
 )
 
@@ -61,7 +60,7 @@ func each(t *testing.T, engines []engine, test func(t *testing.T, d *driver)) {
 	})
 }
 
-// servers are what the engines need; all run as long as the tests.
+// servers are the servers of the engines; all run as long as the tests.
 var servers struct {
 	postgres *stack.Postgres
 	redis    map[string]*stack.RedisServer
@@ -154,7 +153,7 @@ func newCached(t *testing.T) (string, map[string]any) {
 	return "cached+" + databaseURL + " " + cacheURL, settings
 }
 
-// migrate makes Django's tables, where the engine has any.
+// migrate creates Django's tables, if the engine has any.
 func (d *driver) migrate(t *testing.T) {
 	t.Helper()
 	if slices.ContainsFunc(append(databases, cachedDB), func(e engine) bool { return e.name == d.name }) {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// newRand makes the generator of a test. CLOAKROOM_SEED runs a printed seed
-// again.
+// newRand returns the random generator of a test. CLOAKROOM_SEED repeats a printed seed.
 func newRand(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -25,14 +24,14 @@ func newRand(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// generator writes JSON in all the ways that JSON allows, but numbers as
-// Python writes them, since their texts are kept.
+// generator writes JSON in all forms that JSON allows, but numbers as Python writes them, since
+// their text is kept.
 type generator struct {
 	*rand.Rand
 	out strings.Builder
 }
 
-// object gives the text of an object of about size bytes.
+// object returns the text of an object of about size bytes.
 func object(r *rand.Rand, size int) string {
 	g := &generator{Rand: r}
 	g.space()
@@ -79,7 +78,7 @@ func (g *generator) value(depth int) {
 	default:
 		g.list("{", "}", func(i int) {
 			g.space()
-			fmt.Fprintf(&g.out, `"k%d":`, i%3) // now and then one name twice
+			fmt.Fprintf(&g.out, `"k%d":`, i%3) // sometimes a repeated name
 			g.value(depth - 1)
 		})
 	}
@@ -98,8 +97,8 @@ func (g *generator) list(begin, end string, item func(i int)) {
 	g.out.WriteString(end)
 }
 
-// pieces are characters in their several spellings; some are halves of
-// surrogate pairs, which Python takes alone.
+// pieces are characters in several spellings; some are halves of surrogate pairs, which Python
+// accepts alone.
 var pieces = []string{
 	"a", "Z", " ", "é", "ß", "☃", "😀", "\u007f", "\u2028", "\ufeff", "/", `\/`, `\"`, `\\`, `\b`, `\f`, `\n`, `\r`, `\t`,
 	`\u0000`, `\u001f`, `\u0041`, `\u00E9`, `\u2603`, `\ud83d\ude00`, `\uD83D`, `\ude00`, `\uffff`, "<script>", "&amp;", "'", ":", ".", "=",
@@ -111,12 +110,12 @@ func (g *generator) characters(n int) {
 	}
 }
 
-// sizes from nothing to 60 KiB, the small ones more often.
+// size returns a size from nothing to 60 KiB, small ones more often.
 func (g *generator) size() int {
 	return g.IntN(60<<10) >> g.IntN(12)
 }
 
-// expiryCase gives the arguments of one set_expiry, or nil for none.
+// expiryCase returns the arguments of one set_expiry, or nil for none.
 func (e engine) expiryCase(r *rand.Rand, now time.Time) any {
 	at := now.Add(time.Duration(r.Int64N(int64(60 * 24 * time.Hour)))).Truncate(time.Microsecond)
 	zone := time.FixedZone("", (r.IntN(27)-12)*1800)

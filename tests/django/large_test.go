@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// TestLargeSessions has Django store sessions over a megabyte. They are admitted as their users',
-// without their data, in whatever number at once; writes to them are refused, and change nothing.
+// TestLargeSessions stores sessions over a megabyte with Django. They are admitted as their
+// users', without their data, however many at once; writes to them are rejected, and change
+// nothing.
 func TestLargeSessions(t *testing.T) {
 	all := append(engines[:len(engines):len(engines)], engine{name: "cached_db, PostgreSQL", new: newCachedPostgres})
 	for _, e := range all {

@@ -10,12 +10,12 @@ import (
 	"cloakroom/session"
 )
 
-// nested returns a list that nests n deep.
+// nested returns a list with n levels of nesting.
 func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
-// jsonOnly are the texts of sessions as Python's json module writes them, of which JSON or this
-// project does not read all; what is shown of them; and what Django has after a write of another
-// key.
+// jsonOnly are the texts of sessions that Python's json module writes, but that JSON or this
+// project cannot represent in full; the data that is shown; and Django's data after a write of
+// another key.
 var jsonOnly = []struct{ name, text, shown, written string }{
 	{"NaN", `{"_auth_user_id":"7","a":NaN}`, `{"_auth_user_id":"7","a":null}`, `{"_auth_user_id":"7","a":NaN,"ours":1}`},
 	{"in lists", `{"a":[Infinity,-Infinity,{"b":NaN}],"n":1.0}`, `{"a":[null,null,{"b":null}],"n":1.0}`, `{"a":[Infinity,-Infinity,{"b":NaN}],"n":1.0,"ours":1}`},
@@ -24,8 +24,8 @@ var jsonOnly = []struct{ name, text, shown, written string }{
 	{"both", `{"d":` + nested(129) + `,"a":"NaN","b":NaN}`, `{"a":"NaN","b":null}`, `{"d":` + nested(129) + `,"a":"NaN","b":NaN,"ours":1}`},
 }
 
-// What Python's json module writes and JSON lacks, or we do not read, outlives our writes in all
-// engines.
+// TestPythonsJSON checks that values that Python's json module writes, but that JSON lacks or
+// Cloakroom cannot read, survive Cloakroom's writes in all engines.
 func TestPythonsJSON(t *testing.T) { each(t, engines, testPythonsJSON) }
 
 func testPythonsJSON(t *testing.T, d *driver) {
@@ -52,7 +52,7 @@ func testPythonsJSON(t *testing.T, d *driver) {
 		if _, err := s.Rotate(t.Context(), theirs.Key, key, nil); err != nil {
 			t.Errorf("%s: got %v, want none", row.name, err)
 		}
-		// As service.cycle does.
+		// Like service.cycle.
 		v, err := s.Load(t.Context(), key)
 		v.Key = newKey(t, rand.Reader)
 		if err == nil {
@@ -70,7 +70,7 @@ func testPythonsJSON(t *testing.T, d *driver) {
 	}
 }
 
-// It outlives them in signed cookies as well.
+// TestPythonsJSONInCookies checks the same for signed cookies.
 func TestPythonsJSONInCookies(t *testing.T) { eachVersion(t, testPythonsJSONInCookies) }
 
 func testPythonsJSONInCookies(t *testing.T, v version) {

@@ -12,8 +12,8 @@ import (
 	"cloakroom/session/django"
 )
 
-// verdict compares what both sides make of a text: Django gives an empty
-// session for one that it refuses. Sessions here are never empty otherwise.
+// verdict compares the results of both sides for a text: Django returns an empty session for one
+// that it rejects. Sessions here are never empty otherwise.
 func verdict(t *testing.T, d *driver, what, text, secret string, fallbacks []string) (accepted bool) {
 	t.Helper()
 	var theirs string
@@ -29,7 +29,7 @@ func verdict(t *testing.T, d *driver, what, text, secret string, fallbacks []str
 	return err == nil
 }
 
-// mutations of a text; each changes it.
+// mutations change a text, each in its own way.
 var mutations = map[string]func(r *rand.Rand, text string) string{
 	"bit": func(r *rand.Rand, text string) string {
 		b := []byte(text)
@@ -100,7 +100,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// What is signed rightly may still be nonsense.
+// TestSignedNonsense compares both sides for texts with a valid signature and invalid content.
 func TestSignedNonsense(t *testing.T) {
 	d := start(t, usual, sqlite)
 	b64 := base64.RawURLEncoding.EncodeToString
@@ -125,8 +125,8 @@ func TestSignedNonsense(t *testing.T) {
 	}
 }
 
-// A tampered row is no session to either side; Django keeps its key and calls
-// it empty.
+// TestTamperedRow checks that a tampered row is no session to either side; Django keeps its key
+// and returns an empty session.
 func TestTamperedRow(t *testing.T) { each(t, databases, testTamperedRow) }
 
 func testTamperedRow(t *testing.T, d *driver) {

@@ -15,7 +15,7 @@ import (
 // values are those of values.py, by their names.
 type values struct{ Shown, Withheld, Unwritable []string }
 
-// described returns what Django's session holds but for some keys, key by key and as a whole,
+// described returns what Django's session holds except for some keys, key by key and as a whole,
 // with the types of all values and which of them are the same object.
 func (d *driver) described(t *testing.T, key string, without ...string) (v map[string]string) {
 	t.Helper()
@@ -34,8 +34,8 @@ func set(t *testing.T, s session.Store, key, name, value string) error {
 	return err
 }
 
-// Each type is shown as DjangoJSONEncoder shows it, or withheld, and is the same to Django after
-// a write of another key, in whatever protocol it was.
+// TestTypes checks that each type is shown as DjangoJSONEncoder shows it, or withheld, and is
+// unchanged in Django after a write of another key, in every protocol.
 func TestTypes(t *testing.T) { each(t, caches[1:], testTypes) }
 
 func testTypes(t *testing.T, d *driver) {
@@ -88,7 +88,7 @@ func testTypes(t *testing.T, d *driver) {
 	}
 }
 
-// What is drawn, objects in and beside one another, is shown and kept as well.
+// TestPythonsValues checks the same for random values, objects in and beside one another.
 func TestPythonsValues(t *testing.T) { each(t, caches, testPythonsValues) }
 
 func testPythonsValues(t *testing.T, d *driver) {
@@ -116,8 +116,8 @@ func testPythonsValues(t *testing.T, d *driver) {
 		if after := d.described(t, theirs.Key); !maps.Equal(after, before) {
 			t.Errorf("seed %d: got %.700s, want %.700s", seed, after, before)
 		}
-		// Without the first of values that hold one another, the order in which they are made would
-		// be another: this is refused, where code could see it.
+		// Without the first of values that hold one another, they would be made in another order:
+		// the write must fail if code could see that.
 		for _, name := range []string{"0", "2"} {
 			before = d.described(t, theirs.Key, name)
 			if err := set(t, s, theirs.Key, name, "null"); errors.Is(err, session.ErrUnwritable) {

@@ -14,8 +14,8 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// version is a Django to compare with: an interpreter, and a folder of packages
-// that go before its own. All are made by `make setup`.
+// version is a Django to compare with: an interpreter, and a folder of packages that precede its
+// own. `make setup` installs all of them.
 type version struct{ name, python, packages string }
 
 var versions = []version{
@@ -24,11 +24,11 @@ var versions = []version{
 	{name: "6.1", python: "build/venv-django6/bin/python"},
 }
 
-// usual is the version of tests that need not see all.
+// usual is the version of tests that need not run with all.
 var usual = versions[1]
 
-// missing says of a version that it cannot run here. Only Django 6.1 may: it
-// wants a newer Python than this project does.
+// missing reports whether a version cannot run here. Only Django 6.1 may be missing: it needs a
+// newer Python than this project does.
 func (v version) missing(root string) bool {
 	_, err := os.Stat(filepath.Join(root, v.python))
 	return err != nil && v.name == "6.1"
@@ -83,7 +83,7 @@ func (d *driver) compare(n int) {
 	ran[d.version.name] = true
 }
 
-// summarize writes how many sessions were compared, for `make test` to show.
+// summarize writes how many sessions were compared, for `make test` to print.
 func summarize() error {
 	var parts, djangos []string
 	for engine, n := range compared {

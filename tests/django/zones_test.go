@@ -19,14 +19,14 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// zones are projects' settings of time.
+// zones are the time zone settings of projects.
 var zones = []struct {
 	useTZ bool
 	zone  string
 }{{false, "America/Chicago"}, {false, "Asia/Tokyo"}, {false, "UTC"}, {true, "Asia/Tokyo"}}
 
-// TestDatesOfASite has Django end sessions at dates, as set_expiry takes them with USE_TZ False
-// and True, and the session service read and write them.
+// TestDatesOfASite ends sessions at dates in Django, as set_expiry accepts them with USE_TZ False
+// and True, and reads and writes them with the session service.
 func TestDatesOfASite(t *testing.T) {
 	each := append(engines[:len(engines):len(engines)], engine{name: "cached_db, PostgreSQL", new: newCachedPostgres})
 	eachVersion(t, func(t *testing.T, v version) {
@@ -128,24 +128,24 @@ func testDates(t *testing.T, d *driver, useTZ bool, zone string) {
 	}
 }
 
-// testUnnamedZone has a service that was not given the zone refuse what depends on it, and leave
-// the session as it is.
+// testUnnamedZone checks that a service without the zone rejects what depends on it, and leaves
+// the session unchanged.
 func testUnnamedZone(t *testing.T, d *driver, unnamed, named caller, key string) {
 	local := strings.Contains(d.url, "file:") || strings.HasPrefix(d.url, "sqlite:")
 	status, got := unnamed("/v1/lookup", map[string]any{"key": key})
 	if local && status != http.StatusUnprocessableEntity || !local && (status != 200 || got.State != "live") {
-		t.Errorf("with no zone named a look-up answers %d, %+v", status, got)
+		t.Errorf("with no zone named a lookup returns %d, %+v", status, got)
 	}
 	status, got = unnamed("/v1/update", map[string]any{"key": key, "age": 60, "patch": map[string]any{"colour": "red"}})
 	if status != http.StatusUnprocessableEntity || !strings.Contains(got.Error, "time_zone=") {
-		t.Errorf("with no zone named a write answers %d, %+v", status, got)
+		t.Errorf("with no zone named a write returns %d, %+v", status, got)
 	}
 	if status, got = named("/v1/lookup", map[string]any{"key": key}); status != 200 || string(got.Data["colour"]) != `"blue"` {
 		t.Errorf("afterwards the session is %d, %+v", status, got)
 	}
 }
 
-// found is an answer of the session service.
+// found is a response of the session service.
 type found struct {
 	State   string
 	Expires int64
@@ -156,7 +156,7 @@ type found struct {
 
 type caller func(path string, body map[string]any) (int, found)
 
-// serve returns a call of a session service on a store.
+// serve starts a session service on a store and returns a function that calls it.
 func (d *driver) serve(t *testing.T, storeURL string) caller {
 	t.Helper()
 	s, err := store.Open(t.Context(), storeURL, store.Options{Codec: codec(t, secret), Create: true})
