@@ -10,8 +10,8 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestFromDjango runs Envoy with what from-django prints of the demonstration's settings, before the
-// same Django and the same session service, as it is printed.
+// TestFromDjango runs Envoy with the output of from-django for the demonstration's settings, with
+// the same Django and the same session service.
 func TestFromDjango(t *testing.T) {
 	root, err := stack.Root()
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// whoami is the Go service's answer.
+// whoami is the Go service's response.
 type whoami struct {
 	User    string
 	Session map[string]any
 }
 
-// djangoView is Django's answer at /session/.
+// djangoView is Django's response at /session/.
 type djangoView struct {
 	User    string
 	Data    map[string]any
@@ -41,8 +41,8 @@ func TestWithoutSession(t *testing.T) {
 	}
 }
 
-// TestGoServiceLearnsWhoItIs also sees that what Django puts into the session
-// reaches a service in another language, and that a client cannot say it.
+// TestGoServiceLearnsWhoItIs checks that the Go service gets the user, and the session's data that
+// Django wrote, and that a client cannot forge them.
 func TestGoServiceLearnsWhoItIs(t *testing.T) {
 	v := newVisitor(t)
 	v.login()
@@ -60,13 +60,13 @@ func TestGoServiceLearnsWhoItIs(t *testing.T) {
 	}
 	for key := range got.Session {
 		if strings.HasPrefix(key, "_") || key == "admin" {
-			t.Errorf("the Go service was told %q", key)
+			t.Errorf("the Go service got %q", key)
 		}
 	}
 }
 
-// TestLogouts ends a session once by Django and once by the filter; either way
-// the same cookie is refused everywhere.
+// TestLogouts logs out once by Django and once by the filter; either way the same cookie is
+// rejected everywhere.
 func TestLogouts(t *testing.T) {
 	logouts := []struct {
 		name   string
@@ -101,10 +101,10 @@ func TestLogouts(t *testing.T) {
 			if after := old("/", "Sec-Fetch-Mode", "navigate"); after.Status != http.StatusFound {
 				t.Errorf("Django with the old cookie: %d, want 302", after.Status)
 			}
-			// Django itself, with no filter before it, agrees.
+			// Django itself, without the filter, agrees.
 			direct := newVisitor(t).Do(theSite.direct(8000, "/session/"), nil, "Cookie", "sessionid="+key)
 			if direct.Status == http.StatusOK && decode[djangoView](t, direct).User == "demo" {
-				t.Error("Django itself still takes the old cookie")
+				t.Error("Django itself still accepts the old cookie")
 			}
 		})
 	}
@@ -123,8 +123,8 @@ func TestLogoutIsRefusedToOtherSites(t *testing.T) {
 	}
 }
 
-// TestRefreshedSessionIsStillDjangos lets a session come due, sees the filter
-// move its end, and Django go on with it.
+// TestRefreshedSessionIsStillDjangos checks that the filter extends a session that is due, and
+// that Django continues to use it.
 func TestRefreshedSessionIsStillDjangos(t *testing.T) {
 	v := newVisitor(t)
 	key := v.login()
@@ -133,7 +133,7 @@ func TestRefreshedSessionIsStillDjangos(t *testing.T) {
 	if cookie := answer.Header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "sessionid="+key+";") || !strings.Contains(cookie, "Max-Age=1209600") {
 		t.Errorf("Set-Cookie %q, want the same key for 14 days", strings.ReplaceAll(cookie, key, "KEY"))
 	}
-	// The store hears of it without the request waiting, and so does this test.
+	// The touch is asynchronous: the request does not wait for it, but this test must.
 	want := time.Now().Add(14*24*time.Hour - time.Minute)
 	var got djangoView
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && got.Expires.Before(want); {
@@ -151,8 +151,8 @@ func TestRefreshedSessionIsStillDjangos(t *testing.T) {
 	}
 }
 
-// TestOutageIsNoLogout lets the session service hang, ends it, and starts it
-// again: 503 meanwhile, and the session is as it was.
+// TestOutageIsNoLogout makes the session service hang, stops it, and starts it again: requests get
+// 503 in between, and the session is unchanged.
 func TestOutageIsNoLogout(t *testing.T) {
 	guest, leaver := newVisitor(t), newVisitor(t)
 	guest.login()
@@ -184,8 +184,8 @@ func TestOutageIsNoLogout(t *testing.T) {
 	}
 }
 
-// TestSecretsStayOutOfLogs looks for keys and the token in what Envoy, with
-// its wasm, and the service have written so far.
+// TestSecretsStayOutOfLogs searches the output of Envoy, with its wasm, and of the service for
+// keys and the token.
 func TestSecretsStayOutOfLogs(t *testing.T) {
 	v := newVisitor(t)
 	key := v.login()

@@ -1,6 +1,5 @@
-// Package e2e tests the whole: real Envoy with envoy/bootstrap.yaml, real
-// Django with its own login and logout, the session service, and a Go service
-// that knows nothing of Django.
+// Package e2e tests the whole: real Envoy with envoy/bootstrap.yaml, real Django with its own
+// login and logout, the session service, and a Go service without any Django.
 package e2e
 
 import (
@@ -29,7 +28,7 @@ type site struct {
 	envoy   *stack.Envoy
 	service *stack.Process
 	store   string
-	ports   map[int]int // as in envoy/bootstrap.yaml → as they are
+	ports   map[int]int // from those in envoy/bootstrap.yaml to those in use
 	stops   []func() error
 }
 
@@ -124,7 +123,7 @@ func (s *site) stop() {
 	}
 }
 
-// url is a path behind Envoy; direct is one of a part itself.
+// url returns the URL of a path behind Envoy; direct that of a path of a part itself.
 func (s *site) url(path string) string { return s.direct(10000, path) }
 func (s *site) direct(port int, path string) string {
 	return "http://127.0.0.1:" + strconv.Itoa(s.ports[port]) + path
@@ -135,7 +134,7 @@ type visitor struct{ *stack.Visitor }
 
 func newVisitor(t *testing.T) *visitor { return &visitor{stack.NewVisitor(t)} }
 
-// login goes through Django's own login view and gives the session's key.
+// login logs in through Django's own login view and returns the session's key.
 func (v *visitor) login() string {
 	v.T.Helper()
 	form := url.Values{
@@ -153,10 +152,10 @@ func (v *visitor) login() string {
 	return key
 }
 
-// key is the session cookie's value; empty if there is none.
+// key returns the session cookie's value, or "" if there is none.
 func (v *visitor) key() string { return v.Cookie(theSite.url("/"), "sessionid") }
 
-// with is a visitor who sends one key, whatever the site says.
+// with returns a function that sends requests with one key, whatever cookies the site sets.
 func with(t *testing.T, key string) func(path string, headers ...string) stack.Response {
 	v := newVisitor(t)
 	v.Client.Jar = nil
@@ -166,7 +165,7 @@ func with(t *testing.T, key string) func(path string, headers ...string) stack.R
 	}
 }
 
-// decode reads a JSON answer.
+// decode decodes a JSON response.
 func decode[T any](t *testing.T, r stack.Response) (value T) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(r.Body), &value); err != nil {
