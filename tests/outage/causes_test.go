@@ -15,8 +15,8 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestCauses has the session service not usable for many causes. The client gets 503 in each;
-// Envoy's log names the cause, and its access log the refusal.
+// TestCauses makes the session service unusable for many reasons. The client gets 503 in each;
+// Envoy's log names the cause, and its access log the rejection.
 func TestCauses(t *testing.T) {
 	answers := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +28,7 @@ func TestCauses(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	for name, tt := range map[string]struct {
 		service http.HandlerFunc // nil: nothing listens
-		cluster string           // that the filter names, if not the service's
+		cluster string           // the filter's setting, if not the service's cluster
 		want    string
 	}{
 		"a wrong token":       {service: answers(401, `{"error":"no such token"}`), want: "refuses the token with 401"},
@@ -37,7 +37,7 @@ func TestCauses(t *testing.T) {
 		"no response":         {service: func(http.ResponseWriter, *http.Request) { <-release }, want: "no response within engine.service.timeout"},
 		"another server":      {service: answers(200, "<!doctype html><title>Welcome</title>"), want: "not one of cloakroom serve's"},
 		"another path":        {service: answers(404, "404 page not found\n"), want: "it answers 404: 404 page not found"},
-		"the store is away":   {service: answers(503, `{"error":"store: connection refused"}`), want: `it answers 503: {"error":"store: connection refused"}`},
+		"store unavailable":   {service: answers(503, `{"error":"store: connection refused"}`), want: `it answers 503: {"error":"store: connection refused"}`},
 		"line breaks in it":   {service: answers(500, "one\r\n[critical] two\x00\n"), want: "it answers 500: one  [critical] two"},
 		"a connection lost":   {service: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, want: "it answers 503: upstream connect error"},
 		"a very long message": {service: answers(500, strings.Repeat("x", 1<<20)), want: "it answers 500: " + strings.Repeat("x", 200)},
@@ -86,7 +86,7 @@ func TestCauses(t *testing.T) {
 				defer response.Body.Close()
 				var problem struct{ Status int }
 				if err := json.NewDecoder(response.Body).Decode(&problem); err != nil || response.StatusCode != 503 || problem.Status != 503 {
-					t.Errorf("the client gets %d, %+v, %v", response.StatusCode, problem, err)
+					t.Errorf("the client got %d, %+v, %v", response.StatusCode, problem, err)
 				}
 				wants := []string{"no usable answer from the session service at cluster " + cluster + ": ", tt.want, "details=cloakroom_unavailable"}
 				deadline := time.Now().Add(30 * time.Second)

@@ -1,6 +1,5 @@
-// Package outage stops what holds the sessions in the middle of load, and
-// starts it again: requests meanwhile get 503, nobody is logged out, and no
-// write that was acknowledged is lost.
+// Package outage stops the sessions' store under load, and starts it again: requests in between
+// get 503, no session is logged out, and no write that was acknowledged is lost.
 package outage
 
 import (
@@ -29,21 +28,21 @@ import (
 const (
 	secretKey = "the outage's SECRET_KEY"
 	token     = "the outage's token"
-	// clients work at the same time, each with a session of its own.
+	// clients is how many clients run concurrently, each with its own session.
 	clients = 8
-	// phase is how many answers of the wanted kind each client waits for,
-	// before, during and after the outage.
+	// phase is how many responses with the wanted status each client waits for, before, during and
+	// after the outage.
 	phase = 25
 	// patience bounds a phase.
 	patience = 30 * time.Second
 )
 
-// place is what holds the sessions.
+// place is a store of sessions.
 type place struct {
 	name string
 	url  string
-	// stop ends it without a warning; start brings it back. Nil: the session
-	// service itself is ended, with the file that it writes.
+	// stop kills the store; start starts it again. If nil, the session service itself is killed,
+	// with the file that it writes.
 	stop  func()
 	start func(ctx context.Context) error
 }
@@ -55,7 +54,7 @@ func TestOutage(t *testing.T) {
 }
 
 func postgres(t *testing.T) *place {
-	// t.TempDir is closed to the user that PostgreSQL runs as.
+	// The user that PostgreSQL runs as cannot enter t.TempDir.
 	dir, err := os.MkdirTemp("", "cloakroom-outage-")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +91,7 @@ func valkey(t *testing.T) *place {
 	return p
 }
 
-// bench is the whole way of a request.
+// bench is all the parts that a request passes.
 type bench struct {
 	t       *testing.T
 	address string
@@ -139,8 +138,8 @@ func testOutage(t *testing.T, p *place) {
 	note(t, p.name, line)
 }
 
-// phase lets all clients work, and something happen meanwhile, until each has
-// had so many answers of the wanted status in a row.
+// phase runs all clients, and happen, until each has had a number of responses with the wanted
+// status in a row.
 func (b *bench) phase(all []*client, want int, happen func()) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
@@ -150,7 +149,7 @@ func (b *bench) phase(all []*client, want int, happen func()) {
 		running.Go(func() {
 			for row := 0; row < phase; {
 				if ctx.Err() != nil {
-					b.t.Errorf("client %d: no %d answers of %d in a row within %s", i, phase, want, patience)
+					b.t.Errorf("client %d: no %d responses with %d in a row within %s", i, phase, want, patience)
 					return
 				}
 				if c.step() == want {
@@ -167,7 +166,7 @@ func (b *bench) phase(all []*client, want int, happen func()) {
 	running.Wait()
 }
 
-// client writes ever higher numbers into its session and reads them back.
+// client writes increasing numbers into its session and reads them back.
 type client struct {
 	*bench
 	http               *http.Client
@@ -175,7 +174,7 @@ type client struct {
 	sent, acknowledged int
 }
 
-// step writes or reads, and gives the answer's status.
+// step writes or reads, and returns the response's status.
 func (c *client) step() int {
 	c.sent++
 	status, _ := c.get("/write?n=" + strconv.Itoa(c.sent))
@@ -191,7 +190,7 @@ func (c *client) step() int {
 	return status
 }
 
-// stored reads the session past the proxy.
+// stored reads the session from the store, not through the proxy.
 func (c *client) stored() int {
 	s := open(c.t, c.place)
 	defer s.Close()
@@ -228,8 +227,8 @@ func (c *client) get(path string) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// judge counts an answer. Only two kinds are right: served, or refused without
-// a word about the cookie.
+// judge counts a response. Only two kinds are right: served, or rejected without a change of the
+// cookie.
 func (c *client) judge(r *http.Response) {
 	kept := true
 	for _, cookie := range r.Cookies() {
@@ -285,7 +284,7 @@ func (b *bench) startService(ctx context.Context) (err error) {
 	return err
 }
 
-// serve is the upstream: it has the session's number set, or tells it.
+// serve is the upstream: it sets the session's number, or returns it.
 func serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/write" {
 		w.Header().Set("X-Session-Set", `{"n":`+r.FormValue("n")+`}`)
@@ -325,7 +324,7 @@ func createAll(t *testing.T, p *place) (keys []string) {
 	return keys
 }
 
-// note keeps the figures for `make test` to show.
+// note writes the figures to a file, for `make test` to print.
 func note(t *testing.T, name, line string) {
 	root, err := stack.Root()
 	if err != nil {

@@ -23,9 +23,9 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestReplicaAway has one of two replicas of the session service killed, stopped and started again
-// under load, with the cluster's settings of envoy/bootstrap.yaml and without a cache: the other
-// serves. Requests that the first had are refused, and none after them.
+// TestReplicaAway kills, hangs and restarts one of two replicas of the session service under load,
+// with the cluster's settings of envoy/bootstrap.yaml and without a cache: the other one serves.
+// Only requests that were sent to the first are rejected, and none after them.
 func TestReplicaAway(t *testing.T) {
 	fields := sampleCluster(t)
 	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
@@ -119,7 +119,7 @@ func TestReplicaAway(t *testing.T) {
 			}
 			l.stop()
 			if n := l.other.Load(); n > 0 {
-				t.Errorf("%d requests were answered with neither 200 nor 503", n)
+				t.Errorf("%d requests got neither 200 nor 503", n)
 			}
 			t.Log(line)
 			note(t, "replica-"+version, line)
@@ -127,7 +127,7 @@ func TestReplicaAway(t *testing.T) {
 	}
 }
 
-// sampleCluster returns how envoy/bootstrap.yaml says to treat replicas of the session service.
+// sampleCluster returns the settings of envoy/bootstrap.yaml for replicas of the session service.
 func sampleCluster(t *testing.T) map[string]any {
 	t.Helper()
 	root, err := stack.Root()
@@ -159,7 +159,7 @@ func sampleCluster(t *testing.T) map[string]any {
 	return fields
 }
 
-// load is clients that send requests of one session, one after the other.
+// load is clients that send requests with one session, one after the other.
 type load struct {
 	cancel               context.CancelFunc
 	running              sync.WaitGroup
@@ -201,7 +201,7 @@ func startLoad(t *testing.T, port int, key string) *load {
 
 func (l *load) last() time.Time { return time.Unix(0, l.lastRefused.Load()) }
 
-// served waits until so many requests in a row were served.
+// served waits until n requests in a row were served.
 func (l *load) served(t *testing.T, n int64) {
 	t.Helper()
 	end := time.Now().Add(patience)
