@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// errNoRust says that this machine cannot build Rust for WebAssembly.
+// errNoRust reports that this machine cannot build Rust for WebAssembly.
 var errNoRust = errors.New("no Rust with a WASI target here (Debian: apt-get install cargo libstd-rust-dev-wasm32)")
 
-// buildGo compiles the plugin of a folder with upstream Go.
+// buildGo compiles the plugin in a folder with upstream Go.
 func buildGo(t *testing.T, folder string) string {
 	t.Helper()
 	wasm := filepath.Join(t.TempDir(), folder+".wasm")
@@ -24,9 +24,8 @@ func buildGo(t *testing.T, folder string) string {
 	return wasm
 }
 
-// buildExamples compiles the examples that the crate named in rust/Cargo.toml
-// carries, from a copy of it and with its own Cargo.lock, and gives the folder
-// of the modules.
+// buildExamples compiles the examples of the crate named in rust/Cargo.toml, from a copy of it and
+// with its own Cargo.lock, and returns the folder of the modules.
 func buildExamples(t *testing.T) (string, error) {
 	t.Helper()
 	target, err := rustTarget()
@@ -54,7 +53,7 @@ func buildExamples(t *testing.T) (string, error) {
 	return filepath.Join(crate, "target", target, "release", "examples"), nil
 }
 
-// rustTarget is the name that the Rust at hand has for WASI.
+// rustTarget returns the name of WASI in the installed Rust.
 func rustTarget() (string, error) {
 	for _, target := range []string{"wasm32-wasip1", "wasm32-wasi"} {
 		out, err := exec.Command("rustc", "--print", "target-libdir", "--target", target).Output()
@@ -68,7 +67,7 @@ func rustTarget() (string, error) {
 	return "", errNoRust
 }
 
-// run runs a command and gives its standard output.
+// run runs a command and returns its standard output.
 func run(t *testing.T, dir string, env []string, name string, args ...string) []byte {
 	t.Helper()
 	command := exec.Command(name, args...)

@@ -13,7 +13,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// startEnvoy starts an Envoy with the plugin and gives its address.
+// startEnvoy starts an Envoy with the plugin and returns its address.
 func startEnvoy(t *testing.T, wasm string, p plugin, upstream *httptest.Server) string {
 	t.Helper()
 	ports, err := stack.FreePorts(2)
@@ -42,7 +42,7 @@ func startEnvoy(t *testing.T, wasm string, p plugin, upstream *httptest.Server) 
 	return "http://127.0.0.1:" + strconv.Itoa(ports[0])
 }
 
-// cacheDir keeps what wazero compiles, from run to run.
+// cacheDir returns the folder of wazero's compilation cache, which is kept between runs.
 func cacheDir(t *testing.T) string {
 	t.Helper()
 	root, err := stack.Root()
@@ -52,7 +52,7 @@ func cacheDir(t *testing.T) string {
 	return filepath.Join(root, "build", "wazero")
 }
 
-// startSim starts `cloakroom sim` with the plugin and gives its address.
+// startSim starts `cloakroom sim` with the plugin and returns its address.
 func startSim(t *testing.T, wasm string, p plugin, upstream *httptest.Server) string {
 	t.Helper()
 	ports, err := stack.FreePorts(1)
@@ -86,8 +86,8 @@ func startSim(t *testing.T, wasm string, p plugin, upstream *httptest.Server) st
 	return "http://" + address
 }
 
-// refusedByEnvoy136 starts the older Envoy, whose host offers 18 functions of
-// WASI, with the plugin and gives why it does not start.
+// refusedByEnvoy136 starts the older Envoy, whose host offers 18 functions of WASI, with the
+// plugin and returns why it does not start.
 func refusedByEnvoy136(t *testing.T, wasm string) error {
 	t.Helper()
 	ports, err := stack.FreePorts(2)

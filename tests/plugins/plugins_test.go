@@ -1,5 +1,5 @@
-// Package plugins runs other people's plugins, unchanged, in hostsim and in
-// Envoy, and compares what clients and upstreams see.
+// Package plugins runs third-party plugins, unchanged, in hostsim and in Envoy, and compares what
+// clients and upstreams get.
 package plugins
 
 import (
@@ -20,11 +20,11 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// plugin is one that somebody else wrote.
+// plugin is a third-party plugin.
 type plugin struct {
 	name     string
 	config   map[string]any
-	calls    []string // clusters that it calls; here all are the upstream
+	calls    []string // clusters of its callouts; all are the upstream here
 	requests []request
 }
 
@@ -63,7 +63,7 @@ var coraza = plugin{
 	},
 }
 
-// examples are those that the Rust SDK's crate carries.
+// examples are the examples in the Rust SDK's crate.
 var examples = []plugin{
 	{name: "http_headers", requests: []request{get("/hello", 200), get("/", 200)}},
 	{name: "http_body", requests: []request{get("/", 200), get("/secret", 200), {"POST", "/secret", "x", [2]string{}, 200}}},
@@ -124,7 +124,7 @@ func report(t *testing.T, line string) {
 	}
 }
 
-// compare sends the plugin's requests through both hosts.
+// compare sends the plugin's requests through both hosts and compares the results.
 func compare(t *testing.T, wasm string, p plugin) {
 	app := &upstream{}
 	server := httptest.NewServer(app)
@@ -147,15 +147,14 @@ func compare(t *testing.T, wasm string, p plugin) {
 	}
 }
 
-// upstream notes what reaches it.
+// upstream records the requests that reach it.
 type upstream struct {
 	mu     sync.Mutex
 	seen   string
-	number int // of the request under way
+	number int // of the current request
 }
 
-// hidden are the headers in which hosts differ by their nature, or from one
-// request to the next.
+// hidden are the headers that differ between hosts by design, or from one request to the next.
 var hidden = []string{
 	"Date", "Server", "X-Request-Id", "X-Forwarded-Proto", "X-Envoy-Upstream-Service-Time", "X-Envoy-Expected-Rq-Timeout-Ms",
 	"Content-Length", "Accept-Encoding", "X-Envoy-Internal", "X-Forwarded-For",
@@ -175,7 +174,7 @@ func headers(h http.Header) string {
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the filter refused the body; nobody waits for an answer
+		return // the filter rejected the body; the client does not wait
 	}
 	u.mu.Lock()
 	u.seen += fmt.Sprintf("\n%s %s\n%s\n%s", r.Method, r.RequestURI, headers(r.Header), body)
@@ -183,7 +182,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.mu.Unlock()
 	w.Header().Set("Content-Type", "text/plain")
 	switch r.URL.Path {
-	case "/bytes/1": // what http_auth_random asks: it lets even bytes in
+	case "/bytes/1": // the callout of http_auth_random, which admits on even bytes
 		_, _ = w.Write([]byte{byte('0' + number%2)})
 		return
 	case "/leak":
@@ -194,7 +193,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "from the upstream")
 }
 
-// observe sends a request and gives all that client and upstream saw of it.
+// observe sends a request and returns all that client and upstream got of it.
 func (u *upstream) observe(t *testing.T, base string, number int, r request) string {
 	t.Helper()
 	u.mu.Lock()
