@@ -14,11 +14,11 @@ import (
 )
 
 // afterOutage bounds how long streams outlive an outage of the session service in which their
-// session ended: a poll under way has to time out (engine.service.timeout and a second), another
-// worker to take the lease, and the look-up to be answered.
+// session ended: a poll in flight must time out (engine.service.timeout and a second), another
+// worker must acquire the lease, and the lookup must be done.
 const afterOutage = 10 * time.Second
 
-// away is a site with streams, whose service is away and comes back.
+// away returns a site with streams, whose service is stopped and can be started again.
 func away(t *testing.T, more map[string]any) (s *site, streams []*stream, key string, back func()) {
 	t.Helper()
 	config := map[string]any{"end_streams": true}
@@ -43,8 +43,8 @@ func away(t *testing.T, more map[string]any) (s *site, streams []*stream, key st
 	}
 }
 
-// TestStreamsAfterAnOutage ends a session in the store while the session service is away: its
-// streams are open as long as that is, and closed when it is back.
+// TestStreamsAfterAnOutage ends a session in the store while the session service is stopped: its
+// streams stay open that long, and are closed after it is started.
 func TestStreamsAfterAnOutage(t *testing.T) {
 	s, streams, key, back := away(t, nil)
 	sessions, err := store.Open(t.Context(), s.url, store.Options{})
@@ -74,10 +74,11 @@ func TestStreamsAfterAnOutage(t *testing.T) {
 	note(t, "away", fmt.Sprintf("streams of a session that ended in an outage were closed %s after it (bound: %s)", time.Since(began).Round(10*time.Millisecond), afterOutage))
 }
 
-// TestStreamsEndWithTheService has end_streams_after close streams while the service is away.
+// TestStreamsEndWithTheService checks that end_streams_after closes streams while the service is
+// unavailable.
 func TestStreamsEndWithTheService(t *testing.T) {
 	s, streams, _, back := away(t, map[string]any{"end_streams_after": "5s"})
-	began := time.Now() // the service was stopped before: the least that they stay open is filter/worker's to test
+	began := time.Now() // the service was stopped before: filter/worker tests how long they stay open at least
 	for _, stream := range streams {
 		for stream.beats(t) {
 			if time.Since(began) > patience {
@@ -97,7 +98,7 @@ func TestStreamsEndWithTheService(t *testing.T) {
 	}
 }
 
-// head returns the status of an answer, whose body does not end.
+// head returns the status of a response whose body does not end.
 func head(t *testing.T, client *http.Client, base, key string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)

@@ -16,9 +16,9 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestFeedCut cuts the feed, and nothing else, in hostsim, whose clock it moves: a
-// session that ends then is admitted for worker.MaxFeedSilence at most after the feed was last
-// asked, and what was remembered is not believed when the feed is back.
+// TestFeedCut cuts only the feed, in hostsim, whose clock it moves: a session that ends then is
+// admitted for worker.MaxFeedSilence at most after the last feed response, and entries cached
+// before are not used after the feed is back.
 func TestFeedCut(t *testing.T) {
 	clock := hostsim.NewVirtualClock(time.Now())
 	sessions := memory.New(clock.Now)
@@ -72,10 +72,10 @@ func TestFeedCut(t *testing.T) {
 			t.Fatalf("the feed: nothing in %s", patience)
 		}
 	}
-	clock.Advance(200 * time.Millisecond) // ticks: the worker leads, and asks for the feed
+	clock.Advance(200 * time.Millisecond) // ticks: the worker acquires the lease, and polls the feed
 	await(ended)
 	await(begun)
-	await(begun) // the first answer is there, and the next request under way
+	await(begun) // the first response has arrived, and the next poll is in flight
 	for range 3 {
 		if status := ask(); status != 200 {
 			t.Fatalf("a live session: %d", status)
@@ -85,7 +85,7 @@ func TestFeedCut(t *testing.T) {
 	if err := h.SetFaults(hostsim.Faults{Faults: []hostsim.Fault{{On: "callout", Path: "/v1/feed", Do: "refuse"}}}); err != nil {
 		t.Fatal(err)
 	}
-	await(ended) // the one that was under way: the last word
+	await(ended) // the poll in flight: the last response
 	if err := sessions.Delete(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
@@ -108,10 +108,10 @@ func TestFeedCut(t *testing.T) {
 	if err := h.SetFaults(hostsim.Faults{}); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(patience); len(ended) == 0; time.Sleep(time.Millisecond) { // a tick later, if the last refusal was heard by then
+	for end := time.Now().Add(patience); len(ended) == 0; time.Sleep(time.Millisecond) { // a tick later, once the last failure has been handled
 		clock.Advance(100 * time.Millisecond)
 		if time.Now().After(end) {
-			t.Fatal("the feed is not asked for again")
+			t.Fatal("the feed is not polled again")
 		}
 	}
 	if status := ask(); status != http.StatusUnauthorized {

@@ -17,16 +17,15 @@ import (
 )
 
 const (
-	tabs       = 50 // requests that are always under way
+	tabs       = 50 // concurrent requests
 	cycleEvery = 3 * time.Second
 	cycleGrace = 1500 * time.Millisecond
 	browsing   = 10 * time.Second
-	reordering = 200 * time.Millisecond // that an answer may be late, at random
+	reordering = 200 * time.Millisecond // random delay of a response
 )
 
-// TestCycle has one browser with many tabs, whose session gets new keys meanwhile:
-// nobody is logged out, and one key is left in the end. A copy of the first one then
-// ends the session everywhere.
+// TestCycle rotates the session of one browser with many tabs: no request is logged out, and one
+// key is left in the end. A copy of the first one then revokes the session everywhere.
 func TestCycle(t *testing.T) {
 	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{})
 	if err != nil {
@@ -58,7 +57,7 @@ func TestCycle(t *testing.T) {
 	}
 }
 
-// browser has one cookie, whatever order the answers come in.
+// browser has one cookie, whatever order the responses arrive in.
 type browser struct {
 	mu   sync.Mutex
 	key  string
@@ -143,7 +142,7 @@ func testCycle(t *testing.T, s *site, name string) {
 	}
 }
 
-// ask sends a request with the cookie of now; the answer's cookie comes late.
+// ask sends a request with the current cookie; the response's cookie is stored later.
 func (b *browser) ask(ctx context.Context, client *http.Client, base string) (status int, user string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", nil)
 	if err != nil {
@@ -162,7 +161,7 @@ func (b *browser) ask(ctx context.Context, client *http.Client, base string) (st
 	return response.StatusCode, string(body), err
 }
 
-// leaves is how many stored sessions have no newer key.
+// leaves returns how many stored sessions have no newer key.
 func (s *site) leaves() (n int) {
 	s.t.Helper()
 	codec, err := django.NewCodec(secretKey)

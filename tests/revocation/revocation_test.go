@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// cached is how many sessions all Envoys remember.
+	// cached is how many sessions all Envoys cache.
 	cached = 10_000
 	// revoked is how many of them end, one after the other, under load.
 	revoked = 60
@@ -78,11 +78,11 @@ func testRevocation(t *testing.T, name, url string) {
 	note(t, name, fmt.Sprintf("revocation on %s: %d cached sessions, 2 Envoys of 2 workers, 2 replicas; %d revoked under load, last request admitted after the acknowledgement: p50 %s, worst %s; by the command line %s; meanwhile %d requests and %d callouts",
 		name, cached, revoked, lags[len(lags)/2].Round(time.Millisecond), lags[len(lags)-1].Round(time.Millisecond), byHand.Round(time.Millisecond), served.Load(), callouts))
 
-	// One replica less: the other has the whole feed.
+	// One replica less: the other still publishes the whole feed.
 	s.services[0].Kill()
 	s.ports, s.degraded = s.ports[1:], true
 	cut := s.lag(rest[0], s.flushing(rest[0]))
-	// No replica: what is remembered is believed for a stated time only.
+	// No replica: cached entries are used for the maximum staleness only.
 	s.services[1].Kill()
 	killed := time.Now()
 	s.refusedInTheEnd(rest[1], http.StatusServiceUnavailable)
@@ -90,8 +90,7 @@ func testRevocation(t *testing.T, name, url string) {
 		name, cut.Round(time.Millisecond), time.Since(killed).Round(time.Millisecond), worker.MaxFeedSilence))
 }
 
-// prober asks for one session over connections of its own, which several
-// workers share.
+// prober sends requests with one session over its own connections, which several workers share.
 type prober struct {
 	client *http.Client
 	base   string
@@ -106,8 +105,8 @@ func (s *site) probers() (all []prober) {
 	return all
 }
 
-// lag has a session end while all Envoys are asked for it, and gives for how long
-// after the acknowledgement requests were still sent that were admitted.
+// lag ends a session while it is used through all Envoys, and returns for how long after the
+// acknowledgement requests that were admitted were still sent.
 func (s *site) lag(key string, end func() error) time.Duration {
 	s.t.Helper()
 	var acknowledged, last atomic.Int64
@@ -129,11 +128,11 @@ func (s *site) lag(key string, end func() error) time.Duration {
 					return
 				case status == http.StatusUnauthorized:
 					if acknowledged.Load() == 0 {
-						continue // refused before it was acknowledged: fine
+						continue // rejected before the acknowledgement: fine
 					}
 					return
 				case status == http.StatusServiceUnavailable && s.degraded:
-					continue // the look-up went to the replica that is gone
+					continue // the lookup was sent to the replica that was stopped
 				case status != http.StatusOK:
 					s.t.Errorf("a session that ends: %d", status)
 					return
@@ -159,7 +158,7 @@ func (s *site) lag(key string, end func() error) time.Duration {
 	return time.Duration(last.Load() - acknowledged.Load())
 }
 
-// refusedInTheEnd waits until every Envoy answers so for a session.
+// refusedInTheEnd waits until every Envoy responds with a status to a session.
 func (s *site) refusedInTheEnd(key string, want int) {
 	s.t.Helper()
 	for _, p := range s.probers() {
@@ -172,15 +171,15 @@ func (s *site) refusedInTheEnd(key string, want int) {
 				break
 			}
 			if time.Now().After(end) {
-				s.t.Errorf("%s still answers %d after %s, want %d", p.base, status, patience, want)
+				s.t.Errorf("%s still returns %d after %s, want %d", p.base, status, patience, want)
 				break
 			}
 		}
 	}
 }
 
-// TestColdSession has very many ask at once for a session that nobody knows
-// yet, some of whom do not wait for the answer.
+// TestColdSession sends many requests at once for a session that is not cached, some of whose
+// clients disconnect.
 func TestColdSession(t *testing.T) {
 	const clients, leavers = 1000, 200
 	s := newSite(t, shape{

@@ -30,7 +30,7 @@ func signedEngine() map[string]any {
 	}
 }
 
-// signedCookies are of the users 0, 1 and so on.
+// signedCookies returns cookies of the users 0, 1 and so on.
 func signedCookies(t *testing.T, n int) []string {
 	t.Helper()
 	codec, err := django.NewCookieCodec(1<<16, secretKey)
@@ -46,8 +46,8 @@ func signedCookies(t *testing.T, n int) []string {
 	return cookies
 }
 
-// TestRevocationOfSignedCookies revokes sessions that no store has, by their ids and by
-// their users.
+// TestRevocationOfSignedCookies revokes sessions that no store holds, by their ids and by their
+// users.
 func TestRevocationOfSignedCookies(t *testing.T) {
 	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{})
 	if err != nil {
@@ -55,7 +55,7 @@ func TestRevocationOfSignedCookies(t *testing.T) {
 	}
 	t.Cleanup(func() { postgres.Stop() })
 	s := newSite(t, shape{envoys: 2, workers: 2, services: 2, url: postgres.URL("postgres"), config: map[string]any{"engine": signedEngine()}})
-	s.create(0) // the table
+	s.create(0) // creates the table
 	const sessions, ended = 2000, 40
 	cookies := signedCookies(t, sessions)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
@@ -69,7 +69,7 @@ func TestRevocationOfSignedCookies(t *testing.T) {
 		}
 		lags = append(lags, s.lag(cookie, func() error { return s.flush(what) }))
 	}
-	for i := range ended { // and nobody else's
+	for i := range ended { // and no other user's
 		if status, err := get(t.Context(), client, s.bases[i%2], cookies[ended+i]); err != nil || status != http.StatusOK {
 			t.Errorf("a session that was not revoked: %d, %v", status, err)
 		}
@@ -82,8 +82,8 @@ func TestRevocationOfSignedCookies(t *testing.T) {
 		sessions, ended, lags[len(lags)/2].Round(time.Millisecond), lags[len(lags)-1].Round(time.Millisecond)))
 }
 
-// TestDjangosSignedCookies has Django itself write the cookies: it keeps what the filter
-// puts in, so that all that a login's cookie became ends with it.
+// TestDjangosSignedCookies uses cookies that Django itself writes: Django keeps the filter's
+// handle, so that a revocation covers all that a login's cookie became.
 func TestDjangosSignedCookies(t *testing.T) {
 	dir := t.TempDir()
 	ports, err := stack.FreePorts(1)
@@ -109,7 +109,7 @@ func TestDjangosSignedCookies(t *testing.T) {
 	})
 	s.create(0)
 
-	// visit gives a page, and the session cookie that came with it; "" where none did.
+	// visit returns a page, and the session cookie that it sets, or "".
 	visit := func(base, page, cookie string) (body, set string, deleted bool) {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/django/"+page, nil)
@@ -135,7 +135,7 @@ func TestDjangosSignedCookies(t *testing.T) {
 		}
 		return string(text), "", false
 	}
-	// whoever has the cookie is taken for user, in the end and by all.
+	// whoever waits until all admit a cookie as user.
 	whoever := func(when, cookie, user string) {
 		t.Helper()
 		for _, base := range s.bases {
@@ -145,13 +145,13 @@ func TestDjangosSignedCookies(t *testing.T) {
 					break
 				}
 				if time.Now().After(end) {
-					t.Fatalf("%s: Django says %s, the cookie is set to %q; want %q", when, body, set, user)
+					t.Fatalf("%s: Django returns %s, the cookie is set to %q; want %q", when, body, set, user)
 				}
 			}
 		}
 	}
 
-	_, first, _ := visit(u.String(), "login", "") // not through the filter, which marks what passes
+	_, first, _ := visit(u.String(), "login", "") // not through the filter, which adds its handle
 	_, second, _ := visit(s.bases[0], "read", first)
 	_, third, _ := visit(s.bases[1], "store", second)
 	if second == "" || third == "" || second == first || third == second {
@@ -167,7 +167,7 @@ func TestDjangosSignedCookies(t *testing.T) {
 		whoever("revoked by its id", cookie, "")
 	}
 
-	nextSecond := func() { time.Sleep(1100 * time.Millisecond) } // what Django signs has seconds
+	nextSecond := func() { time.Sleep(1100 * time.Millisecond) } // Django's timestamps are in seconds
 	nextSecond()
 	_, login, _ := visit(s.bases[1], "login", "")
 	whoever("a new login", login, "default_value")

@@ -1,6 +1,6 @@
-// Package revocation proves what the filter's cache promises: one look-up for
-// all who wait, and an end that reaches every Envoy, with real Envoys, replicas
-// of the session service, PostgreSQL and Valkey.
+// Package revocation tests the guarantees of the filter's cache: one lookup for all that wait, and
+// a revocation that reaches every Envoy, with real Envoys, replicas of the session service,
+// PostgreSQL and Valkey.
 package revocation
 
 import (
@@ -33,7 +33,7 @@ import (
 const (
 	secretKey = "the revocations' SECRET_KEY"
 	token     = "the revocations' token"
-	// patience bounds what has to come in the end.
+	// patience is the deadline of polling.
 	patience = 20 * time.Second
 )
 
@@ -46,7 +46,7 @@ type site struct {
 	ports    []int // the services'
 	envoys   []*stack.Envoy
 	bases    []string // the Envoys' addresses
-	degraded bool     // a replica is gone: look-ups may fail
+	degraded bool     // a replica is stopped: lookups may fail
 }
 
 type shape struct {
@@ -54,8 +54,8 @@ type shape struct {
 	url                       string
 	cache                     map[string]any
 	timeout                   string
-	config                    map[string]any // more of the filter's
-	upstream                  http.Handler   // nil: one that tells who it is
+	config                    map[string]any // additions to the filter's
+	upstream                  http.Handler   // nil: one that returns the identity
 }
 
 func newSite(t *testing.T, c shape) *site {
@@ -113,7 +113,7 @@ func newSite(t *testing.T, c shape) *site {
 	return s
 }
 
-// create stores sessions and gives their keys.
+// create stores sessions and returns their keys.
 func (s *site) create(n int) []string {
 	s.t.Helper()
 	codec, err := django.NewCodec(secretKey)
@@ -136,7 +136,7 @@ func (s *site) create(n int) []string {
 	return keys
 }
 
-// each does n things, eight at a time.
+// each calls do n times, eight at a time.
 func each(n int, do func(i int)) {
 	var working sync.WaitGroup
 	const hands = 8
@@ -150,7 +150,7 @@ func each(n int, do func(i int)) {
 	working.Wait()
 }
 
-// get asks one of the Envoys with a session and gives the answer's status.
+// get sends a request with a session to one of the Envoys and returns the response's status.
 func get(ctx context.Context, client *http.Client, base, key string) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", nil)
 	if err != nil {
@@ -167,12 +167,12 @@ func get(ctx context.Context, client *http.Client, base, key string) (int, error
 	return response.StatusCode, err
 }
 
-// flushing ends a session.
+// flushing returns a function that ends a session.
 func (s *site) flushing(key string) func() error {
 	return func() error { return s.flush(map[string]any{"key": key}) }
 }
 
-// revoking ends a session by the command line, as an operator does.
+// revoking returns a function that revokes a session by the command line, as an operator does.
 func (s *site) revoking(key string) func() error {
 	return func() error {
 		cloakroom, err := stack.Cloakroom()
@@ -189,8 +189,7 @@ func (s *site) revoking(key string) func() error {
 	}
 }
 
-// flush ends sessions at a replica drawn at random, and returns when that is
-// acknowledged.
+// flush ends sessions by a replica that is chosen at random, and returns when it has acknowledged.
 func (s *site) flush(what map[string]any) error {
 	body, err := json.Marshal(what)
 	if err != nil {
@@ -213,7 +212,7 @@ func (s *site) flush(what map[string]any) error {
 	return nil
 }
 
-// callouts is how many calls all the Envoys have made so far.
+// callouts returns how many calls all the Envoys have made so far.
 func (s *site) callouts() (total uint64) {
 	s.t.Helper()
 	for _, e := range s.envoys {
@@ -226,8 +225,8 @@ func (s *site) callouts() (total uint64) {
 	return total
 }
 
-// warm has the sessions cached: it asks until an Envoy answers so many requests
-// in a row with no callout but those for the feed.
+// warm fills the caches: it sends requests until an Envoy responds to a number in a row with no
+// callout but those for the feed.
 func (s *site) warm(client *http.Client, keys []string) {
 	s.t.Helper()
 	for _, base := range s.bases {

@@ -17,11 +17,11 @@ import (
 	"cloakroom/session"
 )
 
-// beat is how often an open stream says something.
+// beat is the interval of events on an open stream.
 const beat = 20 * time.Millisecond
 
-// speak is an upstream whose answers never end: server-sent events, or what
-// follows an upgrade to WebSocket, as far as a proxy looks at it.
+// speak is an upstream whose responses do not end: server-sent events, or the bytes after an
+// upgrade to WebSocket, as far as a proxy parses them.
 func speak(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") != "" {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -43,7 +43,7 @@ func speak(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stream is one that a client has open.
+// stream is a stream that a client has open.
 type stream struct {
 	conn net.Conn
 	read *bufio.Reader
@@ -68,7 +68,7 @@ func openStream(t *testing.T, base, key, upgrade string) *stream {
 	return s
 }
 
-// beats waits for the next sign of life; false if the stream has ended.
+// beats waits for the next event; it returns false if the stream has ended.
 func (s *stream) beats(t *testing.T) bool {
 	t.Helper()
 	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -92,8 +92,7 @@ func (s *stream) beats(t *testing.T) bool {
 	}
 }
 
-// TestStreamsEndWithTheSession has streams of two sessions open on two Envoys,
-// and ends the one session.
+// TestStreamsEndWithTheSession opens streams of two sessions on two Envoys, and ends one session.
 func TestStreamsEndWithTheSession(t *testing.T) {
 	t.Run("stored", func(t *testing.T) {
 		s := newSite(t, streaming(t, nil))
@@ -110,7 +109,7 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 	})
 }
 
-// streaming is a site that closes streams.
+// streaming returns a site that closes streams.
 func streaming(t *testing.T, engine map[string]any) shape {
 	config := map[string]any{"end_streams": true}
 	if engine != nil {
@@ -122,7 +121,7 @@ func streaming(t *testing.T, engine map[string]any) shape {
 	}
 }
 
-// testStreams has end be the end of the first session, and of nothing else.
+// testStreams checks that end ends the first session, and no other.
 func testStreams(t *testing.T, s *site, name string, keys []string, end func() error) {
 	kinds := map[string]string{"server-sent events": "", "WebSocket": "Connection: Upgrade\r\nUpgrade: websocket\r\n"}
 	var ending, staying []*stream
@@ -160,7 +159,7 @@ func testStreams(t *testing.T, s *site, name string, keys []string, end func() e
 			t.Error("a stream of another session was closed")
 		}
 	}
-	// An outage ends nothing.
+	// An outage must close no stream.
 	if err := s.services[0].Hang(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -174,5 +173,5 @@ func testStreams(t *testing.T, s *site, name string, keys []string, end func() e
 	if err := s.services[0].Resume(); err != nil {
 		t.Fatal(err)
 	}
-	note(t, name, fmt.Sprintf(name+": %d server-sent events and WebSockets on 2 Envoys ended with their session, the last word %s after it; %d of another session stayed open", len(ending), last.Round(time.Millisecond), len(staying)))
+	note(t, name, fmt.Sprintf(name+": %d server-sent events and WebSockets on 2 Envoys ended with their session, the last event %s after it; %d of another session stayed open", len(ending), last.Round(time.Millisecond), len(staying)))
 }
