@@ -31,9 +31,8 @@ import (
 
 const serviceToken = "the-scenarios-token"
 
-// backend is what stands behind the proxy in one run of one scenario: the real
-// session service over a store in memory, and an upstream that notes what it
-// sees.
+// backend is the part behind the proxy in one run of one scenario: the real session service over a
+// store in memory, and an upstream that records its requests.
 type backend struct {
 	t        testing.TB
 	store    session.Store
@@ -48,19 +47,19 @@ type backend struct {
 	calls  []call
 	seen   []http.Header
 	leaked []string
-	feeds  int // requests for the feed
+	feeds  int // polls of the feed
 
-	handler http.Handler // the service, past the record of its calls
-	// inStep says that the proxy asks for the feed with each request.
+	handler http.Handler // the service, without recording its calls
+	// inStep reports that the proxy polls the feed with each request.
 	inStep bool
-	// told says that nothing has happened that the workers have not learned.
+	// told reports that the workers have applied all events.
 	told bool
 }
 
 // call is one request to the session service.
 type call struct{ path, body string }
 
-// newBackend starts what a scenario needs, with the clock now.
+// newBackend starts the parts that a scenario needs, with the clock now.
 func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, started: now(), ended: make(chan struct{})}
 	handler, err := service.New(service.Config{Store: b.store, Feed: feed.New(), Token: serviceToken, Now: now, Log: slog.New(slog.DiscardHandler)})
@@ -94,7 +93,7 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 	return b
 }
 
-// unserved gives the URL of a port that is taken, and that nobody listens on.
+// unserved returns the URL of a port that is bound, but without a listener.
 func unserved(t testing.TB) string {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -111,7 +110,7 @@ func unserved(t testing.TB) string {
 	return fmt.Sprintf("http://127.0.0.1:%d", address.(*syscall.SockaddrInet4).Port)
 }
 
-// data is a session's data with its stamps.
+// data returns a session's data with its stamps.
 func (b *backend) data(v stored) []byte {
 	data := map[string]any{}
 	maps.Copy(data, v.Data)
@@ -130,7 +129,7 @@ func (b *backend) data(v stored) []byte {
 	return text
 }
 
-// sign makes the cookie of a session of the signed_cookies engine.
+// sign returns the cookie of a session of the signed_cookies engine.
 func (b *backend) sign(name string, v stored) {
 	codec, err := django.NewCookieCodec(1<<20, "secret")
 	if err != nil {
@@ -141,7 +140,7 @@ func (b *backend) sign(name string, v stored) {
 	}
 }
 
-// put stores a session under a key that its name can be seen in.
+// put stores a session under a key that contains its name.
 func (b *backend) put(name string, i int, v stored) {
 	key := fmt.Sprintf("%02d%s", i, strings.ToLower(name))
 	key += strings.Repeat("k", session.KeyLength-len(key))
@@ -156,7 +155,7 @@ func (b *backend) put(name string, i int, v stored) {
 	}
 }
 
-// faults are the ways in which the session service can misbehave.
+// faults are the ways in which the session service can fail.
 var faults = map[string]func(b *backend, w http.ResponseWriter, next http.Handler, r *http.Request){
 	"":           func(_ *backend, w http.ResponseWriter, next http.Handler, r *http.Request) { next.ServeHTTP(w, r) },
 	"hang":       func(b *backend, _ http.ResponseWriter, _ http.Handler, _ *http.Request) { <-b.ended },
@@ -191,7 +190,7 @@ func answering(status int, contentType, body string) func(*backend, http.Respons
 	}
 }
 
-// cut promises more than it sends, or resets before it sends anything.
+// cut sends less than it announced, or resets the connection before it sends anything.
 func (b *backend) cut(w http.ResponseWriter, part string) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -206,7 +205,7 @@ func (b *backend) cut(w http.ResponseWriter, part string) {
 	_ = conn.Close()
 }
 
-// huge sends 100 MB of what begins as a live session.
+// huge sends 100 MB that begin like a live session.
 func huge(_ *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","x":"`)
 	chunk := []byte(strings.Repeat("x", 1<<20))
@@ -218,7 +217,7 @@ func huge(_ *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) {
 	_, _ = io.WriteString(w, `"}}`)
 }
 
-// record notes the calls of the session service, and keys where none may be.
+// record records the calls of the session service, and keys where none may be.
 func (b *backend) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -250,7 +249,7 @@ func (b *backend) record(next http.Handler) http.Handler {
 	})
 }
 
-// callsOf gives the calls that a request makes, several where it is a batch.
+// callsOf returns the calls of a request: several for a batch.
 func callsOf(path, body string) []call {
 	if path != "/v1/batch" {
 		return []call{{path, body}}
@@ -263,9 +262,8 @@ func callsOf(path, body string) []call {
 	return calls
 }
 
-// serveFeed answers a request for the feed, which is no scenario's business
-// but for the time after which the cache is trusted: when the next one comes,
-// the answer to the first was taken.
+// serveFeed serves a poll of the feed. Scenarios do not depend on it except for the maximum
+// staleness of the cache: when the next poll arrives, the response to the first was handled.
 func (b *backend) serveFeed(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	away := b.step.Fault != "" && (b.step.FaultOn == "" || b.step.FaultOn == "/v1/feed")
@@ -278,8 +276,7 @@ func (b *backend) serveFeed(next http.Handler, w http.ResponseWriter, r *http.Re
 	next.ServeHTTP(w, r)
 }
 
-// revoke ends a session as another proxy would, and waits until this one has
-// been told.
+// revoke ends a session as another proxy would, and waits until this one has received the event.
 func (b *backend) revoke(t *testing.T, name, body string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/v1/flush", strings.NewReader(body))
@@ -290,12 +287,12 @@ func (b *backend) revoke(t *testing.T, name, body string) {
 		t.Fatalf("revoking %s: %d %s", name, w.Code, w.Body)
 	}
 	b.mu.Lock()
-	b.feeds = 1 // the next request for the feed comes when this was heard
+	b.feeds = 1 // the next poll arrives after this event was received
 	b.told = false
 	b.mu.Unlock()
 }
 
-// revocation is the request by which a session of the scenario is ended.
+// revocation returns the request that ends a session of the scenario.
 func (b *backend) revocation(s *scenario, name string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -305,11 +302,11 @@ func (b *backend) revocation(s *scenario, name string) string {
 	return `{"key":"` + b.keys[name] + `"}`
 }
 
-// learning is ample time for all workers to learn what the leading one has
-// heard: several ticks of the filter.
+// learning is ample time for all workers to apply what the lease holder has received: several
+// ticks of the filter.
 const learning = 500 * time.Millisecond
 
-// follows waits until the proxy follows the feed.
+// follows waits until the proxy polls the feed.
 func (b *backend) follows(t *testing.T) {
 	t.Helper()
 	if b.inStep || b.told {
@@ -344,15 +341,14 @@ func (b *backend) serveUpstream(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "from the upstream")
 }
 
-// begin starts a step; what follows is its doing.
+// begin starts a step; later calls are counted for it.
 func (b *backend) begin(s step) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.step, b.calls, b.seen = s, nil, nil
 }
 
-// keep notes the session cookie that the client got, as {cookie} for the steps
-// that follow.
+// keep stores the session cookie that the client got, as {cookie} for later steps.
 func (b *backend) keep(response *http.Response) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -363,14 +359,14 @@ func (b *backend) keep(response *http.Response) {
 	}
 }
 
-// observed gives what the step has led to so far.
+// observed returns the results of the step so far.
 func (b *backend) observed() (calls []call, seen []http.Header, leaked []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.calls), slices.Clone(b.seen), slices.Clone(b.leaked)
 }
 
-// fill puts the sessions' keys, padding and bytes where they are named.
+// fill replaces the placeholders for sessions' keys, padding and bytes.
 func (b *backend) fill(text string) string {
 	for name, key := range b.keys {
 		text = strings.ReplaceAll(text, "{"+name+"}", key)
@@ -406,7 +402,7 @@ var (
 	binary  = regexp.MustCompile(`\{hex ([0-9A-Fa-f]+)\}`)
 )
 
-// leaks names the sessions whose keys stand in a text that is to hold none.
+// leaks returns the names of the sessions whose keys are in a text that must hold none.
 func (b *backend) leaks(text string) (names []string) {
 	for name, key := range b.keys {
 		if strings.Contains(text, key) {
@@ -416,7 +412,7 @@ func (b *backend) leaks(text string) (names []string) {
 	return names
 }
 
-// state says what became of a stored session.
+// state returns what became of a stored session.
 func (b *backend) state(name string, before time.Time) string {
 	v, err := b.store.Load(context.Background(), b.keys[name])
 	switch {

@@ -21,7 +21,7 @@ import (
 	"cloakroom/filter/worker"
 )
 
-// baseConfig is what every scenario's configuration lies over.
+// baseConfig is the configuration that every scenario's is merged into.
 func baseConfig() map[string]any {
 	return map[string]any{
 		"engine":   map[string]any{"service": map[string]any{"timeout": "400ms", "token": serviceToken}},
@@ -31,8 +31,8 @@ func baseConfig() map[string]any {
 	}
 }
 
-// config gives a scenario's configuration with the session service's cluster
-// under the name that a runner gives it.
+// config returns a scenario's configuration with the session service's cluster under the name that
+// a runner uses.
 func (s *scenario) config(t testing.TB, cluster string) []byte {
 	config := merge(baseConfig(), s.Config)
 	engine := config["engine"].(map[string]any)
@@ -46,7 +46,7 @@ func (s *scenario) config(t testing.TB, cluster string) []byte {
 	return text
 }
 
-// cached reports whether the scenario's proxy remembers sessions.
+// cached reports whether the scenario's proxy caches sessions.
 func (s *scenario) cached() bool {
 	engine, _ := s.Config["engine"].(map[string]any)
 	service, _ := engine["service"].(map[string]any)
@@ -66,7 +66,7 @@ func merge(base, over map[string]any) map[string]any {
 	return out
 }
 
-// coreTime is the time at which the core's scenarios play.
+// coreTime is the time at which the core's scenarios run.
 var coreTime = time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC)
 
 func TestCore(t *testing.T) {
@@ -87,8 +87,8 @@ func TestCore(t *testing.T) {
 	}
 }
 
-// coreProxy is the least that makes a proxy of a worker: it carries outputs out, with net/http
-// on both sides. What waits is answered before the next event.
+// coreProxy is a minimal proxy around a worker: it carries out its outputs, with net/http in both
+// directions. Waiting calls get their responses before the next event.
 type coreProxy struct {
 	t      *testing.T
 	b      *backend
@@ -104,7 +104,7 @@ func newCoreProxy(t *testing.T, b *backend, s *scenario, config *config.Config) 
 	return &coreProxy{t: t, b: b, s: s, worker: worker.New(config, worker.Options{ID: "core"}), shared: map[string]string{}}
 }
 
-// tick does what is due, and polls the feed once.
+// tick runs the worker's tick, and polls the feed once.
 func (p *coreProxy) tick() {
 	var shared []worker.SharedData
 	for _, key := range p.worker.SharedKeys() {
@@ -118,7 +118,7 @@ func (p *coreProxy) tick() {
 	}
 }
 
-// coreStream is a stream, and what has become of it.
+// coreStream is a stream and its state.
 type coreStream struct {
 	worker.Stream
 	request filter.Headers
@@ -126,7 +126,7 @@ type coreStream struct {
 	decided bool
 }
 
-// perform carries an output out, and all that follows, for the one stream that there is.
+// perform carries out an output, and all that follows, for the single stream.
 func (p *coreProxy) perform(o *worker.Output, s *coreStream) {
 	if s != nil && o.Decided {
 		p.decide(s, o.Action)
@@ -166,7 +166,8 @@ func (p *coreProxy) decide(s *coreStream, action filter.Action) {
 	}
 }
 
-// answer sends a callout and gives the worker the answer, in memory that is spoilt afterwards.
+// answer sends a callout and passes the response to the worker, in memory that is overwritten
+// afterwards.
 func (p *coreProxy) answer(c *worker.Call, s *coreStream) {
 	a := p.call(c)
 	borrowed, spoil := lend(filter.Headers{{a.Status, a.Body}})
@@ -217,8 +218,8 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, body)
 }
 
-// lend gives headers whose text lies in memory that is spoilt when the core has decided,
-// as that of a host is used for the next stream.
+// lend returns headers whose text is in memory that spoil overwrites after the core has decided,
+// as a host reuses it for the next stream.
 func lend(h filter.Headers) (borrowed filter.Headers, spoil func()) {
 	var memory []byte
 	for _, field := range h {
@@ -237,7 +238,7 @@ func lend(h filter.Headers) (borrowed filter.Headers, spoil func()) {
 	}
 }
 
-// done gives an action of which all is done that a host does at once.
+// done returns an action without the parts that a host carries out at once.
 func done(a filter.Action) filter.Action {
 	switch a.Verdict {
 	case filter.Continue:
@@ -335,7 +336,7 @@ func (p *coreProxy) forward(r *http.Request, headers filter.Headers) (int, filte
 	return response.StatusCode, out, string(body)
 }
 
-// edit gives headers with the edits made.
+// edit returns headers with the edits applied.
 func edit(headers filter.Headers, edits []filter.Edit) filter.Headers {
 	for _, e := range edits {
 		if e.Op != filter.Add {

@@ -29,16 +29,15 @@ func toJSON(value any) (string, error) {
 func TestEnvoy136(t *testing.T) { testEnvoy(t, stack.Envoy136) }
 func TestEnvoy140(t *testing.T) { testEnvoy(t, stack.Envoy140) }
 
-// listener is one scenario's place in the bootstrap.
+// listener is one scenario's part of the bootstrap.
 type listener struct {
 	Port, Service, Upstream int
 	Config                  string
 	Routes                  []route
 }
 
-// testEnvoy plays the corpus through one Envoy with a listener for each
-// scenario, all of which share one VM, and in the end the first one again: the
-// VM is alive after everything that went before.
+// testEnvoy runs the corpus through one Envoy with a listener for each scenario, all of which
+// share one VM, and then the first one again: the VM must have survived all of them.
 func testEnvoy(t *testing.T, version string) {
 	corpus := loadCorpus(t, "envoy")
 	backends := make([]*backend, len(corpus))
@@ -76,7 +75,7 @@ func testEnvoy(t *testing.T, version string) {
 	checkLog(t, envoy.Log(), backends)
 }
 
-// checkLog looks in Envoy's log for what must never be there.
+// checkLog checks that Envoy's log contains no secrets.
 func checkLog(t *testing.T, log string, backends []*backend) {
 	for _, line := range strings.Split(log, "\n") {
 		for _, bad := range []string{"VM failed", "Uncaught", "[critical]", "panic", "goroutine "} {
@@ -87,11 +86,11 @@ func checkLog(t *testing.T, log string, backends []*backend) {
 	}
 	for _, b := range backends {
 		for _, name := range b.leaks(log) {
-			t.Errorf("%s's key stands in Envoy's log", name)
+			t.Errorf("%s's key is in Envoy's log", name)
 		}
 	}
 	if strings.Contains(log, serviceToken) {
-		t.Error("the token stands in Envoy's log")
+		t.Error("the token is in Envoy's log")
 	}
 }
 

@@ -43,7 +43,7 @@ func TestHostsim(t *testing.T) {
 			}
 			for _, entry := range host.Logs() {
 				for _, name := range b.leaks(entry.Message) {
-					t.Errorf("%s's key stands in the log: %s", name, entry.Message)
+					t.Errorf("%s's key is in the log: %s", name, entry.Message)
 				}
 			}
 			server.CloseClientConnections()

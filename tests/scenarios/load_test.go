@@ -15,10 +15,10 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// runners are those that play the corpus.
+// runners are the runners of the corpus.
 var runners = []string{"core", "hostsim", "envoy"}
 
-// loadCorpus gives the scenarios that a runner plays.
+// loadCorpus returns the scenarios that a runner runs.
 func loadCorpus(t testing.TB, runner string) []scenario {
 	t.Helper()
 	files, err := filepath.Glob("corpus/*.yaml")
@@ -38,7 +38,7 @@ func loadCorpus(t testing.TB, runner string) []scenario {
 		for _, s := range some {
 			same := slices.IndexFunc(all, func(other scenario) bool { return other.Name == s.Name })
 			if same >= 0 {
-				t.Fatalf("%s: %q stands at %s already", s.at, s.Name, all[same].at)
+				t.Fatalf("%s: %q is at %s already", s.at, s.Name, all[same].at)
 			}
 			all = append(all, s)
 		}
@@ -77,7 +77,7 @@ func parse(file string, text []byte) ([]scenario, error) {
 	return all, nil
 }
 
-// firstLine is where the first of a mapping's keys stands.
+// firstLine returns the line of the first key of a mapping.
 func firstLine(node ast.Node) int {
 	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		node = m.Values[0].Key
@@ -85,7 +85,7 @@ func firstLine(node ast.Node) int {
 	return node.GetToken().Position.Line
 }
 
-// located puts a place before an error, the error's own if it has one.
+// located puts a position before an error, the error's own if it has one.
 func located(file string, line int, err error) error {
 	var syntax yaml.Error
 	if errors.As(err, &syntax) && syntax.GetToken() != nil {
@@ -151,10 +151,10 @@ func (s *scenario) checkStep(step step) error {
 	return nil
 }
 
-// placeholder finds {NAME}; the names of sessions begin with a capital.
+// placeholder matches {NAME}; the names of sessions begin with a capital.
 var placeholder = regexp.MustCompile(`\{([A-Z][A-Za-z]*)\}`)
 
-// TestParse holds that mistakes in scenarios are refused where they stand.
+// TestParse checks that errors in scenarios are reported with their position.
 func TestParse(t *testing.T) {
 	const good = "- name: a\n  about: b\n  steps: [{request: GET /, want: {status: 200}}]\n"
 	tests := []struct{ name, text, want string }{

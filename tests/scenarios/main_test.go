@@ -18,7 +18,7 @@ var (
 	counts  = map[string]int{}
 )
 
-// count counts a scenario that a runner is about to play.
+// count counts a scenario that a runner is about to run.
 func count(runner string) {
 	countMu.Lock()
 	defer countMu.Unlock()
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// summarize writes how many scenarios ran where, for `make test` to show.
+// summarize writes how many scenarios ran where, for `make test` to print.
 func summarize(code int) error {
 	var parts []string
 	for runner, n := range counts {

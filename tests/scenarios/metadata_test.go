@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// metadataBytes is a route's metadata as Envoy hands it to a plugin, made with
-// Envoy's own message; nil for none.
+// metadataBytes returns a route's metadata in the form in which Envoy passes it to a plugin,
+// encoded with Envoy's own message; nil for none.
 func metadataBytes(t testing.TB, namespaces map[string]map[string]any) []byte {
 	if len(namespaces) == 0 {
 		return nil
@@ -29,7 +29,7 @@ func metadataBytes(t testing.TB, namespaces map[string]map[string]any) []byte {
 	return b
 }
 
-// plain turns the integers of a YAML tree into what structpb knows.
+// plain converts the integers of a YAML tree to types that structpb supports.
 func plain(tree any) any {
 	switch v := tree.(type) {
 	case map[string]any:

@@ -10,10 +10,9 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// refused are configurations that must not load, and what the log has to say
-// of each. Package filter has a longer table; these see that a refusal gets
-// through the plugin and through hosts. Those with envoy set are shown to real
-// Envoys as well, at a second each.
+// refused are configurations that must not load, and what the log must contain for each. Package
+// filter has a longer table; these check that an error gets through the plugin and the hosts.
+// Those with envoy set run in real Envoys as well, at a second each.
 var refused = []struct {
 	name, text, want string
 	envoy            bool

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// patience is how long to wait for what has to come.
+// patience is the deadline of polling.
 const patience = 20 * time.Second
 
-// play plays a scenario through a proxy at an address and checks what comes.
+// play runs a scenario through a proxy at an address and checks the results.
 func play(t *testing.T, s *scenario, b *backend, address string) {
 	t.Helper()
 	for i, step := range s.Steps {
@@ -59,8 +59,7 @@ func send(address string, b *backend, s step) (*http.Response, string, error) {
 	return sendHTTP1(address, b, s)
 }
 
-// sendHTTP1 sends the request byte by byte: clients in libraries would mend
-// what scenarios break.
+// sendHTTP1 sends the request byte by byte: client libraries would repair what scenarios break.
 func sendHTTP1(address string, b *backend, s step) (*http.Response, string, error) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -89,8 +88,7 @@ func sendHTTP1(address string, b *backend, s step) (*http.Response, string, erro
 	return receive(http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method}))
 }
 
-// sendHTTP2 sends the request with Go's client, which makes crumbs of cookies
-// as browsers do.
+// sendHTTP2 sends the request with Go's client, which splits cookies into crumbs as browsers do.
 func sendHTTP2(address string, b *backend, s step) (*http.Response, string, error) {
 	method, target, _ := strings.Cut(s.Request, " ")
 	request, err := http.NewRequest(method, "http://"+address+target, nil)
@@ -113,14 +111,14 @@ func sendHTTP2(address string, b *backend, s step) (*http.Response, string, erro
 
 func receive(response *http.Response, err error) (*http.Response, string, error) {
 	if err != nil {
-		return nil, "", fmt.Errorf("no answer: %w", err)
+		return nil, "", fmt.Errorf("no response: %w", err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	return response, string(body), err
 }
 
-// listenHTTP2 makes a test server take HTTP/2 without TLS as well.
+// listenHTTP2 makes a test server accept HTTP/2 without TLS as well.
 func listenHTTP2(server *httptest.Server) {
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetHTTP1(true)
@@ -134,7 +132,7 @@ func checkResponse(b *backend, w want, response *http.Response, body string) (pr
 	if !strings.Contains(body, w.Body) {
 		problems = append(problems, fmt.Sprintf("body %.200q, want %q in it", body, w.Body))
 	}
-	// No scenario wants these at the client, ever.
+	// In no scenario may the client get these.
 	for _, name := range []string{"x-session", "x-user-id", "x-session-set", "x-session-login", "x-session-flush", "x-session-expiry"} {
 		if values := response.Header.Values(name); len(values) > 0 {
 			problems = append(problems, fmt.Sprintf("the client got %s: %q", name, values))
@@ -144,7 +142,7 @@ func checkResponse(b *backend, w want, response *http.Response, body string) (pr
 }
 
 func checkBackend(b *backend, w want, before map[string]time.Time) (problems []string) {
-	// Callouts that nobody waits for may come after the answer.
+	// Callouts that no request waits for may arrive after the response.
 	deadline := time.Now().Add(patience)
 	calls, seen, leaked := b.observed()
 	for len(calls) < len(w.Calls) && time.Now().Before(deadline) {
@@ -155,7 +153,7 @@ func checkBackend(b *backend, w want, before map[string]time.Time) (problems []s
 		path, body, hasBody := strings.Cut(b.fill(want), " ")
 		return got.path == path && (!hasBody || got.body == body)
 	}) {
-		problems = append(problems, fmt.Sprintf("the session service was asked %q, want %q", calls, w.Calls))
+		problems = append(problems, fmt.Sprintf("the session service got the calls %q, want %q", calls, w.Calls))
 	}
 	if (len(seen) > 0) != w.Reached {
 		problems = append(problems, fmt.Sprintf("requests that reached the upstream: %d, want reached: %v", len(seen), w.Reached))
