@@ -8,8 +8,8 @@ import (
 
 var portValue = regexp.MustCompile(`\bport_value"?: *[0-9]+`)
 
-// ReplacePorts gives a bootstrap whose ports are replaced by others; those
-// that ports does not name stay. It may be YAML or JSON.
+// ReplacePorts returns a bootstrap with its ports replaced; those that ports does not name stay.
+// It may be YAML or JSON.
 func ReplacePorts(bootstrap string, ports map[int]int) string {
 	return portValue.ReplaceAllStringFunc(bootstrap, func(text string) string {
 		name, number, _ := strings.Cut(text, ":")

@@ -5,7 +5,8 @@ import (
 	"path/filepath"
 )
 
-// Chromium is the path of the browser and what it needs in its environment. CHROMIUM names another.
+// Chromium returns the path of the browser and its environment. The variable CHROMIUM names
+// another one.
 func Chromium() (path string, env []string, err error) {
 	if path = os.Getenv("CHROMIUM"); path != "" {
 		return path, nil, nil

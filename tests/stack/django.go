@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 )
 
-// DjangoConfig says how to run the demonstration's Django project.
+// DjangoConfig configures the demonstration's Django project.
 type DjangoConfig struct {
 	Port      int
-	Database  string // an SQLite file; made if it is not there
+	Database  string // an SQLite file; created if it is missing
 	SecretKey string
 	Tee       io.Writer
 }

@@ -8,21 +8,19 @@ import (
 	"strconv"
 )
 
-// Engine is one of Django's session engines, with what both sides have to know
-// to use it.
+// Engine is one of Django's session engines, with the settings that both sides need to use it.
 type Engine struct {
 	Name string
-	// Store is the sessions' place as cloakroom serve names it; empty: the
-	// cookies.
+	// Store is the URL of the sessions' store for cloakroom serve; "" for cookies.
 	Store string
-	// Accounts is where the users' accounts are, for --accounts.
+	// Accounts is the users' database, for --accounts.
 	Accounts string
 	// Settings are Django's.
 	Settings map[string]any
 }
 
-// Engines gives an Engine of each kind, over the servers and a folder, none of
-// which they share with another. Each has accounts in a database of its own.
+// Engines returns an Engine of each kind, over the servers and a folder. They share neither
+// sessions nor accounts.
 func Engines(dir, secretKey string, postgres *Postgres, redis *RedisServer) ([]Engine, error) {
 	files := filepath.Join(dir, "sessions")
 	if err := os.MkdirAll(files, 0o700); err != nil {
@@ -77,8 +75,8 @@ func Engines(dir, secretKey string, postgres *Postgres, redis *RedisServer) ([]E
 	return append(all, engine("signed_cookies", "signed_cookies", "", databases)), nil
 }
 
-// StartDjangoSite runs the site of djangosite/stepsite.py with an engine, under
-// gunicorn with so many workers of four threads.
+// StartDjangoSite runs the site of djangosite/stepsite.py with an engine, under gunicorn with
+// workers of four threads.
 func StartDjangoSite(ctx context.Context, e Engine, port, workers int) (*Process, error) {
 	python, err := Python()
 	if err != nil {

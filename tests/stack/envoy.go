@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// EnvoyConfig says how to start an Envoy.
+// EnvoyConfig configures an Envoy.
 type EnvoyConfig struct {
 	Version   string
 	Bootstrap string // YAML; must name AdminPort as its admin port
@@ -43,7 +43,7 @@ func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) // a live Envoy has read it
+	defer os.RemoveAll(dir) // Envoy has read it by then
 	bootstrap := filepath.Join(dir, "bootstrap.yaml")
 	if err := os.WriteFile(bootstrap, []byte(c.Bootstrap), 0o600); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
 		Path: path,
 		Args: append([]string{
 			"-c", bootstrap, "--concurrency", strconv.Itoa(max(1, c.Workers)),
-			// Several Envoys on one host share memory by base id; this one shares nothing.
+			// Several Envoys on one host share memory by base id; this one must share none.
 			"--use-dynamic-base-id", "--disable-hot-restart", "--drain-time-s", "1",
 		}, c.Args...),
 		Env:   c.Env,
@@ -69,13 +69,13 @@ func StartEnvoy(ctx context.Context, c EnvoyConfig) (*Envoy, error) {
 	return e, nil
 }
 
-// Admin gets a path of the admin interface.
+// Admin returns the response to a path of the admin interface.
 func (e *Envoy) Admin(ctx context.Context, path string) (string, error) {
 	_, body, err := get(ctx, e.admin+path)
 	return body, err
 }
 
-// Stat gives one counter or gauge; 0 if there is none of the name.
+// Stat returns one counter or gauge, or 0 if there is none of the name.
 func (e *Envoy) Stat(ctx context.Context, name string) (uint64, error) {
 	text, err := e.Admin(ctx, "/stats?filter=^"+strings.ReplaceAll(name, ".", "\\.")+"$")
 	if err != nil {
@@ -88,7 +88,7 @@ func (e *Envoy) Stat(ctx context.Context, name string) (uint64, error) {
 	return strconv.ParseUint(number, 10, 64)
 }
 
-// Answers is a Command.Ready: the URL answers 200 with a text in its body.
+// Answers returns a Command.Ready: the URL must return 200 with a text in its body.
 func Answers(url, text string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		status, body, err := get(ctx, url)
@@ -96,7 +96,7 @@ func Answers(url, text string) func(context.Context) error {
 			return err
 		}
 		if status != http.StatusOK || !strings.Contains(body, text) {
-			return fmt.Errorf("%s answers %d %.80q", url, status, body)
+			return fmt.Errorf("%s returned %d %.80q", url, status, body)
 		}
 		return nil
 	}

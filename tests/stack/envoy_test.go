@@ -64,6 +64,6 @@ func TestEnvoySaysWhatIsWrong(t *testing.T) {
 		t.Errorf("got %v, want an error that names %s", err, want)
 	}
 	if err != nil && strings.Contains(err.Error(), "][info][") {
-		t.Errorf("the error holds what Envoy says on any start: %v", err)
+		t.Errorf("the error contains what Envoy logs on any start: %v", err)
 	}
 }

@@ -16,29 +16,28 @@ var filterBootstrap = template.Must(template.New("").Funcs(template.FuncMap{"jso
 	return string(text), err
 }}).Parse(filterText))
 
-// FilterConfig says how to run an Envoy with the filter before one upstream.
+// FilterConfig configures an Envoy with the filter before one upstream.
 type FilterConfig struct {
 	Version               string
 	Port, Admin, Upstream int
-	// Clusters are what the plugin may call: the ports of their hosts, by name.
+	// Clusters are the clusters of the plugin's callouts: the ports of their hosts, by name.
 	Clusters map[string][]int
 	// ClusterFields are more fields of Clusters, such as health_checks.
 	ClusterFields map[string]any
-	// Wasm is the module; empty: the filter.
+	// Wasm is the module; "" means the filter.
 	Wasm string
-	// Config is the plugin's.
+	// Config is the plugin's configuration.
 	Config  map[string]any
 	Workers int
-	// Policy is the failure_policy; empty: FAIL_CLOSED.
+	// Policy is the failure_policy; "" means FAIL_CLOSED.
 	Policy string
 	// MaxStream is the max_stream_duration of the route that matches everything, such as "10s".
 	MaxStream string
-	// AccessLog is the format of the access log, which is in Envoy.Log; empty: there is none.
+	// AccessLog is the format of the access log, which is in Envoy.Log; "" for none.
 	AccessLog string
-	// Routes are matched in their order; without any, one matches everything.
+	// Routes are matched in order; without any, one matches everything.
 	Routes []FilterRoute
-	// UpstreamHTTP2 and ClustersHTTP2 have Envoy speak HTTP/2 to the upstream, and to
-	// Clusters.
+	// UpstreamHTTP2 and ClustersHTTP2 select HTTP/2 to the upstream, and to Clusters.
 	UpstreamHTTP2, ClustersHTTP2 bool
 }
 
@@ -48,7 +47,7 @@ type FilterRoute struct {
 	Path, Prefix string // one of them
 	// Metadata is the route's filter_metadata, by namespace.
 	Metadata map[string]any
-	// Redirects has Envoy follow the upstream's redirects by itself.
+	// Redirects makes Envoy follow the upstream's redirects (internal redirects).
 	Redirects bool
 }
 

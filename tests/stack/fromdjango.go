@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Printed is what `cloakroom config from-django --envoy` prints.
+// Printed is the output of `cloakroom config from-django --envoy`.
 type Printed struct {
-	// Text is all of it, a bootstrap of Envoy with comments.
+	// Text is the whole output, a bootstrap of Envoy with comments.
 	Text string
-	// Commands are the commands in the comments, as a shell takes them: migrate, then serve.
+	// Commands are the commands in the comments, quoted for a shell: migrate, then serve.
 	Commands []string
-	// Env are the variables in the comments, as a shell takes them: NAME='value'.
+	// Env are the variables in the comments, quoted for a shell: NAME='value'.
 	Env []string
 	dir string
 }
@@ -56,8 +56,8 @@ func (p Project) FromDjango(ctx context.Context, args ...string) (*Printed, erro
 
 var variable = regexp.MustCompile(`^[A-Z_]+=`)
 
-// StartService runs the commands as they are printed, in a shell, with the variables and the token.
-// Port is the one that --service named.
+// StartService runs the printed commands in a shell, with the variables and the token. port is
+// that of --service.
 func (p *Printed) StartService(ctx context.Context, port int, token string) (*Process, error) {
 	if len(p.Commands) != 2 {
 		return nil, fmt.Errorf("from-django printed the commands %q: want migrate and serve", p.Commands)
@@ -68,7 +68,7 @@ func (p *Printed) StartService(ctx context.Context, port int, token string) (*Pr
 	})
 }
 
-// Run runs a command in a shell, with the variables and the token, and returns what it prints.
+// Run runs a command in a shell, with the variables and the token, and returns its output.
 func (p *Printed) Run(ctx context.Context, command, token string) (string, error) {
 	out, err := exec.CommandContext(ctx, "/bin/bash", "-c", p.script(token, command)).CombinedOutput()
 	if err != nil {
@@ -77,7 +77,7 @@ func (p *Printed) Run(ctx context.Context, command, token string) (string, error
 	return string(out), err
 }
 
-// script returns what a shell runs.
+// script returns the script for the shell.
 func (p *Printed) script(token, commands string) string {
 	script := fmt.Sprintf("set -e\nexport PATH=%q:\"$PATH\"\n", p.dir)
 	for _, variable := range p.Env {

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PgBouncerConfig says how to run PgBouncer before a PostgreSQL.
+// PgBouncerConfig configures a PgBouncer before a PostgreSQL.
 type PgBouncerConfig struct {
 	// Version is the name of one of PgBouncers.
 	Version  string
@@ -33,17 +33,18 @@ type PgBouncer struct {
 	temp string
 }
 
-// URL names a database of the server behind it, for its superuser.
+// URL returns the URL of a database of the server behind it, for its superuser.
 func (p *PgBouncer) URL(database string) string { return (&Postgres{Port: p.Port}).URL(database) }
 
-// PgBouncerVersion is a PgBouncer that is there.
+// PgBouncerVersion is an unpacked PgBouncer.
 type PgBouncerVersion struct {
 	Name string // its folder's
-	// FollowsPrepared says that it has max_prepared_statements (since 1.21).
+	// FollowsPrepared reports that it supports max_prepared_statements (since 1.21).
 	FollowsPrepared bool
 }
 
-// PgBouncers returns those that tests/pgbouncer.sh has unpacked: none where the machine has no apt.
+// PgBouncers returns the versions that tests/pgbouncer.sh has unpacked: none if the machine has no
+// apt.
 func PgBouncers() (versions []PgBouncerVersion, err error) {
 	root, err := Root()
 	if err != nil {
@@ -79,8 +80,8 @@ server_lifetime = 600
 %s
 `
 
-// StartPgBouncer starts PgBouncer, which stops when its clients are cut off. It runs with the C
-// library that it was unpacked with.
+// StartPgBouncer starts PgBouncer. It runs with the C library that it was unpacked with. On Stop
+// it disconnects its clients.
 func StartPgBouncer(ctx context.Context, c PgBouncerConfig) (*PgBouncer, error) {
 	root, err := built("make setup", "build", "pgbouncer", c.Version)
 	if err != nil {
@@ -113,8 +114,8 @@ func StartPgBouncer(ctx context.Context, c PgBouncerConfig) (*PgBouncer, error) 
 	return p, nil
 }
 
-// libraries returns the folders of unpacked libraries, with colons between, and the loader that is
-// among them.
+// libraries returns the folders of unpacked libraries, separated by colons, and the loader among
+// them.
 func libraries(root string) (path, loader string, err error) {
 	var dirs []string
 	for _, dir := range []string{"lib", "usr/lib"} {
@@ -132,7 +133,7 @@ func libraries(root string) (path, loader string, err error) {
 	return "", "", fmt.Errorf("%s has no C library: remove build/pgbouncer and run `make setup`", root)
 }
 
-// ready reports whether a connection gets through.
+// ready returns an error unless a connection succeeds.
 func (p *PgBouncer) ready(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, p.URL("postgres")+"?default_query_exec_mode=exec")
 	if err != nil {
@@ -141,7 +142,7 @@ func (p *PgBouncer) ready(ctx context.Context) error {
 	return conn.Close(ctx)
 }
 
-// Stop ends the process, and whatever its clients wait for.
+// Stop ends the process without waiting for its clients.
 func (p *PgBouncer) Stop() error {
 	p.Kill()
 	return os.RemoveAll(p.temp)

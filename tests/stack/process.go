@@ -34,17 +34,17 @@ type Command struct {
 	Args []string
 	Env  []string // over the environment of this process
 	Dir  string
-	// Ready is polled until it returns nil; nil means ready at once.
+	// Ready is polled until it returns nil. If Ready is nil, the process is ready at once.
 	Ready func(ctx context.Context) error
-	// Noise marks lines of the log that a start error leaves out, if not empty.
+	// Noise marks lines of the log that a start error omits, if not empty.
 	Noise string
-	// Grace is how long Stop waits after SIGTERM; 0: ten seconds.
+	// Grace is how long Stop waits after SIGTERM; 0 means ten seconds.
 	Grace time.Duration
-	// Tee gets a copy of what the process writes; it may be nil.
+	// Tee receives a copy of the process's output; it may be nil.
 	Tee io.Writer
 }
 
-// Process is a started process. End it with Stop.
+// Process is a started process. Stop ends it.
 type Process struct {
 	name  string
 	noise string
@@ -55,9 +55,8 @@ type Process struct {
 	err   error // valid after done is closed
 }
 
-// Start starts a process in a process group of its own and waits until it is
-// ready. Where it does not get ready, the error holds the end of its log, and
-// nothing is left running.
+// Start starts a process in its own process group and waits until it is ready. If that fails, the
+// error contains the end of its log, and no process is left running.
 func Start(ctx context.Context, c Command) (*Process, error) {
 	cmd := exec.Command(c.Path, c.Args...)
 	cmd.Dir = c.Dir
@@ -67,7 +66,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 		name: c.Name, noise: c.Noise, grace: cmp.Or(c.Grace, grace),
 		cmd: cmd, log: &logBuffer{tee: c.Tee}, done: make(chan struct{}),
 	}
-	cmd.WaitDelay = p.grace // where a child outlives the process and keeps its output open
+	cmd.WaitDelay = p.grace // if a child outlives the process and keeps its output open
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
@@ -98,7 +97,7 @@ func (p *Process) waitReady(ctx context.Context, ready func(context.Context) err
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("it ended: %v", p.err) //nolint:errorlint // there is none where it ended well
+			return fmt.Errorf("the process ended: %v", p.err) //nolint:errorlint // there is none where it ended well
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		case <-tick.C:
@@ -106,8 +105,8 @@ func (p *Process) waitReady(ctx context.Context, ready func(context.Context) err
 	}
 }
 
-// Stop asks the process to end, and ends its whole group when it has, or when
-// Command.Grace is over. It may be called more than once.
+// Stop sends SIGTERM, and kills the whole group when the process has ended, or after
+// Command.Grace. It may be called more than once.
 func (p *Process) Stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -120,13 +119,13 @@ func (p *Process) Stop() error {
 	return nil
 }
 
-// Kill ends the process without asking.
+// Kill sends SIGKILL.
 func (p *Process) Kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
 }
 
-// Hang makes the process hang, connections open, until Resume.
+// Hang stops the process with its connections open, until Resume.
 func (p *Process) Hang(ctx context.Context) error {
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -141,22 +140,22 @@ func (p *Process) Hang(ctx context.Context) error {
 	})
 }
 
-// Resume lets a process go on that hangs.
+// Resume continues a process that hangs.
 func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// Name is the name that the process was started under.
+// Name returns the name that the process was started under.
 func (p *Process) Name() string { return p.name }
 
-// PID is the process's id.
+// PID returns the process's id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Done is closed when the process has ended.
+// Done returns a channel that is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Log is what the process has written, up to its first 32 MiB.
+// Log returns the process's output, up to its first 32 MiB.
 func (p *Process) Log() string { return p.log.String() }
 
-// LogTail is the last lines of the log, without its noise.
+// LogTail returns the last lines of the log, without its noise.
 func (p *Process) LogTail(lines int) string {
 	all := strings.Split(strings.TrimRight(p.Log(), "\n"), "\n")
 	all = slices.DeleteFunc(all, func(line string) bool { return p.noise != "" && strings.Contains(line, p.noise) })

@@ -17,7 +17,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// shell is a process that runs a script and is ready when it has said so.
+// shell returns a command that runs a script and is ready when it has printed so.
 func shell(script string) stack.Command {
 	return stack.Command{Name: "script", Path: "/bin/sh", Args: []string{"-c", script}}
 }
@@ -95,8 +95,8 @@ func TestStartGivesUpWithItsContext(t *testing.T) {
 	gone(t, pid)
 }
 
-// TestInterrupted kills a process that has started others, as an interrupted
-// test is killed: none of those may be left.
+// TestInterrupted kills a process that has started others, as an interrupted test is killed: none
+// of those may be left.
 func TestInterrupted(t *testing.T) {
 	helper := exec.Command(os.Args[0], "-test.run=^TestMain$")
 	helper.Env = append(os.Environ(), "STACK_HELPER="+t.TempDir())
@@ -140,8 +140,7 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
-// help starts Django, the one with children of its own, and says which
-// processes those are.
+// help starts Django, which has children of its own, and prints the ids of those processes.
 func help(dir string) error {
 	ports, err := stack.FreePorts(1)
 	if err != nil {
@@ -189,7 +188,7 @@ func gone(t *testing.T, pids ...int) {
 	}
 }
 
-// runs says whether a process is there and no zombie.
+// runs reports whether a process exists and is no zombie.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, _ := strings.Cut(string(stat), ") ")

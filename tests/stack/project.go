@@ -14,9 +14,9 @@ import (
 type Project struct {
 	// Dir is the folder with manage.py.
 	Dir string
-	// Python is the interpreter; empty: that of build/venv.
+	// Python is the interpreter; "" means that of build/venv.
 	Python string
-	// Env is the environment of its processes, over that of this one.
+	// Env is added to the environment of this process for its processes.
 	Env []string
 	// WSGI is the module with its application, such as "demo.wsgi".
 	WSGI string
@@ -36,7 +36,7 @@ func (p Project) command(ctx context.Context, args ...string) (*exec.Cmd, error)
 	return cmd, nil
 }
 
-// Manage runs manage.py and returns what it prints.
+// Manage runs manage.py and returns its output.
 func (p Project) Manage(ctx context.Context, args ...string) (string, error) {
 	cmd, err := p.command(ctx, append([]string{"manage.py"}, args...)...)
 	if err != nil {
@@ -51,7 +51,7 @@ func (p Project) Manage(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-// Serve runs the project under gunicorn and waits until it answers a path.
+// Serve runs the project under gunicorn and waits until it responds to a path.
 func (p Project) Serve(ctx context.Context, port int, path string, tee io.Writer) (*Process, error) {
 	address := "127.0.0.1:" + strconv.Itoa(port)
 	cmd, err := p.command(ctx, "-m", "gunicorn", "--bind", address, "--workers", "1", "--threads", "4", "--access-logfile", "-", p.WSGI)

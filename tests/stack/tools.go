@@ -11,15 +11,14 @@ import (
 	"syscall"
 )
 
-// The versions of Envoy that are tested: the newest, and an older one whose
-// host gives plugins less.
+// The versions of Envoy under test: the newest, and an older one whose host offers plugins less.
 const (
 	Envoy140 = "1.40.0"
 	Envoy136 = "1.36.2"
 )
 
-// Root is the repository's folder: the nearest one above the working folder
-// whose go.mod is this module's.
+// Root returns the repository's folder: the nearest parent of the working folder whose go.mod is
+// this module's.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -35,10 +34,10 @@ func Root() (string, error) {
 	}
 }
 
-// Wasm is the path of the built filter.
+// Wasm returns the path of the built filter.
 func Wasm() (string, error) { return built("make build", "build", "cloakroom.wasm") }
 
-// Module is the built filter itself.
+// Module returns the built filter itself.
 func Module() ([]byte, error) {
 	path, err := Wasm()
 	if err != nil {
@@ -47,18 +46,18 @@ func Module() ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// Cloakroom is the path of the built command.
+// Cloakroom returns the path of the built command.
 func Cloakroom() (string, error) { return built("make build", "build", "cloakroom") }
 
-// Python is the path of the virtual environment's interpreter.
+// Python returns the path of the virtual environment's interpreter.
 func Python() (string, error) { return built("make setup", "build", "venv", "bin", "python") }
 
-// VenvPython is the path of the interpreter of another virtual environment in build.
+// VenvPython returns the path of the interpreter of another virtual environment in build.
 func VenvPython(name string) (string, error) {
 	return built("make setup", "build", name, "bin", "python")
 }
 
-// EnvoyPath is the path of an Envoy binary.
+// EnvoyPath returns the path of an Envoy binary.
 func EnvoyPath(version string) (string, error) {
 	if version == Envoy140 {
 		return built("make setup", "build", "venv", "lib", "python3*", "site-packages", "envoy", "_bin", "envoy")
@@ -66,7 +65,7 @@ func EnvoyPath(version string) (string, error) {
 	return built("make setup", "build", "envoy-"+version, "envoy", "_bin", "envoy")
 }
 
-// built finds what a make target makes.
+// built returns the path of what a make target builds.
 func built(target string, path ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -80,13 +79,13 @@ func built(target string, path ...string) (string, error) {
 	return found[0], nil
 }
 
-// The ports that FreePorts chooses from lie below those that Linux gives to
-// outgoing connections (ip_local_port_range, from 32768 on): one that is free
-// now is not taken by anybody's client in the moment before it is listened on.
+// firstPort and lastPort bound the ports of FreePorts. They are below those that Linux uses for
+// outgoing connections (ip_local_port_range, from 32768 on), so that a port that is free now is
+// not used by a client before the server listens on it.
 const firstPort, lastPort = 12000, 32000
 
-// FreePorts gives n ports on 127.0.0.1 that nobody listens on, and that no other test
-// is given while this process lives.
+// FreePorts returns n ports on 127.0.0.1 without a listener, which no other test gets while this
+// process lives.
 func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range lastPort - firstPort {
@@ -110,14 +109,14 @@ func FreePorts(n int) ([]int, error) {
 	return nil, fmt.Errorf("no %d free ports between %d and %d", n, firstPort, lastPort)
 }
 
-// takePort takes a port from all other tests of this user, until the process ends.
+// takePort reserves a port for this process among all tests of this user, until it ends.
 func takePort(port int) (bool, error) {
-	// Not os.TempDir: some tests have their own, and all have to agree.
+	// Not os.TempDir: some tests change it, and all must agree.
 	dir := "/tmp/cloakroom-ports-" + strconv.Itoa(os.Getuid())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return false, err
 	}
-	// Not closed, nor inherited: the lock is the open file's.
+	// Neither closed nor inherited: the lock belongs to the open file.
 	fd, err := syscall.Open(filepath.Join(dir, strconv.Itoa(port)), syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return false, err

@@ -12,7 +12,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestMissingTools asks for the tools of a repository where nothing is built.
+// TestMissingTools requests the tools of a repository in which nothing is built.
 func TestMissingTools(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module cloakroom\n\ngo 1.26.0\n"), 0o600); err != nil {
@@ -97,7 +97,8 @@ func TestReplacePorts(t *testing.T) {
 	}
 }
 
-// TestPortsAreGivenOnce: tests run side by side, and take a moment until they listen.
+// TestPortsAreGivenOnce checks that ports are unique across processes: tests run concurrently, and
+// take a moment until they listen.
 func TestPortsAreGivenOnce(t *testing.T) {
 	given := map[int]bool{}
 	for range 20 {

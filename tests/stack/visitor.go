@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// Failer is what a Visitor needs of a testing.T.
+// Failer is the part of testing.T that a Visitor needs.
 type Failer interface {
 	Helper()
 	Fatal(...any)
 	Fatalf(string, ...any)
 }
 
-// Visitor is a browser of a sort: it keeps cookies and follows no redirect.
+// Visitor is a minimal browser: it keeps cookies and follows no redirects.
 type Visitor struct {
 	T      Failer
 	Client *http.Client
 }
 
-// NewVisitor returns one without cookies.
+// NewVisitor returns a visitor without cookies.
 func NewVisitor(t Failer) *Visitor {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -36,14 +36,14 @@ func NewVisitor(t Failer) *Visitor {
 	}}
 }
 
-// Response is a response, read to its end.
+// Response is a response with its whole body.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Do sends a request; form, unless nil, is posted.
+// Do sends a request. If form is not nil, it is posted.
 func (v *Visitor) Do(address string, form url.Values, headers ...string) Response {
 	v.T.Helper()
 	method, body := http.MethodGet, io.Reader(nil)
