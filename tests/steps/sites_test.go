@@ -1,6 +1,6 @@
-// Package steps walks through Django's session framework step by step, for
-// each engine, through real Envoy: once with Django as the upstream, once with
-// a Go service that uses headers alone, each checking what the other did.
+// Package steps goes through Django's session framework step by step, for each engine, through
+// real Envoy: once with Django as the upstream, once with a Go service that uses headers only,
+// each checking what the other did.
 package steps
 
 import (
@@ -88,7 +88,7 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// startSites starts all that the sites need.
+// startSites starts all servers that the sites need.
 func startSites(ctx context.Context) (stop func(), err error) {
 	var stops []func() error
 	stop = func() {
@@ -146,7 +146,7 @@ func startSites(ctx context.Context) (stop func(), err error) {
 	return stop, nil
 }
 
-// config is the filter's.
+// config returns the filter's configuration.
 func (s *site) config() (string, error) {
 	engine := map[string]any{"service": map[string]any{"cluster": "sessions-" + s.Django, "token": token, "timeout": "2s"}}
 	if s.Store == "" {

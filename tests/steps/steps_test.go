@@ -15,14 +15,14 @@ import (
 	"cloakroom/store"
 )
 
-// visitor is a browser of a sort: it has one session cookie.
+// visitor is a minimal browser with one session cookie.
 type visitor struct {
 	t      *testing.T
 	site   *site
 	cookie string
 }
 
-// get sends a request and takes the cookie that comes with the answer.
+// get sends a request and stores the cookie of the response.
 func (v *visitor) get(path string, want int) *answer {
 	v.t.Helper()
 	request, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(v.site.Port)+path, nil)
@@ -57,10 +57,10 @@ func (v *visitor) get(path string, want int) *answer {
 
 type answer struct {
 	body string
-	set  *http.Cookie // nil: the cookie was not touched
+	set  *http.Cookie // nil: the response set no cookie
 }
 
-// sees checks what both upstreams see of the visitor's session.
+// sees checks what both upstreams get of the visitor's session.
 func (v *visitor) sees(want view) {
 	v.t.Helper()
 	for _, upstream := range []string{"django", "go"} {
@@ -85,7 +85,7 @@ var (
 	demo    = view{"demo", "default_value"}
 )
 
-// step is one of the seven; upstream is the one that acts.
+// step is one of the seven steps; upstream is the one that acts.
 type step struct {
 	name string
 	walk func(t *testing.T, s *site, upstream string)
@@ -113,8 +113,8 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// enabled: who has no session is refused where one is required, and served
-// where not.
+// enabled checks that a visitor without a session is rejected where one is required, and served
+// elsewhere.
 func enabled(t *testing.T, s *site, upstream string) {
 	v := &visitor{t: t, site: s}
 	v.get("/"+upstream+"/private/home", 401)
@@ -123,7 +123,7 @@ func enabled(t *testing.T, s *site, upstream string) {
 	}
 }
 
-// place: what was written is where the engine keeps it, and nowhere else.
+// place checks that what was written is where the engine keeps it, and nowhere else.
 func place(t *testing.T, s *site, upstream string) {
 	v := &visitor{t: t, site: s}
 	v.get("/"+upstream+"/store", 200)
@@ -140,7 +140,7 @@ func place(t *testing.T, s *site, upstream string) {
 	}
 }
 
-// open opens the store beside Django and the service.
+// open opens the store that Django and the service use.
 func (s *site) open(t *testing.T) session.Store {
 	t.Helper()
 	codec, err := django.NewCodec(secretKey)
@@ -198,7 +198,7 @@ func expiry(t *testing.T, s *site, upstream string) {
 	v.get("/"+upstream+"/private/home", 200)
 	ended := set(time.Now().Add(-time.Hour).UTC().Format("2006-01-02T15:04:05+00:00"))
 	if ended.MaxAge >= 0 && ended.Expires.After(time.Now()) {
-		t.Errorf("a date that has passed: %v", ended)
+		t.Errorf("a date in the past: %v", ended)
 	}
 	if s.Store != "" {
 		v.cookie = live // the same key
@@ -230,13 +230,13 @@ func ended(t *testing.T, s *site, upstream string) {
 		t.Error("the logout kept the cookie")
 	}
 	if s.Store == "" {
-		return // a copy of a signed cookie lives until it ends, as in Django
+		return // a copy of a signed cookie is valid until it expires, as in Django
 	}
 	for _, u := range []string{"django", "go"} {
 		(&visitor{t, s, during}).get("/"+u+"/private/home", 401)
 	}
-	// The session that expired in the step before is still stored, unless the
-	// engine forgets by itself; it can be cleared, and nothing live is.
+	// The session that expired in the step before is still stored, unless the engine expires it by
+	// itself; it can be cleared, and no live session is.
 	(&visitor{t: t, site: s}).get("/"+upstream+"/expiry?value=2020-01-01T00:00:00%2B00:00", 200)
 	keeper := &visitor{t: t, site: s}
 	keeper.get("/"+upstream+"/store", 200)
@@ -250,12 +250,12 @@ func ended(t *testing.T, s *site, upstream string) {
 	keeper.sees(name)
 }
 
-// TestAccounts: a changed password ends the user's other sessions, and an
-// inactive user is refused, whoever logged them in.
+// TestAccounts checks that a changed password ends the user's other sessions, and that an inactive
+// user is rejected, whichever upstream logged them in.
 func TestAccounts(t *testing.T) {
 	for _, s := range sites {
 		if s.Store == "" {
-			continue // a proxy alone cannot see accounts
+			continue // the filter alone cannot read accounts
 		}
 		for _, upstream := range []string{"django", "go"} {
 			t.Run(s.Name+" "+upstream, func(t *testing.T) {
@@ -280,7 +280,7 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// TestNothingInTheLog looks for session keys in what Envoy wrote.
+// TestNothingInTheLog searches Envoy's output for session keys.
 func TestNothingInTheLog(t *testing.T) {
 	v := &visitor{t: t, site: sites[0]}
 	v.get("/go/login", 200)

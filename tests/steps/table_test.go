@@ -9,8 +9,8 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// limits are where a step has less than with the other engines; the steps' tests leave out
-// just this.
+// limits are where a step covers less than with the other engines; the steps' tests skip just
+// this.
 var limits = map[string]map[string]string{
 	"signed_cookies": {
 		"2 the engine's own place":  "in the cookie",
@@ -18,7 +18,7 @@ var limits = map[string]map[string]string{
 	},
 }
 
-// TestGuide holds the table of docs/guide.md to the steps that the tests walk through.
+// TestGuide compares the table of docs/guide.md with the steps that the tests run.
 func TestGuide(t *testing.T) {
 	root, err := stack.Root()
 	if err != nil {

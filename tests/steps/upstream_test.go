@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// plain is a Go service that knows nothing of Django: it reads and writes
-// sessions by headers alone. Its paths are those of stepsite.py.
+// plain is a Go service without any Django: it reads and writes sessions by headers only. Its
+// paths are those of stepsite.py.
 func plain() http.Handler {
 	mux := http.NewServeMux()
 	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
@@ -31,7 +31,7 @@ func instruct(name, value string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.Header().Set(name, value) }
 }
 
-// users are the names that the demonstration's ids stand for.
+// users are the names of the demonstration's ids.
 var users = map[string]string{"1": "demo"}
 
 func read(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func read(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(seen)
 }
 
-// view is what an upstream sees of a session.
+// view is an upstream's view of a session.
 type view struct {
 	User     string `json:"user"`
 	Username string `json:"username"`
