@@ -171,13 +171,13 @@ func (p *pluginContext) dispatch(c *worker.Call) bool {
 	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
 		func(numHeaders, bodySize, _ int) {
 			p.at = now()
-			p.perform(p.worker.CalloutDone(c, p.answer(numHeaders, bodySize), p.at), nil, 0)
+			p.perform(p.worker.CalloutDone(c, p.response(numHeaders, bodySize), p.at), nil, 0)
 		})
 	return err == nil
 }
 
-// answer reads the current response. Its text is valid until the next one is read.
-func (p *pluginContext) answer(numHeaders, bodySize int) filter.Answer {
+// response returns the current response. Its text is valid until the next one is read.
+func (p *pluginContext) response(numHeaders, bodySize int) filter.Answer {
 	if numHeaders == 0 || bodySize > maxAnswerBytes {
 		return filter.Answer{}
 	}

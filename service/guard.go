@@ -14,14 +14,14 @@ import (
 type Guard struct {
 	limit int
 
-	mu        sync.Mutex
-	strangers *list.List // of net.Conn, the oldest first
-	places    map[net.Conn]*list.Element
+	mu              sync.Mutex
+	unauthenticated *list.List // of net.Conn, the oldest first
+	places          map[net.Conn]*list.Element
 }
 
 // NewGuard returns a Guard of up to limit connections.
 func NewGuard(limit int) *Guard {
-	return &Guard{limit: limit, strangers: list.New(), places: map[net.Conn]*list.Element{}}
+	return &Guard{limit: limit, unauthenticated: list.New(), places: map[net.Conn]*list.Element{}}
 }
 
 type connKey struct{}
@@ -47,11 +47,11 @@ func (g *Guard) ConnState(c net.Conn, state http.ConnState) {
 func (g *Guard) add(c net.Conn) (oldest net.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.places[c] = g.strangers.PushBack(c)
-	if g.strangers.Len() <= g.limit {
+	g.places[c] = g.unauthenticated.PushBack(c)
+	if g.unauthenticated.Len() <= g.limit {
 		return nil
 	}
-	oldest = g.strangers.Remove(g.strangers.Front()).(net.Conn)
+	oldest = g.unauthenticated.Remove(g.unauthenticated.Front()).(net.Conn)
 	delete(g.places, oldest)
 	return oldest
 }
@@ -60,7 +60,7 @@ func (g *Guard) remove(c net.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if place, ok := g.places[c]; ok {
-		g.strangers.Remove(place)
+		g.unauthenticated.Remove(place)
 		delete(g.places, c)
 	}
 }

@@ -58,7 +58,7 @@ func (c *clearsessionsCmd) open(ctx context.Context, a *app) (session.Store, err
 	return store.Open(ctx, c.Store, store.Options{})
 }
 
-// progress returns a progress bar on standard error, or nil if that is no terminal.
+// progress returns a progress bar on standard error. It is invisible if that is no terminal.
 func (a *app) progress(what string) *progressbar.ProgressBar {
 	f, ok := a.stderr.(*os.File)
 	return progressbar.NewOptions(-1,

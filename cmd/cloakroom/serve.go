@@ -29,8 +29,8 @@ type serveCmd struct {
 // drain is how long requests may take after the signal to stop.
 const drain = 10 * time.Second
 
-// strangers is the maximum number of open connections without a request with the token.
-const strangers = 256
+// maxUnauthenticated is the maximum number of open connections without a request with the token.
+const maxUnauthenticated = 256
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	log := a.logger(c.LogFormat)
@@ -65,7 +65,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer feed.Close()
-	guard := service.NewGuard(strangers)
+	guard := service.NewGuard(maxUnauthenticated)
 	handler, err := service.New(service.Config{Guard: guard, Store: sessions, Feed: feed, Token: token, Accounts: accounts, MaxData: c.MaxData, Log: log})
 	if err != nil {
 		return err

@@ -46,15 +46,15 @@ func main() {
 	}
 }
 
-// answer is the visitor's identity in the headers. User is empty for a request that no proxy has
+// identity is the visitor's identity in the headers. User is empty for a request that no proxy has
 // checked.
-type answer struct {
+type identity struct {
 	User    string          `json:"user"`
 	Session json.RawMessage `json:"session"`
 }
 
 func whoami(w http.ResponseWriter, r *http.Request) {
-	a := answer{User: r.Header.Get("X-User-Id"), Session: json.RawMessage(r.Header.Get("X-Session"))}
+	a := identity{User: r.Header.Get("X-User-Id"), Session: json.RawMessage(r.Header.Get("X-Session"))}
 	if !json.Valid(a.Session) {
 		a.Session = json.RawMessage("null")
 	}

@@ -18,8 +18,8 @@ type calloutID struct{ plugin, token uint32 }
 
 var callouts = map[calloutID]CalloutDone{}
 
-// asked holds the arguments of the last callout.
-var asked struct {
+// lastCallout holds the arguments of the last callout.
+var lastCallout struct {
 	headers []byte
 	token   uint32
 }
@@ -41,8 +41,8 @@ var noPairs [4]byte
 // The error is one of the SDK's: types.ErrorStatusBadArgument for an unknown cluster or a missing
 // header, types.ErrorInternalFailure if the request failed at once.
 func DispatchHTTPCall(plugin uint32, cluster string, headers [][2]string, body []byte, timeoutMillis uint32, done CalloutDone) error {
-	asked.headers = serializePairs(asked.headers[:0], headers)
-	pairs, token := asked.headers, &asked.token
+	lastCallout.headers = serializePairs(lastCallout.headers[:0], headers)
+	pairs, token := lastCallout.headers, &lastCallout.token
 	status := internal.ProxyHttpCall(unsafe.StringData(cluster), len(cluster), unsafe.SliceData(pairs), len(pairs),
 		unsafe.SliceData(body), len(body), &noPairs[0], len(noPairs), timeoutMillis, token)
 	if status != internal.StatusOK {
@@ -65,8 +65,8 @@ func finishCallout(plugin, token uint32, numHeaders, bodySize, numTrailers int) 
 	done(numHeaders, bodySize, numTrailers)
 }
 
-// forgetCallouts drops the callouts of a deleted plugin context; the host has cancelled them.
-func forgetCallouts(plugin uint32) {
+// dropCallouts drops the callouts of a deleted plugin context; the host has cancelled them.
+func dropCallouts(plugin uint32) {
 	for id := range callouts {
 		if id.plugin == plugin {
 			delete(callouts, id)

@@ -79,7 +79,7 @@ func deleteContext(contextID uint32) {
 	}
 	internal.ProxyOnDelete(contextID)
 	if contexts.remove(contextID) {
-		forgetPlugin(contextID)
-		forgetCallouts(contextID)
+		removePlugin(contextID)
+		dropCallouts(contextID)
 	}
 }

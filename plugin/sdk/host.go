@@ -19,16 +19,16 @@ func init() {
 	release() // unlocks the registration; the host stays
 }
 
-// answer is where the host writes the address and the size of returned data. The ABI's words have
+// returned is where the host writes the address and the size of returned data. The ABI's words have
 // 32 bits, Go's pointers and ints on wasm 64, so the host never gets the addresses of the SDK's
 // variables. One variable serves all calls: the host writes it last, and it is read before the
 // next call.
-var answer struct{ address, size uint32 }
+var returned struct{ address, size uint32 }
 
-// begin clears answer, since hosts may succeed without writing it.
+// begin clears returned, since hosts may succeed without writing it.
 func begin() (address, size *uint32) {
-	answer.address, answer.size = 0, 0
-	return &answer.address, &answer.size
+	returned.address, returned.size = 0, 0
+	return &returned.address, &returned.size
 }
 
 // take returns the data of a call that ended with status.
@@ -37,7 +37,7 @@ func take(status internal.Status) ([]byte, internal.Status) {
 		handedOut.drop()
 		return nil, status
 	}
-	data, ok := handedOut.claim(uintptr(answer.address), int(answer.size))
+	data, ok := handedOut.claim(uintptr(returned.address), int(returned.size))
 	if !ok {
 		return nil, internal.StatusInternalFailure
 	}

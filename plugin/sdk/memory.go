@@ -9,29 +9,29 @@ import "unsafe"
 // from the garbage collector.
 type handouts struct {
 	buffers [][]byte
-	lent    *[]byte // the buffer for the next result; nil: new memory
-	inLent  []byte  // the part of it that the host was given
+	reuse   *[]byte // the buffer for the next result; nil: new memory
+	reused  []byte  // the part of it that the host was given
 }
 
 var handedOut handouts
 
-// maxLent bounds the size of buffers that are kept for reuse; a larger result gets new memory.
-const maxLent = 64 << 10
+// maxReused bounds the size of buffers that are kept for reuse; a larger result gets new memory.
+const maxReused = 64 << 10
 
-// lend sets the buffer for the next result, which overwrites the previous one in it.
-func (h *handouts) lend(memory *[]byte) { h.lent = memory }
+// reuseBuffer sets the buffer for the next result, which overwrites the previous one in it.
+func (h *handouts) reuseBuffer(memory *[]byte) { h.reuse = memory }
 
 // allocate returns size bytes that stay reachable until they are claimed or dropped. The pointer
 // is never nil, which hosts take for a failed allocation.
 func (h *handouts) allocate(size int) *byte {
 	size = max(size, 1)
-	if lent := h.lent; lent != nil && size <= maxLent {
-		h.lent = nil // for one result
-		if cap(*lent) < size {
-			*lent = make([]byte, size, max(2*size, 1<<10))
+	if buffer := h.reuse; buffer != nil && size <= maxReused {
+		h.reuse = nil // for one result
+		if cap(*buffer) < size {
+			*buffer = make([]byte, size, max(2*size, 1<<10))
 		}
-		h.inLent = (*lent)[:size]
-		return unsafe.SliceData(h.inLent)
+		h.reused = (*buffer)[:size]
+		return unsafe.SliceData(h.reused)
 	}
 	buffer := make([]byte, size)
 	h.buffers = append(h.buffers, buffer)
@@ -42,7 +42,7 @@ func (h *handouts) allocate(size int) *byte {
 // all other memory, which is left over from calls that failed half-way. An empty result is nil. It
 // returns false if the host was not given that memory.
 func (h *handouts) claim(address uintptr, size int) ([]byte, bool) {
-	claimed := part(h.inLent, address, size)
+	claimed := part(h.reused, address, size)
 	for i := 0; i < len(h.buffers) && claimed == nil; i++ {
 		claimed = part(h.buffers[i], address, size)
 	}
@@ -60,7 +60,7 @@ func part(buffer []byte, address uintptr, size int) []byte {
 
 // drop drops all unclaimed memory.
 func (h *handouts) drop() {
-	h.lent, h.inLent = nil, nil
+	h.reuse, h.reused = nil, nil
 	if len(h.buffers) > 0 {
 		clear(h.buffers)
 		h.buffers = h.buffers[:0]

@@ -28,7 +28,7 @@ var errPairs = errors.New("the host's header pairs are cut short")
 // which is memory, so that they are valid until it is used again; with a nil memory, they are
 // always valid. A map without pairs is no error.
 func Pairs(m HeaderMap, dst [][2]string, memory *[]byte) ([][2]string, error) {
-	handedOut.lend(memory)
+	handedOut.reuseBuffer(memory)
 	data, status := getHeaderPairs(m)
 	if status != internal.StatusOK {
 		return dst, internal.StatusToError(status)
@@ -115,7 +115,7 @@ func SendLocalResponse(status uint32, details string, headers [][2]string, body 
 // proxywasm.GetHttpCallResponseBody. If memory is not nil, the result is valid until memory is
 // used again.
 func CalloutBody(size int, memory *[]byte) ([]byte, error) {
-	handedOut.lend(memory)
+	handedOut.reuseBuffer(memory)
 	data, status := getBuffer(internal.BufferTypeHttpCallResponseBody, size)
 	return data, asError(status)
 }
@@ -123,7 +123,7 @@ func CalloutBody(size int, memory *[]byte) ([]byte, error) {
 // Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes. If memory is
 // not nil, the result is valid until memory is used again.
 func Property(path string, memory *[]byte) ([]byte, error) {
-	handedOut.lend(memory)
+	handedOut.reuseBuffer(memory)
 	data, status := getProperty(path)
 	return data, asError(status)
 }

@@ -32,8 +32,8 @@ type plugin struct {
 // plugins are those of SetVMContext; a VM has one or a few.
 var plugins []plugin
 
-// forgetPlugin removes a plugin context, if it is one of SetVMContext.
-func forgetPlugin(id uint32) {
+// removePlugin removes a plugin context, if it is one of SetVMContext.
+func removePlugin(id uint32) {
 	plugins = slices.DeleteFunc(plugins, func(p plugin) bool { return p.id == id })
 }
 

@@ -32,9 +32,9 @@ func TestStreamTable(t *testing.T) {
 			}
 			delete(want, gone)
 		}
-		for _, asked := range []uint32{id, uint32(random.IntN(int(id + 10)))} {
-			if got := table.get(asked); got != want[asked] {
-				t.Fatalf("%d of %d: got %v, want %v", asked, id, got, want[asked])
+		for _, lookedUp := range []uint32{id, uint32(random.IntN(int(id + 10)))} {
+			if got := table.get(lookedUp); got != want[lookedUp] {
+				t.Fatalf("%d of %d: got %v, want %v", lookedUp, id, got, want[lookedUp])
 			}
 		}
 		shared = shared || len(table.more) > 0

@@ -109,7 +109,7 @@ func (s *Store) Update(ctx context.Context, key string, change session.Change) (
 		return after, s.copy(ctx, after)
 	})
 	if errors.Is(err, session.ErrUnavailable) {
-		err = errors.Join(err, s.forget(ctx, key)) // the copy may be ahead of the row
+		err = errors.Join(err, s.invalidate(ctx, key)) // the copy may be ahead of the row
 	}
 	return v, err
 }
@@ -119,17 +119,17 @@ func (s *Store) Update(ctx context.Context, key string, change session.Change) (
 // its own.
 func (s *Store) copy(ctx context.Context, v session.Session) error {
 	if v.Origin != nil {
-		return s.forget(ctx, v.Key)
+		return s.invalidate(ctx, v.Key)
 	}
 	err := s.cache.Put(ctx, v)
 	if errors.Is(err, session.ErrTooLarge) {
-		return s.forget(ctx, v.Key)
+		return s.invalidate(ctx, v.Key)
 	}
 	return err
 }
 
-// forget removes the copy.
-func (s *Store) forget(ctx context.Context, key string) error {
+// invalidate removes the copy.
+func (s *Store) invalidate(ctx context.Context, key string) error {
 	if err := s.cache.Delete(ctx, key); err != nil {
 		return fmt.Errorf("the copy in the cache stays: %w", err)
 	}
@@ -145,25 +145,25 @@ func (s *Store) Rotate(ctx context.Context, key, newKey string, change session.C
 				return before, err
 			}
 		}
-		return truncated(before), s.forget(ctx, key)
+		return truncated(before), s.invalidate(ctx, key)
 	})
 	if err != nil {
 		return v, err
 	}
-	return v, s.forget(ctx, key)
+	return v, s.invalidate(ctx, key)
 }
 
 // Delete implements session.Store.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	// The copy is removed first: if that fails the session stays complete, so that a retry finds
 	// it again.
-	if err := s.forget(ctx, key); err != nil {
+	if err := s.invalidate(ctx, key); err != nil {
 		return err
 	}
 	if err := s.Database.Delete(ctx, key); err != nil {
 		return err
 	}
-	return s.forget(ctx, key)
+	return s.invalidate(ctx, key)
 }
 
 // All implements session.Store. It reads the database.

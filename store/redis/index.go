@@ -106,9 +106,9 @@ func (s *Store) fence(ctx context.Context) (epoch string, err error) {
 	if l, ok := parseLease(text); err == nil && ok && l.ready {
 		number := ":" + rand.Text()
 		if err = s.client.Set(ctx, s.own("fence")+number, "", fenceKept).Err(); err == nil {
-			var answer []string
-			if answer, err = s.client.BLPop(ctx, fenceWait, s.own("ack")+number).Result(); err == nil && len(answer) == 2 {
-				return answer[1], nil
+			var result []string
+			if result, err = s.client.BLPop(ctx, fenceWait, s.own("ack")+number).Result(); err == nil && len(result) == 2 {
+				return result[1], nil
 			}
 		}
 	}
@@ -176,13 +176,13 @@ func (s *Store) check(ctx context.Context, user string, named []string) (keys, o
 			}
 		}
 	}
-	s.forget(ctx, user, gone)
+	s.prune(ctx, user, gone)
 	return keys, opaque, nil
 }
 
-// forget removes sessions that no longer exist from the index of a user. A later call removes what
+// prune removes sessions that no longer exist from the index of a user. A later call removes what
 // remains after an error.
-func (s *Store) forget(ctx context.Context, user string, keys []any) {
+func (s *Store) prune(ctx context.Context, user string, keys []any) {
 	if len(keys) == 0 {
 		return
 	}

@@ -14,11 +14,11 @@ var _ session.LargeLoader = (*Store)(nil)
 func (s *Store) LoadLarge(ctx context.Context, key string) (session.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	answer, err := readScript.Run(ctx, s.client, []string{s.name(key)}, session.LargeLimit).Slice()
+	result, err := readScript.Run(ctx, s.client, []string{s.name(key)}, session.LargeLimit).Slice()
 	if err != nil {
 		return session.Session{}, unavailable(err)
 	}
-	v, err := s.decodeBy(pickle.DecodeLarge, key, answer)
+	v, err := s.decodeBy(pickle.DecodeLarge, key, result)
 	if err != nil {
 		return session.Session{}, err
 	}

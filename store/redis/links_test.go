@@ -131,7 +131,7 @@ func TestSentinel(t *testing.T) {
 	sentinel, err := stack.Start(context.WithoutCancel(t.Context()), stack.Command{
 		Name: "sentinel", Path: path, Dir: dir,
 		Args:  []string{config, "--sentinel", "--bind", "127.0.0.1", "--port", strconv.Itoa(ports[0])},
-		Ready: func(ctx context.Context) error { return knows(ctx, address, replica.Port) },
+		Ready: func(ctx context.Context) error { return hasReplica(ctx, address, replica.Port) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -171,8 +171,8 @@ func TestSentinel(t *testing.T) {
 	}
 }
 
-// knows returns an error unless a sentinel has found the replica.
-func knows(ctx context.Context, address string, port int) error {
+// hasReplica returns an error unless a sentinel has found the replica.
+func hasReplica(ctx context.Context, address string, port int) error {
 	c := goredis.NewSentinelClient(&goredis.Options{Addr: address})
 	defer c.Close()
 	replicas, err := c.Replicas(ctx, "main").Result()

@@ -22,21 +22,21 @@ type stored struct {
 
 // decode returns the session in readScript's result. Key and Expires are set even if the data
 // cannot be read.
-func (s *Store) decode(key string, answer []any) (v stored, err error) {
-	return s.decodeBy(pickle.Decode, key, answer)
+func (s *Store) decode(key string, result []any) (v stored, err error) {
+	return s.decodeBy(pickle.Decode, key, result)
 }
 
 // reader decodes a pickle: pickle.Decode or DecodeLarge.
 type reader func(text string) ([]byte, *session.Origin, error)
 
-func (s *Store) decodeBy(read reader, key string, answer []any) (v stored, err error) {
+func (s *Store) decodeBy(read reader, key string, result []any) (v stored, err error) {
 	v.Key = key
-	if len(answer) != 3 {
-		return v, unavailable(fmt.Errorf("a script returned %d values", len(answer)))
+	if len(result) != 3 {
+		return v, unavailable(fmt.Errorf("a script returned %d values", len(result)))
 	}
-	what, _ := answer[0].(int64)
-	v.text, _ = answer[1].(string)
-	v.ends, _ = answer[2].(int64)
+	what, _ := result[0].(int64)
+	v.text, _ = result[1].(string)
+	v.ends, _ = result[2].(int64)
 	if v.Expires = time.UnixMilli(v.ends).UTC(); v.ends == -1 {
 		v.Expires = session.Never // Redis does not remove it by itself
 	}
@@ -55,11 +55,11 @@ func (s *Store) decodeBy(read reader, key string, answer []any) (v stored, err e
 }
 
 func (s *Store) load(ctx context.Context, key string) (stored, error) {
-	answer, err := readScript.Run(ctx, s.client, []string{s.name(key)}, pickle.MaxBytes).Slice()
+	result, err := readScript.Run(ctx, s.client, []string{s.name(key)}, pickle.MaxBytes).Slice()
 	if err != nil {
 		return stored{}, unavailable(err)
 	}
-	v, err := s.decode(key, answer)
+	v, err := s.decode(key, result)
 	if err != nil {
 		return stored{}, err
 	}

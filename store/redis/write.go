@@ -64,13 +64,13 @@ func (s *Store) replace(ctx context.Context, key, newKey string, write *redis.Sc
 		if err != nil {
 			return session.Session{}, err
 		}
-		answer, err := write.Run(ctx, s.client, names, old.text, old.ends, text, millis(v.Expires)).Int()
+		result, err := write.Run(ctx, s.client, names, old.text, old.ends, text, millis(v.Expires)).Int()
 		switch {
 		case err != nil:
 			return session.Session{}, unavailable(err)
-		case answer == taken:
+		case result == taken:
 			return session.Session{}, session.ErrExists
-		case answer == done:
+		case result == done:
 			return v, nil
 		}
 	}

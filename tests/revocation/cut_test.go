@@ -57,7 +57,7 @@ func TestFeedCut(t *testing.T) {
 	if err := sessions.Create(t.Context(), session.Session{Key: key, Data: []byte(`{"_auth_user_id":"1"}`), Expires: clock.Now().Add(24 * time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	ask := func() int {
+	get := func() int {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Cookie", "sessionid="+key)
 		r.Header.Set("Sec-Fetch-Mode", "cors")
@@ -77,7 +77,7 @@ func TestFeedCut(t *testing.T) {
 	await(begun)
 	await(begun) // the first response has arrived, and the next poll is in flight
 	for range 3 {
-		if status := ask(); status != 200 {
+		if status := get(); status != 200 {
 			t.Fatalf("a live session: %d", status)
 		}
 	}
@@ -94,7 +94,7 @@ func TestFeedCut(t *testing.T) {
 	}
 	const step = 50 * time.Millisecond
 	admitted := time.Duration(0)
-	for ; ask() == 200; admitted += step {
+	for ; get() == 200; admitted += step {
 		clock.Advance(step)
 		if admitted > time.Minute {
 			t.Fatal("a session that has ended is admitted for a minute")
@@ -114,7 +114,7 @@ func TestFeedCut(t *testing.T) {
 			t.Fatal("the feed is not polled again")
 		}
 	}
-	if status := ask(); status != http.StatusUnauthorized {
+	if status := get(); status != http.StatusUnauthorized {
 		t.Errorf("with the feed back: %d, want 401", status)
 	}
 }

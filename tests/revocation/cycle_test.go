@@ -91,7 +91,7 @@ func testCycle(t *testing.T, s *site, name string) {
 	for range tabs {
 		all.Go(func() {
 			for time.Now().Before(end) {
-				status, user, err := b.ask(t.Context(), client, s.bases[rand.IntN(len(s.bases))])
+				status, user, err := b.send(t.Context(), client, s.bases[rand.IntN(len(s.bases))])
 				if err != nil || status != http.StatusOK || user != "1" {
 					t.Errorf("a request of the browser: %d as %q, %v", status, user, err)
 					return
@@ -103,7 +103,7 @@ func testCycle(t *testing.T, s *site, name string) {
 		})
 	}
 	all.Wait()
-	if status, _, err := b.ask(t.Context(), client, s.bases[0]); err != nil || status != http.StatusOK {
+	if status, _, err := b.send(t.Context(), client, s.bases[0]); err != nil || status != http.StatusOK {
 		t.Errorf("the last key: %d, %v", status, err)
 	}
 	if n := s.leaves(); n != 1 {
@@ -142,8 +142,8 @@ func testCycle(t *testing.T, s *site, name string) {
 	}
 }
 
-// ask sends a request with the current cookie; the response's cookie is stored later.
-func (b *browser) ask(ctx context.Context, client *http.Client, base string) (status int, user string, err error) {
+// send sends a request with the current cookie; the response's cookie is stored later.
+func (b *browser) send(ctx context.Context, client *http.Client, base string) (status int, user string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", nil)
 	if err != nil {
 		return 0, "", err

@@ -135,8 +135,8 @@ func TestDjangosSignedCookies(t *testing.T) {
 		}
 		return string(text), "", false
 	}
-	// whoever waits until all admit a cookie as user.
-	whoever := func(when, cookie, user string) {
+	// awaitUser waits until all Envoys admit a cookie as user ("": reject it).
+	awaitUser := func(when, cookie, user string) {
 		t.Helper()
 		for _, base := range s.bases {
 			for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -157,30 +157,30 @@ func TestDjangosSignedCookies(t *testing.T) {
 	if second == "" || third == "" || second == first || third == second {
 		t.Fatalf("the cookies after a login, a page and a change are %q, %q, %q; want three", first, second, third)
 	}
-	whoever("the login's", first, "default_value")
-	whoever("the filter's", second, "default_value")
-	whoever("Django's next", third, "example_user")
+	awaitUser("the login's", first, "default_value")
+	awaitUser("the filter's", second, "default_value")
+	awaitUser("Django's next", third, "example_user")
 	if err := s.flush(map[string]any{"key": session.SignedID(first), "age": signedAge}); err != nil {
 		t.Fatal(err)
 	}
 	for _, cookie := range []string{first, second, third} {
-		whoever("revoked by its id", cookie, "")
+		awaitUser("revoked by its id", cookie, "")
 	}
 
 	nextSecond := func() { time.Sleep(1100 * time.Millisecond) } // Django's timestamps are in seconds
 	nextSecond()
 	_, login, _ := visit(s.bases[1], "login", "")
-	whoever("a new login", login, "default_value")
+	awaitUser("a new login", login, "default_value")
 	if err := s.flush(map[string]any{"user": "1", "age": signedAge}); err != nil {
 		t.Fatal(err)
 	}
-	whoever("revoked by its user", login, "")
+	awaitUser("revoked by its user", login, "")
 	nextSecond()
 	_, login, _ = visit(s.bases[1], "login", "")
-	whoever("a login after that", login, "default_value")
+	awaitUser("a login after that", login, "default_value")
 
 	if _, _, deleted := visit(s.bases[0], "logout", login); !deleted {
 		t.Error("Django's logout left the cookie")
 	}
-	whoever("after Django's logout", login, "")
+	awaitUser("after Django's logout", login, "")
 }

@@ -52,8 +52,8 @@ type backend struct {
 	handler http.Handler // the service, without recording its calls
 	// inStep reports that the proxy polls the feed with each request.
 	inStep bool
-	// told reports that the workers have applied all events.
-	told bool
+	// applied reports that the workers have applied all events.
+	applied bool
 }
 
 // call is one request to the session service.
@@ -288,7 +288,7 @@ func (b *backend) revoke(t *testing.T, name, body string) {
 	}
 	b.mu.Lock()
 	b.feeds = 1 // the next poll arrives after this event was received
-	b.told = false
+	b.applied = false
 	b.mu.Unlock()
 }
 
@@ -309,7 +309,7 @@ const learning = 500 * time.Millisecond
 // follows waits until the proxy polls the feed.
 func (b *backend) follows(t *testing.T) {
 	t.Helper()
-	if b.inStep || b.told {
+	if b.inStep || b.applied {
 		return
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -318,7 +318,7 @@ func (b *backend) follows(t *testing.T) {
 		b.mu.Unlock()
 		if feeds >= 2 {
 			time.Sleep(learning)
-			b.told = true
+			b.applied = true
 			return
 		}
 	}

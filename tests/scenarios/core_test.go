@@ -114,7 +114,7 @@ func (p *coreProxy) tick() {
 	if c := p.poll; c != nil {
 		p.poll = nil
 		c.Body = regexp.MustCompile(`"hold":[0-9]+`).ReplaceAllString(c.Body, `"hold":0`)
-		p.answer(c, nil)
+		p.callout(c, nil)
 	}
 }
 
@@ -147,7 +147,7 @@ func (p *coreProxy) perform(o *worker.Output, s *coreStream) {
 		case c.To.Cluster != "sessions":
 			p.perform(p.worker.Refused(c, coreTime), s)
 		default:
-			p.answer(c, s)
+			p.callout(c, s)
 		}
 	}
 }
@@ -156,7 +156,7 @@ func (p *coreProxy) decide(s *coreStream, action filter.Action) {
 	spoil := func() {}
 	if action.Verdict == filter.ReadHeaders {
 		var borrowed filter.Headers
-		borrowed, spoil = lend(s.request)
+		borrowed, spoil = borrow(s.request)
 		action = p.worker.Complete(&s.Stream, borrowed)
 	}
 	s.decided, s.action = true, done(action)
@@ -166,11 +166,11 @@ func (p *coreProxy) decide(s *coreStream, action filter.Action) {
 	}
 }
 
-// answer sends a callout and passes the response to the worker, in memory that is overwritten
+// callout sends a callout and passes the response to the worker, in memory that is overwritten
 // afterwards.
-func (p *coreProxy) answer(c *worker.Call, s *coreStream) {
+func (p *coreProxy) callout(c *worker.Call, s *coreStream) {
 	a := p.call(c)
-	borrowed, spoil := lend(filter.Headers{{a.Status, a.Body}})
+	borrowed, spoil := borrow(filter.Headers{{a.Status, a.Body}})
 	p.perform(p.worker.CalloutDone(c, filter.Answer{Status: borrowed[0][0], Body: borrowed[0][1]}, coreTime), s)
 	spoil()
 }
@@ -190,7 +190,7 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.worker.StreamDone(&s.Stream)
 		p.tick() // sends what was deferred
 	}()
-	borrowed, spoil := lend(headers)
+	borrowed, spoil := borrow(headers)
 	p.perform(p.worker.Request(&s.Stream, borrowed, p.route(r.URL.Path), coreTime), s)
 	spoil()
 	if !s.decided || s.action.Verdict != filter.Continue {
@@ -201,7 +201,7 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.decided, s.action = true, filter.Action{Verdict: filter.Continue}
 	if !s.SkipsResponse() {
 		s.decided = false
-		borrowed, spoil := lend(response)
+		borrowed, spoil := borrow(response)
 		p.perform(p.worker.Response(&s.Stream, borrowed, coreTime), s)
 		spoil()
 	}
@@ -218,9 +218,9 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, body)
 }
 
-// lend returns headers whose text is in memory that spoil overwrites after the core has decided,
+// borrow returns headers whose text is in memory that spoil overwrites after the core has decided,
 // as a host reuses it for the next stream.
-func lend(h filter.Headers) (borrowed filter.Headers, spoil func()) {
+func borrow(h filter.Headers) (borrowed filter.Headers, spoil func()) {
 	var memory []byte
 	for _, field := range h {
 		memory = append(append(memory, field[0]...), field[1]...)

@@ -50,7 +50,7 @@ func TestTLS(t *testing.T) {
 			if err != nil {
 				return
 			}
-			go answer(conn)
+			go servePing(conn)
 		}
 	}()
 	location := fmt.Sprintf("'rediss://localhost:%d'", listener.Addr().(*net.TCPAddr).Port)
@@ -84,8 +84,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// answer implements enough of Redis's protocol for a PING.
-func answer(conn net.Conn) {
+// servePing implements enough of Redis's protocol for a PING.
+func servePing(conn net.Conn) {
 	defer conn.Close()
 	for r := bufio.NewReader(conn); ; {
 		line, err := r.ReadString('\n')
