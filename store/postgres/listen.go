@@ -27,7 +27,7 @@ const (
 )
 
 var (
-	errPooled = errors.New("a pooler gives the connection to others between transactions")
+	errPooled = errors.New("a pooler assigns the server connection to other clients between transactions")
 	errLost   = errors.New("notifications do not arrive")
 )
 

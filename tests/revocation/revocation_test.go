@@ -86,7 +86,7 @@ func testRevocation(t *testing.T, name, url string) {
 	s.services[1].Kill()
 	killed := time.Now()
 	s.refusedInTheEnd(rest[1], http.StatusServiceUnavailable)
-	note(t, name+" cut", fmt.Sprintf("revocation on %s: with a replica just killed a revoked session was admitted for %s; with none left, sessions were believed for %s (worker.MaxFeedSilence: %s)",
+	note(t, name+" cut", fmt.Sprintf("revocation on %s: with a replica just killed a revoked session was admitted for %s; with none left, cached sessions were used for %s (worker.MaxFeedSilence: %s)",
 		name, cut.Round(time.Millisecond), time.Since(killed).Round(time.Millisecond), worker.MaxFeedSilence))
 }
 
@@ -242,7 +242,7 @@ func TestColdSession(t *testing.T) {
 	asking.Wait()
 	asked := lookups() - before
 	if good.Load() != clients-leavers || left.Load() != leavers || asked > 2 || asked == 0 {
-		t.Errorf("%d were served, %d left, %d look-ups; want %d, %d, and 1 for each of 2 workers at most", good.Load(), left.Load(), asked, clients-leavers, leavers)
+		t.Errorf("%d were served, %d left, %d lookups; want %d, %d, and 1 for each of 2 workers at most", good.Load(), left.Load(), asked, clients-leavers, leavers)
 	}
-	note(t, "cold", fmt.Sprintf("%d requests at once for one cold session on 2 workers, %d of whose clients went away: %d served, %d look-ups", clients, leavers, good.Load(), asked))
+	note(t, "cold", fmt.Sprintf("%d requests at once for one cold session on 2 workers, %d of whose clients disconnected: %d served, %d lookups", clients, leavers, good.Load(), asked))
 }

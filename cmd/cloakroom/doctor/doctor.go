@@ -189,7 +189,7 @@ func (d *doctor) cookie(at string) {
 		}
 		if session.LacksZone(rawData(f.Data)) {
 			d.fail("add time_zone=TIME_ZONE to the query of the URL of cloakroom serve's --store, with the project's TIME_ZONE; cloakroom config from-django prints it",
-				"the session ends at a date without a zone (USE_TZ = False), and the session service does not know the zone: it refuses writes to such sessions")
+				"the session ends at a date without a zone (USE_TZ = False), and the zone is not configured in the session service: it rejects writes to such sessions")
 		}
 		if len(f.Omitted) > 0 {
 			d.note("its data leaves out %q, which have no room or no form in JSON", f.Omitted)

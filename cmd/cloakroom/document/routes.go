@@ -18,6 +18,7 @@ type UnknownRoute struct {
 	Nearest string
 }
 
+// String returns the warning, with the nearest name if there is one.
 func (u UnknownRoute) String() string {
 	text := fmt.Sprintf("%s: no route of Envoy has the name %q, so this never holds", u.Path, u.Name)
 	if u.Nearest != "" {

@@ -95,7 +95,7 @@ func (t *translation) authBackends(u users) (args []string) {
 			inactive = append(inactive, b.Path)
 		}
 		if b.Undecided != "" {
-			t.note("AUTHENTICATION_BACKENDS: %s.user_can_authenticate cannot be asked about a user who is not active (%s), and such users are refused; name the backend in --inactive-backends if it admits them", b.Path, b.Undecided)
+			t.note("AUTHENTICATION_BACKENDS: %s.user_can_authenticate cannot decide about a user who is not active (%s), and such users are refused; name the backend in --inactive-backends if it admits them", b.Path, b.Undecided)
 		}
 		if b.OwnGetUser != "" {
 			t.note("AUTHENTICATION_BACKENDS: %s finds users by %s; the session service finds them by id in %s", b.Path, b.OwnGetUser, u.Table)

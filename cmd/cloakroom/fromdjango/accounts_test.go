@@ -67,7 +67,7 @@ class Remote(BaseBackend):
 		{name: "a backend of the project's", files: files, settings: with("['own.Lenient']"), want: []string{"--inactive-backends own.Lenient\n"}},
 		{name: "a backend that finds users by itself", files: files, settings: with("['own.Remote']"), want: []string{"--auth-backends own.Remote\n", "note AUTHENTICATION_BACKENDS: own.Remote finds users by own.Remote.get_user; the session service finds them by id in auth_user"}, not: []string{"inactive"}},
 		{name: "lazy", settings: "from django.utils.functional import lazystr\n" + with("(lazystr('"+django+"RemoteUserBackend'),)"), want: []string{"--auth-backends " + django + "RemoteUserBackend\n"}},
-		{name: "a backend that cannot decide", files: files, settings: with("['own.Fails']"), want: []string{"--auth-backends own.Fails\n", "note AUTHENTICATION_BACKENDS: own.Fails.user_can_authenticate cannot be asked about a user who is not active (AttributeError: 'User' object has no attribute 'tenant'), and such users are refused"}},
+		{name: "a backend that cannot decide", files: files, settings: with("['own.Fails']"), want: []string{"--auth-backends own.Fails\n", "note AUTHENTICATION_BACKENDS: own.Fails.user_can_authenticate cannot decide about a user who is not active (AttributeError: 'User' object has no attribute 'tenant'), and such users are refused"}},
 		{name: "none", refused: true, settings: with("[]"), want: []string{"AUTHENTICATION_BACKENDS is empty"}},
 	})
 }

@@ -141,7 +141,7 @@ func (t *translation) redisTLS(c cache, query url.Values, name string, value *st
 	case value == nil:
 	case name == "ssl_check_hostname":
 		if text == "False" && verifies(orRequired(c.Connection)) {
-			t.note("%s OPTIONS ssl_check_hostname is False: the session service checks the certificate's host name all the same", c.What)
+			t.note("%s OPTIONS ssl_check_hostname is False: the session service checks the certificate's host name anyway", c.What)
 		}
 	case name == "ssl_ca_certs":
 		t.Environment["SSL_CERT_FILE"] = t.absolute(text)

@@ -1,4 +1,4 @@
-"""A Django project as any other: nothing in it knows of Envoy or Cloakroom.
+"""A Django project as any other: nothing in it depends on Envoy or Cloakroom.
 
 From the environment: CLOAKROOM_DEMO_DATABASE, the SQLite file, and
 CLOAKROOM_SECRET_KEY, Django's SECRET_KEY, which the session service shares.

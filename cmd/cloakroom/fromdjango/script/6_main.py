@@ -107,7 +107,7 @@ def read():
 
 
 def main():
-    # Standard output is for the answer alone, whatever the project or its subprocesses print.
+    # Standard output is for the result only, whatever the project or its subprocesses print.
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.path.insert(0, project)

@@ -1,4 +1,4 @@
-"""Make the user that the demonstration's pages tell visitors to be."""
+"""Create the user that the demonstration's pages name."""
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
