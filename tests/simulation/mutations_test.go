@@ -59,7 +59,7 @@ var mutations = []mutation{
 	{"an answer is kept in the host's memory", "2 5", "filter/worker/lookups.go", "a.Body = clone(a.Body)", "a.Body = a.Body + \"\""},
 	{"the cache's key is the request's memory", "2 4", "filter/worker/lookups.go", "f := &flight{lookups: l, key: clone(key), route: route}", "f := &flight{lookups: l, key: key, route: route}"},
 	{"all wait for one look-up", "2", "filter/worker/waiting.go", "if f := s.lookups.flights[key]; f != nil", "var f *flight\n		for _, f = range s.lookups.flights {\n		}\n		if f != nil"},
-	{"clients' identity headers pass", "2", "filter/stream.go", "s.edits = route.strip.edits(h)", ""},
+	{"clients' identity headers pass", "2", "filter/stream.go", "s.edits = stripEdits(route.Strip(), h)", "_ = stripEdits(route.Strip(), h)"},
 	{"a login keeps another user's data", "2", "service/login.go", "before.User != \"\" && before.User != marks.User", "before.User == marks.User && before.Backend == \"-\""},
 	{"a stream that has ended waits on", "2 4", "filter/worker/worker.go", "if s.paused || s.list != nil {", "if false {"},
 
@@ -88,7 +88,25 @@ var mutations = []mutation{
 	{"a copied link counts", "5", "session/cycle.go", "c.Next.Of != \"\" && c.Next.Of != ID(s.Key)", "false"},
 	{"an outage closes streams", "5", "filter/worker/watch.go", "case !r.Answered():", "case false:"},
 	{"accounts that cannot be read admit nobody", "5", "service/accounts.go", "	case err != nil:\n		return false, \"\", fmt.Errorf(\"accounts: %w\", err)", "	case err != nil:\n		return false, \"\", nil"},
-	{"a failed logout deletes the cookie", "1 5", "filter/logout.go", "	if r.status != noSession {\n		return s.refuseUnavailable()", "	if r.status != noSession {\n		return s.loggedOut()"},
+	{"a failed logout deletes the cookie", "1 5", "filter/logout.go", "	if r.status != noSession {\n		return s.refuseWrite(r)", "	if r.status != noSession {\n		return s.loggedOut()"},
+}
+
+// TestMutationTexts checks that each text that a mutation replaces stands once in its file: a
+// change of the code must not make a mutation one of nothing.
+func TestMutationTexts(t *testing.T) {
+	root, err := stack.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutations {
+		text, err := os.ReadFile(filepath.Join(root, m.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), m.old); n != 1 {
+			t.Errorf("%q: %s has the text that is to be replaced %d times, want once: %s", m.name, m.file, n, m.old)
+		}
+	}
 }
 
 // TestMutations breaks the code in each way and has the simulation find it.
