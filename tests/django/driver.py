@@ -300,12 +300,18 @@ def expiry(text, now):
     }
 
 
+def people_made(seed, count):
+    import people  # whose models need django.contrib.auth
+
+    return people.make(seed, count)
+
+
 OPS = {
     f.__name__: f
     for f in (
         version, migrate, schema, encode, decode, sign, canonical, create, put,
         raw, read, value_names, create_value, create_python, read_python, set_date, age, save, count, cycle, flush, clear, expiry,
-        cookie_write, cookie_read,
+        cookie_write, cookie_read, people_made,
     )
 }
 
