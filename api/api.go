@@ -37,6 +37,16 @@ const (
 // MaxGrace bounds how long a key is accepted after the first use of the one that replaced it.
 const MaxGrace = 24 * time.Hour
 
+// MaxAttributes bounds the attributes of a user that a look-up or a verification names, in its
+// member "attributes". The response has those of the session's user by name in "user", apart from
+// the session's data, the names of those without room in "user_omitted", and of those that the
+// accounts do not have in "user_unknown".
+const MaxAttributes = 32
+
+// MaxUserBytes bounds the attributes in a response, in bytes; the smallest have room before
+// others.
+const MaxUserBytes = 64 << 10
+
 // MaxHold bounds how long the service holds a request for the feed.
 const MaxHold = 5 * time.Second
 

@@ -1,6 +1,10 @@
 package filter
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"cloakroom/filter/config"
+)
 
 // streamBuffers is memory that a stream uses again for each of its requests.
 type streamBuffers struct {
@@ -18,7 +22,7 @@ type keptResult struct {
 // request's direction needs.
 func (k *keptResult) release() {
 	r := &k.result
-	r.text, r.key, r.user, r.handle, r.authz = "", "", "", nil, nil
+	r.text, r.attributes, r.key, r.user, r.handle, r.authz = "", "", "", "", nil, nil
 	k.authz = authzResult{}
 }
 
@@ -31,8 +35,10 @@ func (b *streamBuffers) keep(texts ...string) string {
 	return textOf(b.text[from:])
 }
 
-// keyBody is keyBody for a valid key.
-func (b *streamBuffers) keyBody(key string) string { return b.keep(keyBefore, key, keyBehind) }
+// lookupBody is the body of NewLookup's callout for a valid key.
+func (b *streamBuffers) lookupBody(at *config.Service, key string) string {
+	return b.keep(keyBefore, key, `"`, at.Wanted(), "}")
+}
 
 // textOf returns bytes that do not change any more as a text.
 func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

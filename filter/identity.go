@@ -65,7 +65,17 @@ func isUser(id *config.Identity, data []rawjson.Member) bool {
 // data is left out, here or there.
 func identityEdits(id *config.Identity, edits []Edit, lines []byte, data []rawjson.Member, omitted []string) (all []Edit, text []byte, cut bool, err error) {
 	for _, h := range id.Headers {
-		text, err := headerText(value(data, h.Key))
+		raw := value(data, h.Key)
+		if config.IsAttribute(h.Key) {
+			text, fits := attributeText(raw, id.DataMaxBytes)
+			if !fits {
+				omitted = append(slices.Clip(omitted), h.Key)
+			} else if text != "" {
+				edits = append(edits, Edit{Set, h.Name, text})
+			}
+			continue
+		}
+		text, err := headerText(raw)
 		if err != nil {
 			return nil, lines, false, err
 		}
@@ -73,23 +83,20 @@ func identityEdits(id *config.Identity, edits []Edit, lines []byte, data []rawjs
 			edits = append(edits, Edit{Set, h.Name, text})
 		}
 	}
+	omitted = slices.DeleteFunc(slices.Clone(omitted), func(key string) bool { return !carries(id, key) && !fills(id, key) })
 	if id.DataHeader == "" || len(id.DataKeys) == 0 {
-		return edits, lines, false, nil
+		return append(edits, omittedEdit(id, omitted)...), lines, len(omitted) > 0, nil
 	}
-	omitted = slices.DeleteFunc(slices.Clone(omitted), func(key string) bool { return !carries(id, key) })
 	start := len(lines)
 	lines = appendData(id, lines, data)
 	if len(lines)-start > id.DataMaxBytes {
 		var left []string
 		data, left = fit(id, data)
-		omitted = append(omitted, left...)
+		omitted = append(omitted, slices.DeleteFunc(left, func(key string) bool { return slices.Contains(omitted, key) })...)
 		lines = appendData(id, lines[:start], data)
 	}
 	edits = append(edits, Edit{Set, id.DataHeader, textOf(lines[start:])})
-	if len(omitted) > 0 {
-		edits = append(edits, Edit{Set, id.DataHeader + config.OmittedSuffix, omittedText(omitted)})
-	}
-	return edits, lines, len(omitted) > 0, nil
+	return append(edits, omittedEdit(id, omitted)...), lines, len(omitted) > 0, nil
 }
 
 // authzResult is what a route makes of a session.
@@ -107,7 +114,7 @@ type authzResult struct {
 func (r *LookupResult) authorize(route *config.Route) (*authzResult, error) {
 	if r.authz == nil || r.authz.by != route {
 		a := &authzResult{} // a stream may use the other's edits
-		if _, err := a.authorize(route, r.members(), r.omitted, nil); err != nil {
+		if _, err := a.authorize(route, r.members(), r.attributes, r.omitted, nil); err != nil {
 			return nil, err
 		}
 		r.authz = a
@@ -117,9 +124,14 @@ func (r *LookupResult) authorize(route *config.Route) (*authzResult, error) {
 
 // authorize is LookupResult.authorize for what is zero yet. A line of data is appended to
 // lines.
-func (a *authzResult) authorize(route *config.Route, data []rawjson.Member, omitted []string, lines []byte) ([]byte, error) {
-	data, counts := byBackend(&route.Identity, data)
+func (a *authzResult) authorize(route *config.Route, data []rawjson.Member, attributes string, omitted []string, lines []byte) ([]byte, error) {
+	data, counts := byBackend(&route.Identity, withoutAttributes(data))
 	a.by, a.user, a.met = route, counts && isUser(&route.Identity, data), true
+	if a.user {
+		data = withAttributes(route, data, attributes)
+	} else {
+		omitted = slices.DeleteFunc(slices.Clone(omitted), config.IsAttribute)
+	}
 	for _, q := range route.Require {
 		a.met = a.met && met(q, data)
 	}
@@ -158,7 +170,7 @@ func appendData(id *config.Identity, line []byte, data []rawjson.Member) []byte 
 
 func carries(id *config.Identity, key string) bool {
 	for _, k := range id.DataKeys {
-		if k == key || (k == "*" && !strings.HasPrefix(key, "_")) {
+		if k == key || (k == "*" && !strings.HasPrefix(key, "_") && !config.IsAttribute(key)) {
 			return true
 		}
 	}
@@ -199,6 +211,12 @@ func met(q config.Requirement, data []rawjson.Member) bool {
 	case float64:
 		got, err := strconv.ParseFloat(raw, 64)
 		return err == nil && got == want
+	case config.AnyOf:
+		got, ok := rawjson.Strings(raw)
+		return ok && slices.ContainsFunc(got, func(item string) bool { return slices.Contains(want, item) })
+	case config.AllOf:
+		got, ok := rawjson.Strings(raw)
+		return ok && !slices.ContainsFunc(want, func(item string) bool { return !slices.Contains(got, item) })
 	}
 	return false
 }

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,7 +18,8 @@ func NewCallout(to *config.Service, path, body string) Callout {
 
 // NewLookup returns the callout that looks a session up.
 func NewLookup(at *config.Service, key string) Callout {
-	return NewCallout(at, api.Lookup, keyBody(key))
+	body := string(append(rawjson.AppendString([]byte(`{"key":`), key), at.Wanted()...))
+	return NewCallout(at, api.Lookup, body+"}")
 }
 
 func keyBody(key string) string {
@@ -30,8 +32,8 @@ func keyBody(key string) string {
 
 const keyBefore, keyBehind = `{"key":"`, `"}`
 
-// keyOf returns the valid key that keyBody made a body of, in that body's memory.
-func keyOf(body string) string { return body[len(keyBefore) : len(body)-len(keyBehind)] }
+// keyOf returns the valid key that a look-up's body begins with, in that body's memory.
+func keyOf(body string) string { return body[len(keyBefore) : len(keyBefore)+session.KeyLength] }
 
 // endedBody says that the session has ended under a key.
 func endedBody(key string) string {
@@ -88,12 +90,13 @@ type LookupResult struct {
 	created, seen time.Time         // the limits' stamps; zero: none yet
 	cycled, used  time.Time         // of the key: when it was made by a cycle, and first used; zero: not
 	text          string            // the data, as it came
+	attributes    string            // those of its user, a JSON object; empty: none
 	origin        *session.Origin   // of a session in its cookie of which text does not show all
 	user          string            // the ID of its user; empty: none
 	handle        *revocationHandle // of a session in its cookie; nil: it has none
 	authz         *authzResult      // of the route that last used it; nil: none has
 	marked        *LookupResult     // signed again with its handle; nil: it was not
-	omitted       []string          // keys whose data the service left out
+	omitted       []string          // keys whose data, and attributes, the service left out
 	reason        string            // why there is no answer; empty where there is one, and where it is not known
 	rejected      bool              // there is no answer, and never will be one to this call
 	unusable      bool              // there is no answer because of the session itself
@@ -129,7 +132,7 @@ func (r *LookupResult) Expires() time.Time { return r.expires }
 // that, and what describes them.
 func (r *LookupResult) Size() int {
 	const each = 488
-	size := each + 2*len(r.text)
+	size := each + 2*(len(r.text)+len(r.attributes))
 	if r.origin != nil {
 		size += len(r.origin.Text)
 	}
@@ -199,11 +202,13 @@ func liveResult(members, data []rawjson.Member, route *config.Route, own *Stream
 	if (ok && !validKey(key)) || text == "" || text[0] != '{' {
 		return NoAnswer
 	}
-	var omitted []string
-	if list := value(members, "omitted"); list != "" {
-		omitted, _ = rawjson.Strings(list)
+	attributes := value(members, "user")
+	if attributes != "" {
+		if _, err := rawjson.Object(attributes, nil); err != nil {
+			return NoAnswer
+		}
 	}
-	r := resultOf(text, data, time.Unix(seconds, 0), route, own, omitted)
+	r := resultOf(text, data, time.Unix(seconds, 0), route, own, attributes, omittedKeys(members))
 	r.key = key
 	return r
 }
@@ -216,12 +221,27 @@ func newResult(text string, expires time.Time, route *config.Route) *LookupResul
 	if err != nil {
 		return NoAnswer
 	}
-	return resultOf(text, data, expires, route, nil, nil)
+	return resultOf(text, data, expires, route, nil, "", nil)
 }
 
-// resultOf is newResult for data that was parsed already, in a stream's own memory where
-// that is not nil.
-func resultOf(text string, data []rawjson.Member, expires time.Time, route *config.Route, own *Stream, omitted []string) *LookupResult {
+// omittedKeys returns the keys of the data, and of the user's attributes, that an answer leaves out.
+func omittedKeys(answer []rawjson.Member) (keys []string) {
+	if list := value(answer, "omitted"); list != "" {
+		keys, _ = rawjson.Strings(list)
+		keys = slices.DeleteFunc(keys, config.IsAttribute)
+	}
+	if list := value(answer, "user_omitted"); list != "" {
+		names, _ := rawjson.Strings(list)
+		for _, name := range names {
+			keys = append(keys, config.AttributePrefix+name)
+		}
+	}
+	return keys
+}
+
+// resultOf is newResult for data that was parsed already, with attributes of the user, in a
+// stream's own memory where that is not nil.
+func resultOf(text string, data []rawjson.Member, expires time.Time, route *config.Route, own *Stream, attributes string, omitted []string) *LookupResult {
 	var kept *keptResult
 	var lines []byte
 	if own != nil {
@@ -231,7 +251,7 @@ func resultOf(text string, data []rawjson.Member, expires time.Time, route *conf
 		kept = &keptResult{}
 	}
 	r := &kept.result
-	r.status, r.expires, r.text, r.omitted = liveSession, expires, text, omitted
+	r.status, r.expires, r.text, r.attributes, r.omitted = liveSession, expires, text, attributes, omitted
 	for i := range data {
 		m := &data[i]
 		switch m.Name {
@@ -260,7 +280,7 @@ func resultOf(text string, data []rawjson.Member, expires time.Time, route *conf
 	if route == nil {
 		return r
 	}
-	lines, err := kept.authz.authorize(route, data, omitted, lines)
+	lines, err := kept.authz.authorize(route, data, attributes, omitted, lines)
 	if err == nil {
 		r.authz = &kept.authz
 	}

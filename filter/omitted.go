@@ -39,6 +39,15 @@ func fit(id *config.Identity, data []rawjson.Member) (fitting []rawjson.Member, 
 	return fitting, omitted
 }
 
+// omittedEdit returns the edit that lists keys that have no room: none where there are none, or no
+// header for it.
+func omittedEdit(id *config.Identity, keys []string) []Edit {
+	if len(keys) == 0 || id.DataHeader == "" {
+		return nil
+	}
+	return []Edit{{Set, id.DataHeader + config.OmittedSuffix, omittedText(keys)}}
+}
+
 // omittedText returns the value of the header that lists keys.
 func omittedText(keys []string) string {
 	line := []byte{'['}

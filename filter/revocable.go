@@ -115,6 +115,7 @@ func (s *Stream) verifyCallout() Callout {
 		}
 	}
 	body = strconv.AppendInt(append(body, `,"expires":`...), endOf(&s.route.Expiry, s.cookieSession).Unix(), 10)
+	body = append(body, s.route.Service.Wanted()...)
 	return NewCallout(&s.route.Service, api.Verify, string(append(body, '}')))
 }
 
@@ -133,6 +134,7 @@ func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 		s.dropped = true
 		return s.missing()
 	case r.answers(s.handle):
+		s.cookieSession.attribute(r)
 		return s.lookedUp(s.cookieSession, now)
 	case shared:
 		return s.waitFor(forVerifyAlone, s.verifyCallout())

@@ -88,7 +88,7 @@ func (s *Stream) waitFor(what waitingFor, c Callout) Action {
 func (s *Stream) Callout() *Callout {
 	switch s.waiting {
 	case forLookup:
-		body := s.buffers.keyBody(s.key)
+		body := s.buffers.lookupBody(&s.route.Service, s.key)
 		s.key, s.cookie.value = keyOf(body), ""
 		s.callout = NewCallout(&s.route.Service, api.Lookup, body)
 	case forVerify:

@@ -74,29 +74,32 @@ func (a *Accounts) admits(user session.User, backend string) bool {
 }
 
 // check looks at the account that a session belongs to: whether it admits the session, and if
-// not, why, where an operator might wonder. A session that is not admitted stays: Django ends
+// not, why, where an operator might wonder. The attributes are those of the names. A session that is not admitted stays: Django ends
 // those whose password has changed, and knows best.
-func (a *Accounts) check(ctx context.Context, marks loginMarks) (admitted bool, reason string, err error) {
-	if a == nil || marks.User == "" {
-		return true, "", nil
+func (a *Accounts) check(ctx context.Context, marks loginMarks, names []string) (attributes []session.Attribute, admitted bool, reason string, err error) {
+	if a == nil && marks.User != "" {
+		return unknownAttributes(names), true, "", nil
+	}
+	if marks.User == "" {
+		return nil, true, "", nil
 	}
 	if !slices.Contains(a.backends(), marks.Backend) {
-		return false, fmt.Sprintf("it was logged in by the backend %.100q, which is not among --auth-backends (AUTHENTICATION_BACKENDS)", marks.Backend), nil
+		return nil, false, fmt.Sprintf("it was logged in by the backend %.100q, which is not among --auth-backends (AUTHENTICATION_BACKENDS)", marks.Backend), nil
 	}
-	user, err := a.Users.User(ctx, marks.User)
+	user, attributes, err := a.userWith(ctx, marks.User, names)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
-		return false, "", nil
+		return nil, false, "", nil
 	case err != nil:
-		return false, "", fmt.Errorf("accounts: %w", err)
+		return nil, false, "", fmt.Errorf("accounts: %w", err)
 	case !a.admits(user, marks.Backend):
-		return false, "", nil
+		return nil, false, "", nil
 	case user.ID != marks.User:
-		return false, "its user's id is not written as the database writes it", nil
+		return nil, false, "its user's id is not written as the database writes it", nil
 	case marks.unhashed:
-		return true, "", nil
+		return attributes, true, "", nil
 	case marks.Hash == nil || !a.Hasher.Verify(user.Password, *marks.Hash):
-		return false, "its _auth_user_hash is not of the account's password: the password was changed, or the user model has a get_session_auth_hash of its own (--accounts off), or CLOAKROOM_SECRET_KEY is not Django's SECRET_KEY", nil
+		return nil, false, "its _auth_user_hash is not of the account's password: the password was changed, or the user model has a get_session_auth_hash of its own (--accounts off), or CLOAKROOM_SECRET_KEY is not Django's SECRET_KEY", nil
 	}
-	return true, "", nil
+	return attributes, true, "", nil
 }

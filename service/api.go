@@ -19,6 +19,11 @@ type (
 	keyRequest struct {
 		Key *string `json:"key"`
 	}
+	lookupRequest struct {
+		Key *string `json:"key"`
+		// Attributes are to be in the answer, of the session's user.
+		Attributes []string `json:"attributes"`
+	}
 	// flushRequest names one session, or all of a user.
 	flushRequest struct {
 		Key  *string `json:"key"`
@@ -63,6 +68,10 @@ type response struct {
 	Data    json.RawMessage `json:"data,omitempty"`
 	// Omitted are keys of the session that Data leaves out; "*" among them: there are more.
 	Omitted []string `json:"omitted,omitempty"`
+	// User are attributes of the session's user: see api.MaxAttributes.
+	User        json.RawMessage `json:"user,omitempty"`
+	UserOmitted []string        `json:"user_omitted,omitempty"`
+	UserUnknown []string        `json:"user_unknown,omitempty"`
 }
 
 var (
@@ -82,7 +91,10 @@ func liveNew(v session.Session) response {
 	return a
 }
 
-func (s *service) lookup(ctx context.Context, in keyRequest) (response, error) {
+func (s *service) lookup(ctx context.Context, in lookupRequest) (response, error) {
+	if err := s.checkAttributes(ctx, in.Attributes); err != nil {
+		return none, err
+	}
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
@@ -94,26 +106,29 @@ func (s *service) lookup(ctx context.Context, in keyRequest) (response, error) {
 	if v, err = s.follow(ctx, v); err != nil {
 		return none, err
 	}
-	if admitted, err := s.admits(ctx, marksOf(v.Data)); err != nil || !admitted {
+	attributes, admitted, err := s.admits(ctx, marksOf(v.Data), in.Attributes)
+	if err != nil || !admitted {
 		return none, err
 	}
 	s.noteWithheld(v)
 	if session.LacksZone(v.Data) {
 		s.throttle.warn("a session ends at a date without a zone: it is admitted until the store's date, and writes to it are refused", "error", session.ErrNoZone)
 	}
+	a := live(v)
 	if v.Key != key {
-		return liveNew(v), nil
+		a.Key = v.Key
 	}
-	return live(v), nil
+	return a.with(attributes), nil
 }
 
-// admits checks a session's account, and logs a refusal that an operator might wonder about.
-func (s *service) admits(ctx context.Context, marks loginMarks) (bool, error) {
-	admitted, reason, err := s.Accounts.check(ctx, marks)
+// admits checks a session's account, and logs a refusal that an operator might wonder about. The
+// attributes are those of the names.
+func (s *service) admits(ctx context.Context, marks loginMarks, names []string) ([]session.Attribute, bool, error) {
+	attributes, admitted, reason, err := s.Accounts.check(ctx, marks, names)
 	if reason != "" {
 		s.throttle.warn("a session is refused", "user", marks.User, "reason", reason)
 	}
-	return admitted, err
+	return attributes, admitted, err
 }
 
 func (s *service) create(ctx context.Context, in createRequest) (response, error) {

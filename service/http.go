@@ -228,5 +228,5 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// A store that is nearly full is ready: requests must still come here until it fails.
-	respond(w, http.StatusOK, readiness{"ready", s.warnings(ctx), session.Notices(s.Store, s.Feed)})
+	respond(w, http.StatusOK, readiness{"ready", append(s.warnings(ctx), s.lacking.warnings()...), session.Notices(s.Store, s.Feed)})
 }

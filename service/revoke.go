@@ -19,6 +19,8 @@ type verifyRequest struct {
 	Backend *string `json:"backend"`
 	// Expires is when it expires, in Unix seconds; the response repeats it.
 	Expires int64 `json:"expires"`
+	// Attributes are to be in the answer, of the session's user.
+	Attributes []string `json:"attributes"`
 }
 
 // verify is the lookup of a session that is kept in its cookie. The response repeats what the
@@ -27,6 +29,9 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 	of, ok := session.ParseSigned(in.Signed)
 	if !ok {
 		return none, fmt.Errorf("%w: signed must be an id, a time and a user, with spaces between", errRequest)
+	}
+	if err := s.checkAttributes(ctx, in.Attributes); err != nil {
+		return none, err
 	}
 	end := time.Unix(in.Expires, 0)
 	if !end.After(s.Now()) {
@@ -37,6 +42,7 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 		return none, err
 	}
 	data := map[string]string{session.SignedKey: in.Signed}
+	var attributes []session.Attribute
 	if of.User != "" {
 		marks := loginMarks{User: of.User, Hash: in.Hash, Backend: s.Accounts.backends()[0], unhashed: in.Hash == nil}
 		if in.Backend != nil {
@@ -46,13 +52,14 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 		if in.Hash != nil {
 			data[hashKey] = *in.Hash
 		}
-		if admitted, err := s.admits(ctx, marks); err != nil || !admitted {
+		var admitted bool
+		if attributes, admitted, err = s.admits(ctx, marks, in.Attributes); err != nil || !admitted {
 			return none, err
 		}
 		data[session.UserKey] = of.User
 	}
 	text, err := json.Marshal(data)
-	return live(session.Session{Data: text, Expires: end}), err
+	return live(session.Session{Data: text, Expires: end}).with(attributes), err
 }
 
 // revoked reports whether a session was revoked, by itself or with all of its user's.

@@ -72,6 +72,7 @@ type service struct {
 	throttle *throttle
 	// largeReads holds a token for each large session that is being read.
 	largeReads chan struct{}
+	lacking    lackingAttributes
 }
 
 // New returns the handler of a service. Without a token it fails with ErrConfig, unless Open is

@@ -15,7 +15,7 @@ import (
 // accounts opens the users' accounts that --accounts selects.
 func (c *serveCmd) accounts(ctx context.Context, a *app, sessions session.Store) (_ *service.Accounts, closeAll func() error, _ error) {
 	closeAll = func() error { return nil }
-	table, err := c.table()
+	table, err := c.tables()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,6 +57,30 @@ func (f usersFlag) table() (session.UserTable, error) {
 		table.Active = f.Columns[2]
 	}
 	return table, nil
+}
+
+// tables returns what the flags name, with the tables of relations.
+func (c *serveCmd) tables() (table session.UserTable, err error) {
+	if table, err = c.table(); err != nil {
+		return table, err
+	}
+	django := session.DjangoUsers(c.Users)
+	if table.Groups, err = relation("--user-groups", "GROUP", c.Groups, django.Groups); err == nil {
+		table.Permissions, err = relation("--user-permissions", "PERMISSION", c.Permissions, django.Permissions)
+	}
+	return table, err
+}
+
+func relation(flag, other string, parts []string, auto session.Relation) (session.Relation, error) {
+	switch {
+	case slices.Equal(parts, []string{"auto"}):
+		return auto, nil
+	case slices.Equal(parts, []string{"off"}):
+		return session.Relation{}, nil
+	case len(parts) != 3 || slices.Contains(parts, ""):
+		return session.Relation{}, fmt.Errorf("%w: %s %q: want auto, off, or TABLE,USER,%s, a table and its columns of users' ids and of the others'", errUsage, flag, strings.Join(parts, ","), other)
+	}
+	return session.Relation{Table: parts[0], User: parts[1], Other: parts[2]}, nil
 }
 
 // userID returns a user's id as the database writes it. If there is no account with that id, it

@@ -14,6 +14,8 @@ type Config struct {
 	base   Route
 	routes map[string]*Route
 	strip  *Strip
+	// attributes are the keys of the attributes that look-ups name, by the cluster.
+	attributes map[string][]string
 	// metadata says that routes may carry configuration in their metadata.
 	metadata bool
 }
@@ -29,8 +31,8 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 	}
 	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &Strip{}, metadata: true}
 	layers := map[string]any{}
-	var more []string
-	top := append(c.base.fields(env), general(layers, &c.metadata, &more)...)
+	var more, attributes []string
+	top := append(c.base.fields(env), general(layers, &c.metadata, &more, &attributes)...)
 	if err := top.read("", tree); err != nil {
 		return nil, err
 	}
@@ -41,6 +43,11 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 		}
 		c.strip.add(name)
 	}
+	for _, key := range attributes {
+		if !IsAttribute(key) || !isAttributeName(key[len(AttributePrefix):]) {
+			errs = append(errs, fmt.Errorf("user_attributes: %q names no attribute of a user, such as user.email", key))
+		}
+	}
 	for _, name := range sortedKeys(layers) {
 		route := c.base
 		errs = append(errs, route.apply(join("routes", name), layers[name], env))
@@ -48,6 +55,9 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 		c.routes[name] = &route
 	}
 	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if err := c.wantAttributes(attributes); err != nil {
 		return nil, err
 	}
 	// A header that means something to one upstream is removed from the requests of all
@@ -76,8 +86,8 @@ func configTree(text string) (any, error) {
 func Schema() map[string]any {
 	route := defaultRoute()
 	fields := route.fields(nil)
-	metadata, more := true, []string{}
-	s := append(fields, general(nil, &metadata, &more)...).schema()
+	metadata, more, attributes := true, []string{}, []string{}
+	s := append(fields, general(nil, &metadata, &more, &attributes)...).schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "Cloakroom filter configuration"
 	routes := s["properties"].(map[string]any)["routes"].(map[string]any)
@@ -165,6 +175,9 @@ func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error
 	if err := route.apply("metadata.filter_metadata."+Namespace, fields, c.env); err != nil {
 		return nil, err
 	}
+	if err := c.attributesOfMetadata(&route); err != nil {
+		return nil, err
+	}
 	for _, name := range route.Identity.HeaderNames() {
 		if !c.strip.Has(name) {
 			return nil, fmt.Errorf("metadata.filter_metadata.%s: identity: %q is not removed from clients' requests on the other routes; name it under strip_headers in the plugin's configuration", Namespace, name)
@@ -235,9 +248,9 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"identity", object{
 			{"user_key", text(&r.Identity.UserKey), "the session key without which a session has no user; empty: every session has one"},
 			{"auth_backends", texts(&r.Identity.AuthBackends), "AUTHENTICATION_BACKENDS: a session that another backend logged in is anonymous; empty: all are accepted"},
-			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key whose value each carries"},
+			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key whose value each carries, or `user.` and an attribute of the user: `groups`, `permissions`, or a column of the accounts' table, such as `user.email`"},
 			{"data_header", text(&r.Identity.DataHeader), "the request header with the session's data; empty: none"},
-			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications store there; empty: the header is not sent`},
+			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications store there; attributes of the user where they are named; empty: the header is not sent`},
 			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "the size of its value, in bytes; keys beyond that are left out, the largest first, and named in a header of the same name with `-omitted`"},
 		}, "what upstreams learn"},
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
@@ -247,14 +260,15 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"end_streams_after", duration(&r.EndStreamsAfter), "with `end_streams`: close open streams, too, when the session service has not answered for this long, at least 5s; 0s: an outage closes none"},
 		{"accept_updates", boolean(&r.AcceptUpdates), "whether the upstream may change the session by `x-session-*` response headers"},
 		{"responses", choice(&r.Responses, "process", "skip"), "with `skip` response headers are not processed, as in ext_authz: no `Vary: Cookie`, and the upstream's session cookie and `x-session-*` have no effect"},
-		{"require", requirements(&r.Require), "session keys and the values they must have, else 403; with `mode: required` only"},
+		{"require", requirements(&r.Require), "session keys, or attributes of the user, and the values they must have, else 403: a string, a number, a boolean, and of a list `{\"any\": […]}` or `{\"all\": […]}`; with `mode: required` only"},
 	}
 }
 
 // general returns the fields of the general configuration alone.
-func general(routes map[string]any, metadata *bool, more *[]string) []field {
+func general(routes map[string]any, metadata *bool, more, attributes *[]string) []field {
 	return []field{
 		{"strip_headers", texts(more), "request headers that are removed from clients' requests on every route, besides those that this configuration sets; needed for those that a route's metadata sets"},
+		{"user_attributes", texts(attributes), "attributes of users (`user.email`) that look-ups name besides those that this configuration names; needed for those that only a route's metadata names"},
 		{"route_metadata", boolean(metadata), "whether routes may carry configuration in their metadata; `false` saves each request a host call, and ignores it"},
 		{"routes", byName(routes), "by Envoy route name: the same fields, which replace the above on that route"},
 	}
@@ -361,15 +375,18 @@ func requirements(into *[]Requirement) spec {
 		members, ok := v.(map[string]any)
 		list := make([]Requirement, 0, len(members))
 		for _, key := range sortedKeys(members) {
-			switch members[key].(type) {
+			value := members[key]
+			switch of := value.(type) {
 			case string, float64, bool:
+			case map[string]any:
+				value, ok = listRequirement(of, ok)
 			default:
 				ok = false
 			}
-			list = append(list, Requirement{key, members[key]})
+			list = append(list, Requirement{key, value})
 		}
 		if !ok {
-			return "an object of session keys and strings, numbers or booleans"
+			return `an object of session keys and strings, numbers, booleans, or {"any": […]} or {"all": […]} with strings`
 		}
 		*into = list
 		return ""

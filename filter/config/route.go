@@ -81,7 +81,8 @@ type Route struct {
 	Responses     Responses
 	Require       []Requirement
 
-	strip *Strip // of all routes
+	strip      *Strip   // of all routes
+	attributes []string // see Attributes
 }
 
 // Strip returns the request headers that no client may send, on any route.
@@ -94,7 +95,8 @@ type Service struct {
 	Token              string // secret
 	Cache              CachePolicy
 
-	to Destination // by these
+	to     Destination // by these
+	wanted string      // see Wanted
 }
 
 // CachePolicy is for how long what was looked up of sessions is used.
@@ -160,15 +162,21 @@ type Identity struct {
 }
 
 // IdentityHeader is a request header and the key of the session's data that
-// it is filled from.
+// it is filled from, or an attribute of the user: see AttributePrefix.
 type IdentityHeader struct{ Name, Key string }
 
-// Requirement is a key of the session's data and the value that it must have:
-// a string, a float64 or a bool.
+// Requirement is a key of the session's data, or an attribute of the user (see AttributePrefix),
+// and the value that it must have: a string, a float64, a bool, AnyOf or AllOf.
 type Requirement struct {
 	Key   string
 	Value any
 }
+
+// AnyOf requires a list that has one of the strings, AllOf one that has all.
+type (
+	AnyOf []string
+	AllOf []string
+)
 
 // defaultRoute returns the defaults of all fields. They name no session
 // service, so that every request is refused.

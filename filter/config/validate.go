@@ -25,6 +25,8 @@ func (r *Route) validate(path string) error {
 		bad("engine.signed_cookies.secret_key", "must be Django's SECRET_KEY, and no key may be empty")
 	}
 	r.Service.prepare()
+	r.prepareAttributes()
+	r.checkAttributes(bad)
 	switch named := r.Service.Cluster != ""; {
 	case r.Signed.Revocable && (!named || !r.Signed.InUse()):
 		bad("engine.signed_cookies.revocable", "needs secret_key, and engine.service.cluster: the session service knows what was revoked")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cloakroom/service"
+	"cloakroom/session"
 )
 
 // users is the model of accounts.
@@ -13,6 +14,9 @@ type users struct {
 	Model, Table string
 	// Columns are those of the primary key, password and is_active; "" for a missing one.
 	Columns []string
+	// Groups and Permissions are the tables of the users' groups and permissions, and their columns
+	// of users' ids and of the others'; empty where there are none.
+	Groups, Permissions []string
 	// Inherited are the fields that are in another model's table.
 	Inherited []string
 	// Active is the type of is_active's field, or, without one, the class's value as Python writes
@@ -37,6 +41,8 @@ type authBackend struct {
 	Undecided string
 	// OwnGetUser is a method of the project that looks up a session's user.
 	OwnGetUser string `json:"own_get_user"`
+	// OwnPermissions is the method of its own that returns permissions.
+	OwnPermissions string `json:"own_permissions"`
 }
 
 // keyFields are the types of primary keys that Django writes into a session in the database's own
@@ -77,11 +83,38 @@ func (t *translation) accounts(engine string) ([]string, error) {
 	if columns := u.columns(); columns != "id,password,is_active" {
 		args = append(args, "--user-columns", columns)
 	}
+	args = append(args, t.relations(u)...)
 	args = append(args, t.authBackends(u)...)
 	if (engine == "db" || engine == "cached_db") && where == t.sessions {
 		return args, nil
 	}
 	return append(args, "--accounts", where), nil
+}
+
+// relations returns the arguments that say where the users' groups and permissions are.
+func (t *translation) relations(u users) (args []string) {
+	django := session.DjangoUsers(u.table())
+	for _, r := range []struct {
+		flag  string
+		parts []string
+		auto  session.Relation
+	}{{"--user-groups", u.Groups, django.Groups}, {"--user-permissions", u.Permissions, django.Permissions}} {
+		value := "off"
+		if len(r.parts) == 3 {
+			value = unquoted(r.parts[0]) + "," + r.parts[1] + "," + r.parts[2]
+		}
+		switch {
+		case strings.Count(value, ",") > 2:
+			t.note("%s is left out: AUTH_USER_MODEL %s has the names %q, and commas separate them", r.flag, u.Model, r.parts)
+			value = "off"
+		case value == r.auto.Table+","+r.auto.User+","+r.auto.Other:
+			continue // auto
+		}
+		if value != "off" || r.auto != (session.Relation{}) {
+			args = append(args, r.flag, value)
+		}
+	}
+	return args
 }
 
 // authBackends returns the arguments for AUTHENTICATION_BACKENDS.
@@ -96,6 +129,9 @@ func (t *translation) authBackends(u users) (args []string) {
 		}
 		if b.Undecided != "" {
 			t.note("AUTHENTICATION_BACKENDS: %s.user_can_authenticate cannot decide about a user who is not active (%s), and such users are refused; name the backend in --inactive-backends if it admits them", b.Path, b.Undecided)
+		}
+		if b.OwnPermissions != "" {
+			t.note("AUTHENTICATION_BACKENDS: %s has permissions by %s; user.permissions has those of Django's tables", b.Path, b.OwnPermissions)
 		}
 		if b.OwnGetUser != "" {
 			t.note("AUTHENTICATION_BACKENDS: %s finds users by %s; the session service finds them by id in %s", b.Path, b.OwnGetUser, u.Table)
@@ -136,6 +172,8 @@ func (u users) columns() string {
 
 // table returns the table in the form of --users. Projects name a schema as in db_table =
 // 'schema"."table'.
-func (u users) table() string {
-	return strings.ReplaceAll(strings.Trim(u.Table, `"`), `"."`, ".")
+func (u users) table() string { return unquoted(u.Table) }
+
+func unquoted(table string) string {
+	return strings.ReplaceAll(strings.Trim(table, `"`), `"."`, ".")
 }

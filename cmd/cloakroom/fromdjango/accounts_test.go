@@ -18,6 +18,11 @@ func TestAccounts(t *testing.T) {
 	off := []string{"--accounts off\n", "note accounts are not checked", "identity:map[auth_backends:[django.contrib.auth.backends.ModelBackend]]"}
 	all(t, []row{
 		{name: "a model of the project's", files: model(plain), settings: with, want: []string{"serve serve --store sqlite://$DIR/db.sqlite3 --users own_account\n"}, not: []string{"not checked", "identity"}},
+		{name: "groups and permissions", files: model("class Account(AbstractUser):\n    pass\n"), settings: with, want: []string{
+			"--users own_account --user-groups own_account_groups,account_id,group_id --user-permissions own_account_user_permissions,account_id,permission_id\n"}},
+		{name: "groups and permissions in another table", files: model("class Account(AbstractUser):\n    class Meta: db_table = 'auth_user'\n"), settings: with, want: []string{
+			"db.sqlite3 --user-groups auth_user_groups,account_id,group_id --user-permissions auth_user_user_permissions,account_id,permission_id\n"}},
+		{name: "no groups in Django's table", files: model(plain + "    class Meta: db_table = 'auth_user'\n"), settings: with, want: []string{"db.sqlite3 --user-groups off --user-permissions off\n"}},
 		{name: "a proxy", files: model("class Account(User):\n    class Meta: proxy = True\n"), settings: strings.Replace(with, "own.Account", "auth.User", 1), want: []string{"serve serve --store sqlite://$DIR/db.sqlite3\n"}},
 		{name: "a UUID", files: model(plain + "    id = models.UUIDField(primary_key=True, default=uuid.uuid4)\n"), settings: with, want: []string{"--users own_account\n"}, not: []string{"not checked"}},
 		{name: "a schema", files: model(plain + "    class Meta: db_table = 'people\".\"user'\n"), settings: onPostgres, want: []string{"--users people.user\n"}},

@@ -23,12 +23,36 @@ def users():
         "inherited": [name for name, field in fields.items() if field.model._meta.db_table != meta.db_table],
         # Of AbstractBaseUser it is True, for every user.
         "active": active.get_internal_type() if active else str(always) if isinstance(always, bool) else type(always).__name__,
+        "groups": relation(meta, "groups", "auth_group"),
+        "permissions": relation(meta, "user_permissions", "auth_permission"),
         "key": meta.pk.get_internal_type(),
         "database": database(model),
         "own_hash": own_hash(model),
         "own_manager": own_method(type(model._default_manager), "get_queryset"),
         "backends": [backend(path, model) for path in auth_backends()],
     }
+
+
+def relation(meta, name, table):
+    """Returns the table of a many-to-many field and its columns, or [] where the field does not lead to Django's own table."""
+    from django.core.exceptions import FieldDoesNotExist
+
+    try:
+        field = meta.get_field(name)
+    except FieldDoesNotExist:
+        return []
+    through = getattr(field.remote_field, "through", None) if field.many_to_many and not field.auto_created else None
+    if through is None or field.remote_field.model._meta.db_table != table:
+        return []
+    return [through._meta.db_table, field.m2m_column_name(), field.m2m_reverse_name()]
+
+
+def own_permissions(loaded):
+    """Returns the method of a backend by which it has permissions of its own, or ""."""
+    for name in ("get_all_permissions", "get_user_permissions", "get_group_permissions", "_get_user_permissions", "_get_group_permissions"):
+        if path := own_method(type(loaded), name):
+            return path
+    return ""
 
 
 def own_hash(model):
@@ -64,4 +88,5 @@ def backend(path, model):
         "inactive": inactive,
         "undecided": undecided,
         "own_get_user": own_method(type(loaded), "get_user"),
+        "own_permissions": own_permissions(loaded),
     }

@@ -1,0 +1,88 @@
+package filter
+
+import (
+	"slices"
+
+	"cloakroom/filter/config"
+	"cloakroom/session/rawjson"
+)
+
+// withoutAttributes returns the data without the keys that are called as attributes of users are:
+// what a service or a client has put into a session must not be taken for what the accounts hold.
+func withoutAttributes(data []rawjson.Member) []rawjson.Member {
+	for i := range data {
+		if config.IsAttribute(data[i].Name) {
+			return slices.DeleteFunc(slices.Clone(data), func(m rawjson.Member) bool { return config.IsAttribute(m.Name) })
+		}
+	}
+	return data
+}
+
+// withAttributes returns the data and the attributes that the route names, by its keys for them.
+func withAttributes(route *config.Route, data []rawjson.Member, attributes string) []rawjson.Member {
+	keys := route.Attributes()
+	if len(keys) == 0 || attributes == "" {
+		return data
+	}
+	members, err := rawjson.Object(attributes, nil)
+	if err != nil {
+		return data // it was read before
+	}
+	all := slices.Clip(data)
+	for _, key := range keys {
+		if raw := value(members, key[len(config.AttributePrefix):]); raw != "" {
+			all = append(all, rawjson.Member{Name: key, Value: raw})
+		}
+	}
+	return all
+}
+
+// attribute has the session of a cookie have the attributes that the service's answer about it has.
+func (r *LookupResult) attribute(by *LookupResult) {
+	if r.attributes != by.attributes || !slices.Equal(r.omitted, by.omitted) {
+		r.attributes, r.omitted, r.authz = by.attributes, by.omitted, nil
+	}
+}
+
+// fills reports whether a header is filled from an attribute.
+func fills(id *config.Identity, key string) bool {
+	return config.IsAttribute(key) && slices.ContainsFunc(id.Headers, func(h config.IdentityHeader) bool { return h.Key == key })
+}
+
+// attributeText returns an attribute as a header's text: a text and each text of a list with all
+// but printable ASCII in percent-encoding, a list's joined by commas, other values as JSON; "" for
+// nothing and null. It fits where it has no more than so many bytes.
+func attributeText(raw string, most int) (text string, fits bool) {
+	if raw == "" || raw == "null" {
+		return "", true
+	}
+	line := []byte(raw)
+	if one, ok := rawjson.String(raw); ok {
+		line = appendEncoded(line[:0], one, false)
+	} else if list, ok := rawjson.Strings(raw); ok {
+		line = line[:0]
+		for i, item := range list {
+			if i > 0 {
+				line = append(line, ',')
+			}
+			line = appendEncoded(line, item, true)
+		}
+	}
+	return string(line), len(line) <= most
+}
+
+// appendEncoded appends a text in percent-encoding (RFC 3986 section 2.1) of its UTF-8: of '%', of
+// what is not printable in ASCII, of spaces at an end, which HTTP removes, and in a list of commas.
+func appendEncoded(line []byte, text string, listed bool) []byte {
+	const digits = "0123456789ABCDEF"
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		atEnd := c == ' ' && (i == 0 || i == len(text)-1)
+		if c < ' ' || c > '~' || c == '%' || atEnd || (listed && c == ',') {
+			line = append(line, '%', digits[c>>4], digits[c&15])
+		} else {
+			line = append(line, c)
+		}
+	}
+	return line
+}
