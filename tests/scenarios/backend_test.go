@@ -62,7 +62,7 @@ type call struct{ path, body string }
 // newBackend starts the parts that a scenario needs, with the clock now.
 func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, started: now(), ended: make(chan struct{})}
-	handler, err := service.New(service.Config{Store: b.store, Feed: feed.New(), Token: serviceToken, Now: now, Log: slog.New(slog.DiscardHandler)})
+	handler, err := service.New(service.Config{Store: b.store, Feed: feed.New(), Token: serviceToken, Now: now, Accounts: openAccounts(t, s), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +85,12 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 	}
 	slices.Sort(names)
 	for i, name := range names {
-		b.put(name, i, s.Sessions[name])
+		v := s.Sessions[name]
+		v.Data = s.marked(t, v.Data)
+		b.put(name, i, v)
 	}
 	for name, v := range s.Signed {
+		v.Data = s.marked(t, v.Data)
 		b.sign(name, v)
 	}
 	return b
@@ -179,6 +182,9 @@ var faults = map[string]func(b *backend, w http.ResponseWriter, next http.Handle
 	"expired":    answering(200, "application/json", `{"state":"live","expires":1000000000,"data":{"_auth_user_id":"1"}}`),
 	"deep":       answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":`+strings.Repeat("[", 100000)),
 	"controls":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1\r\nx-admin: 1"}}`),
+	"bad user":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"user":["is_staff"]}`),
+	"no user":    answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","user.is_staff":true}}`),
+	"too much":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"user":{"is_staff":true},"user_omitted":["groups"]}`),
 	"bad expiry": answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","_session_expiry":"soon"}}`),
 }
 

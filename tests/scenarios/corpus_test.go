@@ -23,6 +23,9 @@ type scenario struct {
 	// SECRET_KEY "secret"; Expires is then when it was signed, counted from
 	// the scenario's start.
 	Signed map[string]stored
+	// Accounts are the users whose sessions are checked, by their ids; without any, none are.
+	// The sessions of users are then as a login of Django's leaves them.
+	Accounts map[int]account
 	// Stopped reports that the session service's address has no listener.
 	Stopped bool
 	Steps   []step
