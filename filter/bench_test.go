@@ -38,9 +38,11 @@ func TestCachedAllocates(t *testing.T) {
 	for name, config := range map[string]string{
 		"stored": `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}}}`,
 		"signed": `{"engine":{"signed_cookies":{"secret_key":"secret"}}}`,
+		"user":   `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h"}}},"identity":{"headers":{"x-name":"user.username","x-groups":"user.groups","x-mail":"user.email"}}}`,
 	} {
 		route, request := routeOf(t, config), slices.Clone(benchRequest)
 		result, shared := newResult(benchData, now.AddDate(0, 0, 1), nil), &Shared{Cookies: NewCookieCache()}
+		result.attributes = `{"username":"alice","groups":["a","b"],"email":"a@b"}`
 		if route.Signed.InUse() {
 			cookie, err := route.Signed.Codec().Encode([]byte(benchData), now)
 			if err != nil {

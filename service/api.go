@@ -92,9 +92,19 @@ func liveNew(v session.Session) response {
 }
 
 func (s *service) lookup(ctx context.Context, in lookupRequest) (response, error) {
-	if err := s.checkAttributes(ctx, in.Attributes); err != nil {
+	lacking, err := s.checkAttributes(ctx, in.Attributes)
+	if err != nil {
 		return none, err
 	}
+	a, err := s.lookedUp(ctx, in)
+	if errors.Is(err, session.ErrNotFound) {
+		a, err = none, nil
+	}
+	a.UserUnknown = lacking
+	return a, err
+}
+
+func (s *service) lookedUp(ctx context.Context, in lookupRequest) (response, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err

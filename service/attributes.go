@@ -15,32 +15,31 @@ import (
 // maxAttributeName bounds the name of an attribute: PostgreSQL's names of columns have 63 bytes.
 const maxAttributeName = 63
 
-// checkAttributes checks the names of attributes that a call has, and logs those that no account
-// has.
-func (s *service) checkAttributes(ctx context.Context, names []string) error {
+// checkAttributes checks the names of attributes that a call has, and returns and logs those that
+// no account has.
+func (s *service) checkAttributes(ctx context.Context, names []string) (lacking []string, err error) {
 	if len(names) == 0 {
-		return nil
+		return nil, nil
 	}
 	if len(names) > api.MaxAttributes {
-		return fmt.Errorf("%w: attributes must be %d names at most", errRequest, api.MaxAttributes)
+		return nil, fmt.Errorf("%w: attributes must be %d names at most", errRequest, api.MaxAttributes)
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
-			return fmt.Errorf("%w: attributes: %q is there twice", errRequest, name)
+			return nil, fmt.Errorf("%w: attributes: %q is there twice", errRequest, name)
 		}
 		if name == "" || len(name) > maxAttributeName || strings.ContainsRune(name, 0) {
-			return fmt.Errorf("%w: attributes: a name must have 1 to %d bytes, without NUL", errRequest, maxAttributeName)
+			return nil, fmt.Errorf("%w: attributes: a name must have 1 to %d bytes, without NUL", errRequest, maxAttributeName)
 		}
 	}
-	lacking, err := s.Accounts.lacking(ctx, names)
-	if err != nil {
-		return nil //nolint:nilerr // an outage: the call itself says so, where it needs the accounts
+	if lacking, err = s.Accounts.lacking(ctx, names); err != nil {
+		return nil, nil //nolint:nilerr // an outage: the call itself says so, where it needs the accounts
 	}
 	s.lacking.set(names, lacking)
 	if len(lacking) > 0 {
 		s.throttle.warn(lackingWarning, "attributes", strings.Join(lacking, ", "))
 	}
-	return nil
+	return lacking, nil
 }
 
 const lackingWarning = "the filter's configuration names attributes of users that the accounts do not have: no header carries them, and what requires them refuses"
@@ -89,7 +88,6 @@ func (a response) with(attributes []session.Attribute) response {
 	for _, at := range attributes {
 		switch {
 		case at.Unknown:
-			a.UserUnknown = append(a.UserUnknown, at.Name)
 			continue
 		case at.Omitted || len(object)+len(at.Name)+len(at.Value) > api.MaxUserBytes:
 			a.UserOmitted = append(a.UserOmitted, at.Name)

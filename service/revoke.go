@@ -30,7 +30,8 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 	if !ok {
 		return none, fmt.Errorf("%w: signed must be an id, a time and a user, with spaces between", errRequest)
 	}
-	if err := s.checkAttributes(ctx, in.Attributes); err != nil {
+	lacking, err := s.checkAttributes(ctx, in.Attributes)
+	if err != nil {
 		return none, err
 	}
 	end := time.Unix(in.Expires, 0)
@@ -59,7 +60,9 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 		data[session.UserKey] = of.User
 	}
 	text, err := json.Marshal(data)
-	return live(session.Session{Data: text, Expires: end}).with(attributes), err
+	a := live(session.Session{Data: text, Expires: end}).with(attributes)
+	a.UserUnknown = lacking
+	return a, err
 }
 
 // revoked reports whether a session was revoked, by itself or with all of its user's.

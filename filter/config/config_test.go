@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,19 @@ func TestParseRefuses(t *testing.T) {
 		{"a key that is no string", with(`"identity":{"headers":{"x-a":1}}`), "identity.headers: must be an object of header names"},
 		{"data_keys", with(`"identity":{"data_keys":["a",1]}`), "identity.data_keys: must be a list of strings"},
 		{"data_max_bytes", with(`"identity":{"data_max_bytes":1.5}`), "identity.data_max_bytes: must be a whole number"},
+		{"an attribute that is none", with(`"identity":{"headers":{"x-a":"user."}}`), `identity: "user." names no attribute of a user`},
+		{"the password's hash", with(`"identity":{"data_keys":["user.PassWord"]}`), `identity: "user.PassWord" names no attribute`},
+		{"an attribute with a quote", with(`"require":{"user.a\"b":true}`), `names no attribute of a user`},
+		{"an attribute that is long", with(`"require":{"user.` + strings.Repeat("a", 64) + `":true}`), "names no attribute of a user"},
+		{"too many attributes", with(`"identity":{"data_keys":[` + strings.TrimSuffix(strings.Repeat(`"user.A",`, 33), ",") + `]}`), "identity: 33 attributes of users are named, 32 at most"},
+		{"an attribute to be declared that is none", with(`"user_attributes":["email"]`), `user_attributes: "email" names no attribute`},
+		{"an attribute as user_key", with(`"identity":{"user_key":"user.id"}`), "identity.user_key: \"user.id\" is an attribute"},
+		{"groups as a string", with(`"require":{"user.groups":"editors"}`), "require: user.groups is a list"},
+		{"require any of nothing", with(`"require":{"user.groups":{"any":[]}}`), "require: must be an object of session keys"},
+		{"require any and all", with(`"require":{"user.groups":{"any":["a"],"all":["b"]}}`), "require: must be an object of session keys"},
+		{"require some", with(`"require":{"user.groups":{"some":["a"]}}`), "require: must be an object of session keys"},
+		{"require all of numbers", with(`"require":{"user.groups":{"all":[1]}}`), "require: must be an object of session keys"},
+		{"attributes with signed cookies", `{"engine":{"signed_cookies":{"secret_key":"s"}},"require":{"user.is_staff":true}}`, "engine.signed_cookies: user.is_staff is read from the accounts by the session service: set revocable: true"},
 		{"require an object", with(`"require":{"a":{}}`), "require: must be an object of session keys"},
 		{"require where nothing is required", with(`"mode":"optional","require":{"a":true}`), "require: holds with mode: required only"},
 		{"responses skipped that set the cookie", with(`"responses":"skip","expiry":{"save_every_request":true}`), "responses: skip is not for"},
@@ -55,6 +69,11 @@ func TestParseRefuses(t *testing.T) {
 		{"two engines", `{"engine":{"service":{"cluster":"s"},"signed_cookies":{"secret_key":"s"}}}`, "engine: has both"},
 		{"route_metadata in a route", `{"engine":{"service":{"cluster":"s"}},"routes":{"a":{"route_metadata":false}}}`, "routes.a.route_metadata: unknown field"},
 		{"a secret that is not there", `{"engine":{"service":{"cluster":"s","token":"${NONE}"}}}`, "engine.service.token: must be set in the VM's environment as NONE"},
+	}
+	for i := range tests { // 33 distinct names
+		for n := 0; strings.Contains(tests[i].text, `"user.A"`); n++ {
+			tests[i].text = strings.Replace(tests[i].text, `"user.A"`, fmt.Sprintf(`"user.a%d"`, n), 1)
+		}
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,6 +162,38 @@ func TestStripHeaders(t *testing.T) {
 	}
 	if _, err := Parse(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["cookie"]}`, noEnv); err == nil {
 		t.Error("strip_headers takes cookie")
+	}
+}
+
+// TestAttributes holds that look-ups name what the routes of their service name, and no more.
+func TestAttributes(t *testing.T) {
+	c, err := Parse(`{"engine":{"service":{"cluster":"s"}},"user_attributes":["user.tenant_id"],
+		"identity":{"headers":{"x-name":"user.username"},"data_keys":["*","user.groups"]},
+		"routes":{"a":{"require":{"user.is_staff":true}},"b":{"engine":{"service":{"cluster":"other"}},"identity":{"headers":{},"data_keys":[]}}}}`, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const all = `,"attributes":["groups","is_staff","tenant_id","username"]`
+	for name, want := range map[string]string{"": all, "a": all, "b": `,"attributes":["tenant_id"]`} {
+		if got := c.Named(name).Service.Wanted(); got != want {
+			t.Errorf("the look-ups of route %q name %s, want %s", name, got, want)
+		}
+	}
+	if got := c.Named("a").Attributes(); !slices.Equal(got, []string{"user.groups", "user.is_staff", "user.username"}) {
+		t.Errorf("route a names %q", got)
+	}
+	requires := func(key string) map[string]any { return map[string]any{"require": map[string]any{key: "1"}} }
+	route, err := c.withMetadata("m", requires("user.tenant_id"))
+	if err != nil || route.Service.Wanted() != all {
+		t.Errorf("a route with metadata has %v, %v", route, err)
+	}
+	if _, err := c.withMetadata("m", requires("user.email")); err == nil || !strings.Contains(err.Error(), "name it under user_attributes") {
+		t.Errorf("an attribute that is not declared: %v", err)
+	}
+	elsewhere := requires("user.is_staff")
+	elsewhere["engine"] = map[string]any{"service": map[string]any{"cluster": "other"}}
+	if _, err := c.withMetadata("m", elsewhere); err == nil || !strings.Contains(err.Error(), `look-ups at the cluster "other"`) {
+		t.Errorf("an attribute that another service's look-ups name: %v", err)
 	}
 }
 

@@ -96,4 +96,3 @@ func (s *scenario) marked(t testing.TB, data map[string]any) map[string]any {
 	}
 	return merge(data, map[string]any{session.BackendKey: service.DefaultAuthBackend, session.HashKey: hasher(t).Hash(password)})
 }
-

@@ -43,6 +43,8 @@ type doctor struct {
 	ctx    context.Context
 	client *http.Client
 	wrong  int
+	// attributes are those of users that the filter's configurations name.
+	attributes []string
 }
 
 // Run writes its findings, and returns how many things are wrong. It does not check what depends
@@ -134,11 +136,18 @@ func (d *doctor) service(at string) {
 		d.note("the token was not tried: set CLOAKROOM_TOKEN to have that done")
 		return
 	}
-	if _, err := d.look(at, strings.Repeat("0", session.KeyLength)); err != nil {
+	nothing, err := d.look(at, strings.Repeat("0", session.KeyLength))
+	if err != nil {
 		d.fail("CLOAKROOM_TOKEN here and in the service's environment must be the same, and Envoy's too", "the session service does not look up: %v", err)
 		return
 	}
 	d.right("the session service accepts the token that is set as CLOAKROOM_TOKEN here")
+	if lacking := nothing.UserUnknown; len(lacking) > 0 {
+		d.fail("see --accounts, --users, --user-groups and --user-permissions of cloakroom serve, and what the database's role may read",
+			"the filter's configuration names attributes of users that the accounts do not have: user.%s; no header carries them, and what requires them refuses", strings.Join(lacking, ", user."))
+	} else if len(d.attributes) > 0 {
+		d.right("the accounts have the attributes of users that the filter's configuration names")
+	}
 	if d.Cookie != "" {
 		d.cookie(at)
 	}
@@ -150,10 +159,16 @@ type found struct {
 	Expires int64
 	Data    map[string]json.RawMessage
 	Omitted []string
+	// UserUnknown are attributes of users that no account has.
+	UserUnknown []string `json:"user_unknown"`
 }
 
 func (d *doctor) look(at, key string) (found, error) {
-	body, err := json.Marshal(map[string]string{"key": key})
+	request := map[string]any{"key": key}
+	if len(d.attributes) > 0 {
+		request["attributes"] = d.attributes
+	}
+	body, err := json.Marshal(request)
 	if err != nil {
 		return found{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloakroom/api"
 	"cloakroom/cmd/cloakroom/document"
 	"cloakroom/filter/config"
 )
@@ -117,6 +118,11 @@ func (d *doctor) plugin(f document.Found) {
 	}
 	for _, s := range config.Services() {
 		d.cluster(s)
+		for _, key := range config.AttributesOf(s.Cluster) {
+			if name := strings.TrimPrefix(key, "user."); !slices.Contains(d.attributes, name) && len(d.attributes) < api.MaxAttributes {
+				d.attributes = append(d.attributes, name)
+			}
+		}
 	}
 }
 
