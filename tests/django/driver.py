@@ -306,12 +306,18 @@ def people_made(seed, count):
     return people.make(seed, count)
 
 
+def people_many(groups, statements):
+    import people
+
+    return people.many(groups, statements)
+
+
 OPS = {
     f.__name__: f
     for f in (
         version, migrate, schema, encode, decode, sign, canonical, create, put,
         raw, read, value_names, create_value, create_python, read_python, set_date, age, save, count, cycle, flush, clear, expiry,
-        cookie_write, cookie_read, people_made,
+        cookie_write, cookie_read, people_made, people_many,
     )
 }
 

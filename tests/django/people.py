@@ -32,3 +32,17 @@ def described(user):
         "groups": sorted((group.name for group in user.groups.all()), key=str.encode),
         "permissions": sorted(user.get_all_permissions(), key=str.encode),
     }
+
+
+def many(groups, statements):
+    """Makes a user with so many groups, if there is none, and runs statements."""
+    from django.contrib.auth.models import Group, User
+    from django.db import connection
+
+    user = User.objects.filter(username="many").first() or User.objects.create(username="many", password="hash")
+    if groups:
+        user.groups.set(Group.objects.bulk_create(Group(name=f"group{i}") for i in range(groups)))
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    return str(user.pk)
