@@ -26,12 +26,7 @@ const token = "the doctor's token"
 
 func TestDoctor(t *testing.T) {
 	sessions := memory.New(time.Now)
-	handler, err := service.New(service.Config{Store: sessions, Feed: feed.New(), Token: token, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	server := serving(t, sessions)
 	live, nobodys, zoneless := sessiontest.Key(t), sessiontest.Key(t), sessiontest.Key(t)
 	for key, data := range map[string]string{live: `{"_auth_user_id":"7"}`, zoneless: `{"_session_expiry":"2099-01-01T00:00:00"}`, nobodys: `{"n":1}`} {
 		if err := sessions.Create(t.Context(), session.Session{Key: key, Data: []byte(data), Expires: time.Now().Add(time.Hour)}); err != nil {
@@ -41,7 +36,7 @@ func TestDoctor(t *testing.T) {
 	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
 		for name, tt := range map[string]struct {
 			token, cookie, policy, cluster string
-			dead, noEnvoy                  bool
+			dead, noEnvoy, alone           bool
 			routes                         map[string]any
 			status                         int
 			want, not                      []string
@@ -60,7 +55,9 @@ func TestDoctor(t *testing.T) {
 			"a cluster mistyped":       {token: token, cluster: "sesions", status: 1, want: []string{`WRONG  Envoy has no cluster "sesions"`}},
 			"no service":               {token: token, dead: true, status: 1, want: []string{"WRONG  the session service at http://127.0.0.1:", "is not ready"}},
 			"a route mistyped":         {token: token, status: 1, routes: map[string]any{"logni": map[string]any{"mode": "optional"}}, want: []string{`WRONG  the configuration of the filter "cloakroom" has routes.logni, and Envoy has no route of that name`}},
-			"no Envoy":                 {token: token, noEnvoy: true, status: 1, want: []string{"WRONG  Envoy's admin interface at http://127.0.0.1:", "--admin"}},
+			"attributes of no account": {token: token, alone: true, status: 1, routes: map[string]any{"": map[string]any{"require": map[string]any{"user.is_staff": true}}}, want: []string{
+				"WRONG  the filter's configuration names attributes of users that the accounts do not have: user.is_staff; no header"}},
+			"no Envoy": {token: token, noEnvoy: true, status: 1, want: []string{"WRONG  Envoy's admin interface at http://127.0.0.1:", "--admin"}},
 		} {
 			t.Run(version+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -70,6 +67,9 @@ func TestDoctor(t *testing.T) {
 				}
 				if !tt.dead {
 					ports[2] = portOf(t, server)
+				}
+				if tt.alone { // its service warns of what it was asked
+					ports[2] = portOf(t, serving(t, sessions))
 				}
 				cluster := cmp.Or(tt.cluster, "sessions")
 				if !tt.noEnvoy {
@@ -107,6 +107,18 @@ func TestDoctor(t *testing.T) {
 			})
 		}
 	}
+}
+
+// serving returns the server of a session service.
+func serving(t *testing.T, sessions session.Store) *httptest.Server {
+	t.Helper()
+	handler, err := service.New(service.Config{Store: sessions, Feed: feed.New(), Token: token, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
 }
 
 func orEmpty(routes map[string]any) map[string]any {
