@@ -120,6 +120,8 @@ func TestUsage(t *testing.T) {
 		"unknown flag":   {secrets(), []string{"serve", "--store", url, "--frobnicate"}, 2, "--frobnicate"},
 		"no store":       {secrets(), []string{"serve"}, 2, "--store"},
 		"unknown store":  {secrets(), []string{"serve", "--store", "mongo://x"}, 1, "sqlite:"},
+		"a table alone":  {secrets(), []string{"serve", "--store", url, "--user-groups", "auth_user_groups"}, 2, "--user-groups"},
+		"a column too":   {secrets(), []string{"serve", "--store", url, "--user-permissions", "a,b,c,d"}, 2, "--user-permissions"},
 		"no secret key":  {without("CLOAKROOM_SECRET_KEY"), []string{"serve", "--store", url}, 2, "CLOAKROOM_SECRET_KEY"},
 		"no token":       {without("CLOAKROOM_TOKEN"), []string{"serve", "--store", url}, 2, "CLOAKROOM_TOKEN"},
 		"token twice":    {both, []string{"serve", "--store", url}, 2, "not both"},

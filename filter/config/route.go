@@ -172,11 +172,11 @@ type Requirement struct {
 	Value any
 }
 
-// AnyOf requires a list that has one of the strings, AllOf one that has all.
-type (
-	AnyOf []string
-	AllOf []string
-)
+// AnyOf requires a list that has one of the strings.
+type AnyOf []string
+
+// AllOf requires a list that has all of the strings.
+type AllOf []string
 
 // defaultRoute returns the defaults of all fields. They name no session
 // service, so that every request is refused.

@@ -58,8 +58,12 @@ func (f found) hasAll(names []string) bool {
 func (r *Reader) current(ctx context.Context, names []string) (found, error) {
 	r.mu.Lock()
 	f := r.last
+	read := f.at.IsZero() || (!f.hasAll(names) && time.Since(f.at) >= readAgain)
+	if read && !f.at.IsZero() {
+		r.last.at = time.Now() // one call reads it
+	}
 	r.mu.Unlock()
-	if !f.at.IsZero() && (f.hasAll(names) || time.Since(f.at) < readAgain) {
+	if !read {
 		return f, nil
 	}
 	return r.describe(ctx)

@@ -42,7 +42,7 @@ func kindOf(declared string) accounts.Kind {
 	case strings.HasPrefix(declared, "bool"):
 		return accounts.Bool
 	}
-	for _, part := range []string{"int", "real", "floa", "doub", "decimal", "numeric"} {
+	for _, part := range []string{"int", "real", "float", "double", "decimal", "numeric"} {
 		if strings.Contains(declared, part) {
 			return accounts.Number
 		}
