@@ -33,7 +33,7 @@ func (s *service) load(ctx context.Context, key string) (session.Session, error)
 		s.metrics.large.Inc()
 		s.throttle.warn("a session is over 1 MiB: it is admitted without its data, and writes to it are refused", "session", session.ID(key))
 	case errors.Is(err, session.ErrTooLarge):
-		err = fmt.Errorf("%w: it is larger than %d MiB and is not read", session.ErrTooLarge, session.LargeLimit>>20)
+		err = fmt.Errorf("%w: it has more than %d MiB, and is not read", session.ErrTooLarge, session.LargeLimit>>20)
 		s.throttle.warn("a session is refused", "session", session.ID(key), "error", err)
 	}
 	return v, err
