@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -324,16 +323,7 @@ func note(t *testing.T, name, line string) {
 	if t.Failed() {
 		line += " (WITH FAILURES)"
 	}
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	name = "attacks-" + strings.NewReplacer("/", "-", " ", "-").Replace(name) + ".txt"
-	if err := os.WriteFile(filepath.Join(dir, name), []byte("attacks: "+line+"\n"), 0o644); err != nil {
+	if err := stack.Summarize("attacks-"+name, "attacks: "+line); err != nil {
 		t.Fatal(err)
 	}
 }

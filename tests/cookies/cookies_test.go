@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -123,15 +122,7 @@ func note(t *testing.T, name, line string) {
 	if t.Failed() {
 		line += " (WITH FAILURES)"
 	}
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "cookies-"+name+".txt"), []byte("cookies: "+line+"\n"), 0o644); err != nil {
+	if err := stack.Summarize("cookies-"+name, "cookies: "+line); err != nil {
 		t.Fatal(err)
 	}
 }

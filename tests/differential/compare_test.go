@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -235,19 +233,11 @@ func firstDifference(want, got string) string {
 
 // summarize writes the counts for `make test` to show.
 func summarize(t *testing.T, all int, equal, named map[string]int) {
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	line := fmt.Sprintf("differential: %d cases against %s", all, reference)
 	for _, name := range []string{older, simulator} {
 		line += fmt.Sprintf("; %s: %d equal, %d named differences", name, equal[name], named[name])
 	}
-	if err := os.WriteFile(filepath.Join(dir, "differential.txt"), []byte(line+"\n"), 0o644); err != nil {
+	if err := stack.Summarize("differential", line); err != nil {
 		t.Fatal(err)
 	}
 	t.Log(line)

@@ -97,14 +97,5 @@ func summarize() error {
 		}
 		djangos = append(djangos, name)
 	}
-	root, err := stack.Root()
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	line := fmt.Sprintf("generated sessions compared with Django %s: %s\n", strings.Join(djangos, ", "), strings.Join(parts, ", "))
-	return os.WriteFile(filepath.Join(dir, "django.txt"), []byte(line), 0o644)
+	return stack.Summarize("django", fmt.Sprintf("generated sessions compared with Django %s: %s", strings.Join(djangos, ", "), strings.Join(parts, ", ")))
 }

@@ -326,15 +326,7 @@ func createAll(t *testing.T, p *place) (keys []string) {
 
 // note writes the figures to a file, for `make test` to print.
 func note(t *testing.T, name, line string) {
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "outage-"+name+".txt"), []byte(line+"\n"), 0o644); err != nil {
+	if err := stack.Summarize("outage-"+name, line); err != nil {
 		t.Fatal(err)
 	}
 }

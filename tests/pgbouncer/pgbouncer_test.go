@@ -62,7 +62,11 @@ func bouncers(t *testing.T) []stack.PgBouncerVersion {
 	case os.Getenv("CI") == "true":
 		t.Fatal("there is no PgBouncer: run make setup, where apt-get and dpkg are")
 	default:
-		t.Skip("there is no PgBouncer: make setup takes it from Debian's packages")
+		message := "PgBouncer is left out: there is none; make setup takes it from Debian's packages"
+		if err := stack.Summarize("pgbouncer", "!!! "+message); err != nil {
+			t.Fatal(err)
+		}
+		t.Skip(message)
 	}
 	return versions
 }

@@ -114,12 +114,7 @@ func report(t *testing.T, line string) {
 	if t.Failed() {
 		return
 	}
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, t.Name()+".txt"), []byte(line+"\n"), 0o644)); err != nil {
+	if err := stack.Summarize(t.Name(), line); err != nil {
 		t.Fatal(err)
 	}
 }

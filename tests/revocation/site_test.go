@@ -16,7 +16,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -244,15 +243,7 @@ func note(t *testing.T, name, line string) {
 	if t.Failed() {
 		line += " (WITH FAILURES)"
 	}
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "revocation-"+name+".txt"), []byte(line+"\n"), 0o644); err != nil {
+	if err := stack.Summarize("revocation-"+name, line); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -45,13 +44,5 @@ func summarize(code int) error {
 	if code != 0 {
 		line += " (with failures)"
 	}
-	root, err := stack.Root()
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "summary.txt"), []byte(line+"\n"), 0o644)
+	return stack.Summarize("summary", line)
 }

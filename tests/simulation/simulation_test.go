@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -80,15 +79,7 @@ func TestHistories(t *testing.T) {
 			}
 		}
 	}
-	root, err := stack.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, "build", "test")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "simulation.txt"), []byte("simulation: "+strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+	if err := stack.Summarize("simulation", "simulation: "+strings.Join(lines, "\n")); err != nil {
 		t.Fatal(err)
 	}
 }
