@@ -84,6 +84,11 @@ func testFeedWaits(t *testing.T, open OpenFeed) {
 		}
 		got <- page
 	}()
+	select {
+	case page := <-got:
+		t.Fatalf("the reader, whose context has no deadline, has %+v before an event", page)
+	case <-time.After(50 * time.Millisecond): // a reader that waits never fails here
+	}
 	publish(t, writer, "k1")
 	select {
 	case page := <-got:

@@ -64,14 +64,7 @@ func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error)
 	if err != nil || page.Gap {
 		return page, err
 	}
-	wait := -time.Millisecond // no BLOCK
-	if deadline, ok := ctx.Deadline(); ok {
-		wait = max(time.Until(deadline), time.Millisecond)
-	}
-	// The response to a BLOCK without events arrives when the wait is over.
-	reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait+Timeout)
-	defer cancel()
-	streams, err := f.store.client.XRead(reading, &redis.XReadArgs{Streams: []string{f.stream, after}, Block: wait, Count: 1000}).Result()
+	streams, err := f.await(ctx, after)
 	if errors.Is(err, redis.Nil) {
 		return page, nil
 	}
@@ -83,6 +76,28 @@ func (f *Feed) Read(ctx context.Context, after string) (session.FeedPage, error)
 		page.Events, page.Cursor = append(page.Events, event), message.ID
 	}
 	return page, nil
+}
+
+// await returns the entries after a cursor, and waits for one until ctx ends: redis.Nil means
+// that none came. A context without a deadline is looked at each second.
+func (f *Feed) await(ctx context.Context, after string) ([]redis.XStream, error) {
+	deadline, bounded := ctx.Deadline()
+	for {
+		wait := time.Second
+		switch {
+		case ctx.Err() != nil:
+			wait = time.Millisecond
+		case bounded:
+			wait = max(time.Until(deadline), time.Millisecond)
+		}
+		// The response to a BLOCK without events arrives when the wait is over.
+		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait+Timeout)
+		streams, err := f.store.client.XRead(reading, &redis.XReadArgs{Streams: []string{f.stream, after}, Block: wait, Count: 1000}).Result()
+		cancel()
+		if !errors.Is(err, redis.Nil) || bounded || ctx.Err() != nil {
+			return streams, err
+		}
+	}
 }
 
 // check reports a gap. A cursor is valid if its own event still exists: then all events after it
