@@ -58,16 +58,12 @@ func (c *Call) ContentType() string {
 
 // batcher returns that of a destination.
 func (w *Worker) batcher(to *config.Destination) *batcher {
-	if to == w.lastTo {
-		return w.lastBatcher
-	}
 	b := w.batchers[*to]
 	if b == nil {
 		b = &batcher{}
 		w.batchers[*to] = b
 		w.batching = append(w.batching, b)
 	}
-	w.lastTo, w.lastBatcher = to, b
 	return b
 }
 

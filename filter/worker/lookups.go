@@ -87,9 +87,6 @@ func (l *lookups) fresh(key string, s *Stream, now time.Time) *clockcache.Entry[
 		return nil
 	}
 	p := &s.filter.Route().Service.Cache
-	if p.TTL == 0 {
-		return nil
-	}
 	ttl, e := p.TTL, l.sessions.Get(key)
 	if e == nil {
 		if e = l.absent.Get(key); e == nil {

@@ -156,7 +156,6 @@ func (f *feed) lead(current string, now time.Time) (next string) {
 		return ""
 	}
 	if name == f.id && holds && left > term.Milliseconds()/2 {
-		f.leading = true
 		return ""
 	}
 	return f.id + " " + strconv.FormatInt(now.Add(term).UnixMilli(), 10)
@@ -184,7 +183,6 @@ func (v *service) tick(w *Worker, shared []SharedData) {
 		w.out.Writes = append(w.out.Writes, Write{Key: v.leaderKey(), Value: next, CAS: shared[0].CAS, Lease: true, service: v})
 	}
 	v.feed.learn(shared[1].Value, w.now)
-	v.poll(w)
 	for _, l := range v.each() {
 		l.watches.tick(w, l)
 	}

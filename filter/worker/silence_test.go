@@ -62,3 +62,18 @@ func TestEndStreamsAfterIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsOfALaterLookUp: with the feed silent for long, a stream whose session was looked up
+// just now is not closed.
+func TestStreamsOfALaterLookUp(t *testing.T) {
+	h := newHost(t, fmt.Sprintf(cachedConfig, `,"end_streams":true,"end_streams_after":"10s"`))
+	h.follow()
+	h.now = h.now.Add(time.Minute)
+	s := h.request(keyOf(1))
+	h.answer(always("200", liveAnswer("u1")))
+	h.tick()
+	h.want(s, "continue")
+	h.now = h.now.Add(10 * time.Second)
+	h.tick()
+	h.want(s, "closed")
+}

@@ -44,8 +44,7 @@ func (at *watch) remove(s *Stream) {
 	n := len(at.streams) - 1
 	last := at.streams[n]
 	at.streams[s.watchAt], last.watchAt = last, s.watchAt
-	at.streams[n] = nil
-	at.streams = at.streams[:n]
+	at.streams = slices.Delete(at.streams, n, n+1)
 	s.watch = nil
 }
 
@@ -128,11 +127,10 @@ func (w *watches) allChanged() {
 func (w *watches) tick(worker *Worker, l *lookups) {
 	var silent []*watch
 	for hash, at := range w.byHash {
-		if l.service.silent(at, worker.now) {
+		switch {
+		case l.service.silent(at, worker.now):
 			silent = append(silent, at)
-			continue
-		}
-		if !at.expires.After(worker.now) || !within(at.route.Service.Cache.TTL, at.checked, worker.now) {
+		case !at.expires.After(worker.now) || !within(at.route.Service.Cache.TTL, at.checked, worker.now):
 			w.due[hash] = true
 		}
 	}
@@ -161,9 +159,6 @@ func (w *watches) tick(worker *Worker, l *lookups) {
 
 // inTurn returns the hashes that are due, from next on, in an order that follows from them.
 func (w *watches) inTurn() []uint64 {
-	if len(w.due) == 0 {
-		return nil
-	}
 	hashes := slices.Sorted(maps.Keys(w.due))
 	first, _ := slices.BinarySearch(hashes, w.next)
 	return append(hashes[first:], hashes[:first]...)
@@ -203,7 +198,6 @@ func (w *watches) lookedUp(worker *Worker, l *lookups, key string, r *filter.Loo
 func (w *watches) closeAll(worker *Worker, at *watch) {
 	w.forget(at)
 	for _, s := range at.streams {
-		s.watch = nil
 		worker.closeStream(s)
 	}
 }

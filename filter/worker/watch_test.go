@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/filter"
 	"cloakroom/session"
 )
 
@@ -243,5 +244,95 @@ func TestClosedWhileItWaits(t *testing.T) {
 		if held := h.w.Held(); held.Waiting != 0 || held.UnderWay != 0 {
 			t.Errorf("holds %+v", held)
 		}
+	}
+}
+
+// TestWatchedOnce: a stream is watched from its admission on and once, whatever its upstream
+// answers, and again when its memory serves another request; one without a session is not.
+func TestWatchedOnce(t *testing.T) {
+	h := newHost(t, fmt.Sprintf(cachedConfig, `,"end_streams":true,"mode":"optional"`))
+	h.follow()
+	h.cache(keyOf(1), "u1")
+	anonymous := h.requestWith(filter.Headers{{":method", "GET"}, {":path", "/"}, {":authority", "site.test"}})
+	h.want(anonymous, "continue")
+	if held := h.w.Held(); held.Watches != 0 {
+		t.Errorf("%d sessions are watched, want none: there is no cookie", held.Watches)
+	}
+	s := h.request(keyOf(1))
+	route, err := h.w.Route("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		h.respond(s)
+		if held := h.w.Held(); held.Watched != 1 {
+			t.Errorf("%d streams are watched, want one", held.Watched)
+		}
+		at := s.watch
+		h.w.StreamDone(s)
+		for _, left := range at.streams[:cap(at.streams)] {
+			if left != nil {
+				t.Error("a stream that is gone is kept")
+			}
+		}
+		h.do(h.w.Request(s, filter.Headers{{":method", "GET"}, {":path", "/"}, {":authority", "site.test"}, {"cookie", "sessionid=" + keyOf(1)}}, route, h.now), s)
+		if held := h.w.Held(); held.Watched != 1 {
+			t.Errorf("used again: %d streams are watched, want one", held.Watched)
+		}
+	}
+}
+
+// TestWatchedByTheAgeOfWhatIsCached: the session of a stream that a cached result admitted is
+// looked up again when that is as old as it may be, and not later.
+func TestWatchedByTheAgeOfWhatIsCached(t *testing.T) {
+	h := newHost(t, fmt.Sprintf(cachedConfig, `,"end_streams":true`))
+	h.follow()
+	h.cache(keyOf(1), "u1")
+	h.now = h.now.Add(50 * time.Second)
+	h.polls = nil
+	h.w.order[0].feed.heard = h.now
+	h.request(keyOf(1)) // by the cache
+	h.request(keyOf(2)) // by a look-up
+	h.answer(always("200", liveAnswer("u2")))
+	for _, tt := range []struct {
+		after time.Duration
+		asked []string
+	}{{9 * time.Second, nil}, {11 * time.Second, []string{"1"}}, {59 * time.Second, []string{"1"}}, {61 * time.Second, []string{"1", "2"}}} {
+		h.now = start.Add(50*time.Second + tt.after)
+		if asked := h.asked(); !slices.Equal(asked, tt.asked) {
+			t.Errorf("after %s asked for %q, want %q", tt.after, asked, tt.asked)
+		}
+	}
+}
+
+// TestEachHasItsTurn: where the service fails, the sessions with open streams are looked up in
+// turn, and not the first of them again and again.
+func TestEachHasItsTurn(t *testing.T) {
+	const n = maxRechecks + maxRechecks/2
+	h := newHost(t, `{"engine":{"service":{"cluster":"s","cache":{"ttl":"1h","entries":10000,"bytes":100000000}}},"end_streams":true}`)
+	h.follow()
+	for i := range n {
+		h.request(keyOf(i))
+		for len(h.sent) > 0 {
+			h.answer(users)
+		}
+	}
+	h.feed(feedPage("2", true))
+	asked := map[string]bool{}
+	for range 2 {
+		h.tick()
+		for len(h.sent) > 0 || h.soon {
+			if len(h.sent) == 0 {
+				h.tickSoon()
+				continue
+			}
+			h.answer(func(_, body string) (string, string) {
+				asked[strings.Clone(body)] = true
+				return "503", ""
+			})
+		}
+	}
+	if len(asked) != n {
+		t.Errorf("%d of %d sessions were looked up in two rounds", len(asked), n)
 	}
 }

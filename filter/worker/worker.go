@@ -41,11 +41,9 @@ type Worker struct {
 	order    []*service          // the same, in the order of Shared
 	batchers map[config.Destination]*batcher
 	batching []*batcher // the same, in the order in which they were made
-	// The look-ups and batcher of the request and the callout before: most have one.
+	// The route of the request before, and its look-ups: most requests have the same.
 	lastRoute   *config.Route
 	lastLookups *lookups
-	lastTo      *config.Destination
-	lastBatcher *batcher
 
 	now       time.Time
 	swept     time.Time // when the last housekeeping was
@@ -124,7 +122,6 @@ func (w *Worker) begin(s *Stream, fresh bool, now time.Time) {
 		clear(o.Resumed)
 		clear(o.Closed)
 		o.Resumed, o.Closed, o.Writes, o.Calls, o.Warnings = o.Resumed[:0], o.Closed[:0], o.Writes[:0], o.Calls[:0], o.Warnings[:0]
-		o.More = false
 	}
 	o.Decided = false
 	w.shared.Reset()
@@ -171,17 +168,23 @@ func (w *Worker) ByMetadata() bool { return w.config.ByMetadata() }
 func (w *Worker) Request(s *Stream, h filter.Headers, route *config.Route, now time.Time) *Output {
 	w.begin(s, true, now)
 	s.direction = Request
-	if route != nil {
-		if route != w.lastRoute {
-			w.lastRoute, w.lastLookups = route, w.services[route.Service.Cluster].of(route)
-		}
-		s.lookups = w.lastLookups
-	}
+	s.lookups = w.lookupsOf(route)
 	w.out.Action = s.filter.Request(h, route, &w.shared, now)
 	if w.out.Decided = w.settle(s, &w.out.Action); w.out.Decided && w.out.Action.Verdict == filter.ReadHeaders {
 		w.out.Action = w.Complete(s, h)
 	}
 	return w.end()
+}
+
+// lookupsOf returns the look-ups that a route's requests share; nil for none.
+func (w *Worker) lookupsOf(route *config.Route) *lookups {
+	if route == nil {
+		return nil
+	}
+	if route != w.lastRoute {
+		w.lastRoute, w.lastLookups = route, w.services[route.Service.Cluster].of(route)
+	}
+	return w.lastLookups
 }
 
 // Response decides on a stream's response headers, as Request on the request's.
@@ -213,10 +216,8 @@ func (w *Worker) Complete(s *Stream, h filter.Headers) filter.Action {
 		w.effect(s, action.Effects)
 		w.out.More = true
 	}
-	if action.Verdict == filter.Continue {
-		if s.lookups != nil && s.filter.EndsWithSession() {
-			w.watch(s)
-		}
+	if action.Verdict == filter.Continue && s.lookups != nil && s.filter.EndsWithSession() {
+		w.watch(s)
 	}
 	return action
 }
@@ -260,7 +261,6 @@ func (w *Worker) StreamDone(s *Stream) {
 	if s.watch != nil {
 		s.lookups.watches.remove(s)
 	}
-	s.lookups, s.coalesceKey = nil, ""
 	s.serial++
 	s.filter.Reset()
 }
@@ -304,7 +304,6 @@ func (w *Worker) settle(s *Stream, a *filter.Action) (decided bool) {
 			if s.lookups != nil && s.filter.EndsWithSession() {
 				w.watch(s)
 			}
-			return true
 		case filter.Wait:
 			s.checked = w.now
 			key := s.filter.CoalesceKey()
