@@ -22,7 +22,7 @@ const maxSpare = 256
 
 func (c *httpContext) OnHttpRequestHeaders(int, bool) types.Action {
 	p := c.plugin
-	p.at = now()
+	p.at = upstreamgo.Now()
 	route := p.route()
 	return p.perform(p.worker.Request(&c.stream, p.pairs(upstreamgo.RequestHeaders), route, p.at), &c.stream, worker.Request)
 }
@@ -33,7 +33,7 @@ func (c *httpContext) OnHttpResponseHeaders(int, bool) types.Action {
 	}
 	p := c.plugin
 	if c.stream.NeedsTime() {
-		p.at = now()
+		p.at = upstreamgo.Now()
 	}
 	return p.perform(p.worker.Response(&c.stream, p.pairs(upstreamgo.ResponseHeaders), p.at), &c.stream, worker.Response)
 }
@@ -65,7 +65,7 @@ func (p *pluginContext) unanswered(s *worker.Stream) {
 	if err != nil || string(details) != filter.InternalRedirect {
 		return
 	}
-	p.at = now()
+	p.at = upstreamgo.Now()
 	to, _ := upstreamgo.Property("xds\x00route_name", &p.nameBytes) // Envoy may have chosen another route
 	p.perform(p.worker.Redirected(s, string(to), p.at), nil, 0)
 }

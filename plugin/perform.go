@@ -49,7 +49,9 @@ func (p *pluginContext) perform(o *worker.Output, s *worker.Stream, d worker.Dir
 				p.refused = append(p.refused, c)
 			}
 		}
-		p.soon(o.Soon)
+		if o.Soon {
+			p.setTicks(true)
+		}
 		if n := len(p.refused); n > 0 {
 			c := p.refused[n-1]
 			p.refused = p.refused[:n-1]
@@ -170,7 +172,7 @@ func (p *pluginContext) dispatch(c *worker.Call) bool {
 	}
 	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
 		func(numHeaders, bodySize, _ int) {
-			p.at = now()
+			p.at = upstreamgo.Now()
 			p.perform(p.worker.CalloutDone(c, p.response(numHeaders, bodySize), p.at), nil, 0)
 		})
 	return err == nil

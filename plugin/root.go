@@ -9,6 +9,7 @@ import (
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
 	"cloakroom/filter/config"
 	"cloakroom/filter/worker"
@@ -73,10 +74,10 @@ func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
 
 // OnTick runs the worker's tick.
 func (p *pluginContext) OnTick() {
-	p.at = now()
+	p.at = upstreamgo.Now()
 	var shared []worker.SharedData
 	if p.worker.Due(p.at) {
-		collect()
+		upstreamgo.Collect()
 		p.counters.flush(p.worker)
 		for _, key := range p.sharedKeys {
 			value, cas, _ := proxywasm.GetSharedData(key)
@@ -90,13 +91,7 @@ func (p *pluginContext) OnTick() {
 	p.perform(o, nil, 0)
 }
 
-// soon sets the next tick to a millisecond from now, if wanted.
-func (p *pluginContext) soon(wanted bool) {
-	if wanted {
-		p.setTicks(true)
-	}
-}
-
+// setTicks has ticks come every millisecond, or every Housekeeping.
 func (p *pluginContext) setTicks(quick bool) {
 	if quick == p.quick {
 		return

@@ -28,7 +28,7 @@
 // All goroutines of a callback must end before it returns, and it must not sleep: the module has one thread, the host's,
 // for the duration of the call. Nor may it yield (runtime.Gosched): the runtime's scavenger would run and set a timer, and
 // the next garbage collection would call the host's poll_oneoff for it, which makes the VM fail if the host lacks it
-// (Envoy 1.36; golang/go#78513). A plugin that allocates much on an overloaded machine may have to, though: see collect in
-// this repository's plugin. On any other GOOS the package compiles, exports nothing and registers no host, so that
-// plugins can be vetted and tested natively.
+// (Envoy 1.36; golang/go#78513). A plugin that allocates much on an overloaded machine may have to, though: see [Collect].
+// On any other GOOS the package compiles, exports nothing and registers no host, so that plugins can be vetted and tested
+// natively.
 package upstreamgo

@@ -1,4 +1,4 @@
-package main
+package upstreamgo
 
 import "time"
 
@@ -9,8 +9,8 @@ func clockTimeGet(id uint32, precision uint64, result *uint64) uint32
 // move the stack, so it must not be on the stack.
 var clockTime uint64
 
-// now is time.Now without its second host call, for the monotonic clock.
-func now() time.Time {
+// Now is time.Now without its second host call, for the monotonic clock.
+func Now() time.Time {
 	const realtime = 0
 	if clockTimeGet(realtime, 1000, &clockTime) != 0 {
 		return time.Now()
