@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"cloakroom/session"
+	"cloakroom/store/userindex"
 )
 
 // own is Cloakroom's own schema beside Django's table, in the same PostgreSQL schema, for which S
@@ -177,17 +177,6 @@ const (
 	selectOpaque = "SELECT session_key FROM cloakroom_session_index WHERE state = 2"
 )
 
-// indexBatch is how many sessions are read for the index at a time.
-const indexBatch = 500
-
-// unindexed is a session that is not indexed yet, and the index entry for it.
-type unindexed struct {
-	writes  int64
-	state   int16
-	user    string
-	session session.Session
-}
-
 // IndexUsers implements session.UserIndexer. It reads and decodes outside of a transaction.
 func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 	found, err := s.pending(ctx, "", limit)
@@ -198,12 +187,12 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 	var states []int16
 	var writes []int64
 	for _, u := range found {
-		moved, err := session.MoveRevocation(ctx, s, u.session)
+		moved, err := session.MoveRevocation(ctx, s, u.Session)
 		if err != nil {
 			return 0, err
 		}
 		if !moved {
-			keys, users, states, writes = append(keys, u.session.Key), append(users, u.user), append(states, u.state), append(writes, u.writes)
+			keys, users, states, writes = append(keys, u.Session.Key), append(users, u.User), append(states, u.State), append(writes, u.Writes)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
@@ -214,26 +203,25 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 	return len(found), nil
 }
 
-func (s *Store) pending(ctx context.Context, after string, limit int) ([]unindexed, error) {
+func (s *Store) pending(ctx context.Context, after string, limit int) ([]userindex.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	result, err := s.pool.Query(ctx, selectPending, after, limit)
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	found, err := pgx.CollectRows(result, func(c pgx.CollectableRow) (unindexed, error) {
-		u, r := unindexed{state: 1}, row{}
-		if err := c.Scan(&u.writes, &r.key, &r.data, &r.expires); err != nil {
-			return u, err
+	found, err := pgx.CollectRows(result, func(c pgx.CollectableRow) (userindex.Entry, error) {
+		var writes int64
+		var r row
+		if err := c.Scan(&writes, &r.key, &r.data, &r.expires); err != nil {
+			return userindex.Entry{}, err
 		}
-		var err error
-		if u.session, err = s.decode(r); session.IsOpaque(err) {
-			u.state = 2
+		v, err := s.decode(r)
+		e := userindex.EntryOf(writes, v, err)
+		if !storable(e.User) {
+			e.User = "" // no account in this database can have such an id
 		}
-		if u.user = session.UserOf(u.session.Data); !storable(u.user) {
-			u.user = "" // no account in this database can have such an id
-		}
-		return u, nil
+		return e, nil
 	})
 	if err != nil {
 		return nil, unavailable(err)
@@ -241,52 +229,16 @@ func (s *Store) pending(ctx context.Context, after string, limit int) ([]unindex
 	return found, nil
 }
 
-// UserKeys implements session.UserIndex. It writes nothing. It reads sessions that are not indexed
-// yet first: one that is indexed concurrently is then found in the index.
+// UserKeys implements session.UserIndex. It writes nothing.
 func (s *Store) UserKeys(ctx context.Context, user string) (keys, opaque []string, err error) {
-	if user == "" || !storable(user) {
+	if !storable(user) {
 		return nil, nil, nil
 	}
-	seen := map[string]bool{}
-	for after := ""; ; {
-		found, err := s.pending(ctx, after, indexBatch)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, u := range found {
-			after = u.session.Key
-			switch {
-			case u.state == 2:
-				opaque = append(opaque, after)
-				seen[after] = true
-			case u.user == user:
-				keys = append(keys, after)
-				seen[after] = true
-			}
-		}
-		if len(found) < indexBatch {
-			break
-		}
-	}
-	indexed, err := s.keys(ctx, selectKeys, user)
-	if err != nil {
-		return nil, nil, err
-	}
-	more, err := s.keys(ctx, selectOpaque)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, key := range indexed {
-		if !seen[key] {
-			keys = append(keys, key)
-		}
-	}
-	for _, key := range more {
-		if !seen[key] {
-			opaque = append(opaque, key)
-		}
-	}
-	return keys, opaque, nil
+	return userindex.Index{
+		Pending: s.pending,
+		Indexed: func(ctx context.Context) ([]string, error) { return s.keys(ctx, selectKeys, user) },
+		Opaque:  func(ctx context.Context) ([]string, error) { return s.keys(ctx, selectOpaque) },
+	}.UserKeys(ctx, user)
 }
 
 func (s *Store) keys(ctx context.Context, query string, args ...any) ([]string, error) {
@@ -301,59 +253,4 @@ func (s *Store) keys(ctx context.Context, query string, args ...any) ([]string, 
 		return nil, unavailable(err)
 	}
 	return keys, nil
-}
-
-const (
-	selectNotes = "SELECT key, number, text, expires FROM cloakroom_note WHERE key = ANY($1) AND expires > $2"
-	upsertNote  = "INSERT INTO cloakroom_note AS n (key, number, text, expires) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE SET " +
-		"number = CASE WHEN n.expires > $5 THEN greatest(n.number, $2) ELSE $2 END, text = CASE WHEN n.expires <= $5 OR n.text = '' THEN $3 WHEN strpos(n.text, $3) > 0 THEN n.text ELSE right(n.text || ' ' || $3, 527) END, expires = greatest(n.expires, $4)"
-	deleteNotes = "DELETE FROM cloakroom_note WHERE key IN (SELECT key FROM cloakroom_note WHERE expires <= $1 ORDER BY key LIMIT $2 FOR UPDATE SKIP LOCKED)"
-)
-
-// Notes implements session.Notes.
-func (s *Store) Notes(ctx context.Context, keys ...string) ([]session.Note, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	rows, err := s.pool.Query(ctx, selectNotes, keys, s.now().UnixMilli())
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	notes := make([]session.Note, len(keys))
-	var key string
-	var n session.Note
-	var millis int64
-	_, err = pgx.ForEachRow(rows, []any{&key, &n.Number, &n.Text, &millis}, func() error {
-		n.Expires = time.UnixMilli(millis).UTC()
-		for i := range keys {
-			if keys[i] == key {
-				notes[i] = n
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return notes, nil
-}
-
-// SetNote implements session.Notes.
-func (s *Store) SetNote(ctx context.Context, key string, n session.Note) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	if _, err := s.pool.Exec(ctx, upsertNote, key, n.Number, n.Text, n.Expires.UnixMilli(), s.now().UnixMilli()); err != nil {
-		return unavailable(err)
-	}
-	return nil
-}
-
-// ClearNotes implements session.Notes.
-func (s *Store) ClearNotes(ctx context.Context, limit int) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	done, err := s.pool.Exec(ctx, deleteNotes, s.now().UnixMilli(), max(limit, 0))
-	if err != nil {
-		return 0, unavailable(err)
-	}
-	return int(done.RowsAffected()), nil
 }

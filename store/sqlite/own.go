@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 
 	"cloakroom/session"
+	"cloakroom/store/userindex"
 )
 
 // own is Cloakroom's own schema beside Django's table, by the names in sqlite_schema.
@@ -153,16 +153,6 @@ const (
 	selectOpaque  = "SELECT session_key FROM cloakroom_session_index WHERE state = 2"
 )
 
-// indexBatch is how many sessions are read for the index at a time.
-const indexBatch = 500
-
-// unindexed is a session that is not indexed yet, and the index entry for it.
-type unindexed struct {
-	writes, state int
-	user          string
-	session       session.Session
-}
-
 // IndexUsers implements session.UserIndexer. It reads and decodes outside of a transaction.
 func (s *Store) IndexUsers(ctx context.Context, limit int) (n int, err error) {
 	found, err := s.pending(ctx, "", limit)
@@ -170,13 +160,13 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (n int, err error) {
 		return 0, err
 	}
 	for _, u := range found {
-		if _, err := session.MoveRevocation(ctx, s, u.session); err != nil {
+		if _, err := session.MoveRevocation(ctx, s, u.Session); err != nil {
 			return 0, err
 		}
 	}
 	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for _, u := range found {
-			if _, err := exec(ctx, tx, updateIndexed, u.user, u.state, u.session.Key, u.writes); err != nil {
+			if _, err := exec(ctx, tx, updateIndexed, u.User, u.State, u.Session.Key, u.Writes); err != nil {
 				return err
 			}
 		}
@@ -185,7 +175,7 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (n int, err error) {
 	return len(found), err
 }
 
-func (s *Store) pending(ctx context.Context, after string, limit int) (found []unindexed, err error) {
+func (s *Store) pending(ctx context.Context, after string, limit int) (found []userindex.Entry, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	result, err := s.reader.QueryContext(ctx, selectPending, after, limit)
@@ -194,15 +184,13 @@ func (s *Store) pending(ctx context.Context, after string, limit int) (found []u
 	}
 	defer result.Close()
 	for result.Next() {
-		u, r := unindexed{state: 1}, row{}
-		if err := result.Scan(&u.writes, &r.key, &r.data, &r.expires); err != nil {
+		var writes int64
+		var r row
+		if err := result.Scan(&writes, &r.key, &r.data, &r.expires); err != nil {
 			return nil, unavailable(err)
 		}
-		if u.session, err = s.decode(r); session.IsOpaque(err) {
-			u.state = 2
-		}
-		u.user = session.UserOf(u.session.Data)
-		found = append(found, u)
+		v, err := s.decode(r)
+		found = append(found, userindex.EntryOf(writes, v, err))
 	}
 	if err := result.Err(); err != nil {
 		return nil, unavailable(err)
@@ -210,45 +198,18 @@ func (s *Store) pending(ctx context.Context, after string, limit int) (found []u
 	return found, nil
 }
 
-// UserKeys implements session.UserIndex. It writes nothing. It reads sessions that are not indexed
-// yet first: one that is indexed concurrently is then found in the index.
+// UserKeys implements session.UserIndex. It writes nothing.
 func (s *Store) UserKeys(ctx context.Context, user string) (keys, opaque []string, err error) {
-	seen := map[string]bool{}
-	for after := ""; ; {
-		found, err := s.pending(ctx, after, indexBatch)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, u := range found {
-			after = u.session.Key
-			switch {
-			case u.state == 2:
-				opaque = append(opaque, after)
-				seen[after] = true
-			case u.user == user && user != "":
-				keys = append(keys, after)
-				seen[after] = true
-			}
-		}
-		if len(found) < indexBatch {
-			break
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	indexed, err := s.keys(ctx, selectKeys, user)
-	if err != nil {
-		return nil, nil, err
-	}
-	more, err := s.keys(ctx, selectOpaque)
-	if err != nil {
-		return nil, nil, err
-	}
-	isSeen := func(key string) bool { return seen[key] }
-	return append(keys, slices.DeleteFunc(indexed, isSeen)...), append(opaque, slices.DeleteFunc(more, isSeen)...), nil
+	return userindex.Index{
+		Pending: s.pending,
+		Indexed: func(ctx context.Context) ([]string, error) { return s.keys(ctx, selectKeys, user) },
+		Opaque:  func(ctx context.Context) ([]string, error) { return s.keys(ctx, selectOpaque) },
+	}.UserKeys(ctx, user)
 }
 
 func (s *Store) keys(ctx context.Context, query string, args ...any) (keys []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
 	result, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, unavailable(err)
