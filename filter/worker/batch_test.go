@@ -244,7 +244,7 @@ func TestLostNotifications(t *testing.T) {
 	h.now, h.log = h.now.Add(time.Minute), nil
 	h.w.begin(nil, true, h.now)
 	b := h.w.batcher(to)
-	b.queue = slices.Repeat([]pendingCall{changed}, maxQueued)
+	b.queue, b.underWay, b.sent = slices.Repeat([]pendingCall{changed}, maxQueued), 1, h.now
 	h.w.send(changed)
 	if o := h.w.end(); len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], "did not take a /v1/changed") {
 		t.Errorf("the warnings are %q, want one that a /v1/changed was not taken", o.Warnings)

@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,35 +42,23 @@ func TestCauses(t *testing.T) {
 		for _, version := range []string{stack.Envoy136, stack.Envoy140} {
 			t.Run(name+"/"+version, func(t *testing.T) {
 				t.Parallel()
-				ports, err := stack.FreePorts(3)
+				ports, err := stack.FreePorts(1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if tt.service != nil {
-					server := httptest.NewServer(tt.service)
-					server.Config.ErrorLog = nil
-					t.Cleanup(func() { server.CloseClientConnections(); _ = server.Config.Close() })
-					u, err := url.Parse(server.URL)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if ports[2], err = strconv.Atoi(u.Port()); err != nil {
-						t.Fatal(err)
-					}
+					ports[0] = stack.Listen(t, tt.service)
 				}
 				cluster := "sessions"
 				if tt.cluster != "" {
 					cluster = tt.cluster
 				}
-				envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
-					Version: version, Workers: 1, Port: ports[0], Admin: ports[1], Upstream: ports[1], Clusters: map[string][]int{"sessions": ports[2:]}, AccessLog: "details=%RESPONSE_CODE_DETAILS%\n",
+				site := stack.NewSite(t, stack.SiteConfig{FilterConfig: stack.FilterConfig{
+					Version: version, Workers: 1, Upstream: ports[0], Clusters: map[string][]int{"sessions": ports}, AccessLog: "details=%RESPONSE_CODE_DETAILS%\n",
 					Config: map[string]any{"engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": token}}},
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { envoy.Stop() })
-				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(ports[0])+"/", nil)
+				}})
+				envoy := site.Envoys[0]
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, site.Bases[0]+"/", nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -94,10 +92,8 @@ func valkey(t *testing.T) *place {
 // bench is all the parts that a request passes.
 type bench struct {
 	t       *testing.T
+	site    *stack.Site
 	address string
-	service *stack.Process
-	port    int // the service's
-	place   *place
 	counts  struct{ good, refused, bad atomic.Int64 }
 }
 
@@ -105,13 +101,13 @@ func testOutage(t *testing.T, p *place) {
 	b := newBench(t, p)
 	stop, start := p.stop, p.start
 	if stop == nil {
-		stop = func() { b.service.Kill() }
-		start = b.startService
+		stop = func() { b.site.Replicas[0].Kill() }
+		start = func(context.Context) error { b.site.StartReplica(t, 0); return nil }
 	}
 	keys := createAll(t, p)
 	var all []*client
 	for i := range clients {
-		all = append(all, &client{bench: b, key: keys[i], http: &http.Client{
+		all = append(all, &client{bench: b, place: p, key: keys[i], http: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}})
 	}
@@ -169,6 +165,7 @@ func (b *bench) phase(all []*client, want int, happen func()) {
 // client writes increasing numbers into its session and reads them back.
 type client struct {
 	*bench
+	place              *place
 	http               *http.Client
 	key                string
 	sent, acknowledged int
@@ -246,42 +243,15 @@ func (c *client) judge(r *http.Response) {
 }
 
 func newBench(t *testing.T, p *place) *bench {
-	ports, err := stack.FreePorts(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	upstream := httptest.NewServer(http.HandlerFunc(serve))
-	t.Cleanup(upstream.Close)
-	u, err := url.Parse(upstream.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{t: t, address: "http://127.0.0.1:" + strconv.Itoa(ports[0]), port: ports[1], place: p}
-	if err := b.startService(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.service.Stop() })
-	upstreamPort, err := strconv.Atoi(u.Port())
-	if err != nil {
-		t.Fatal(err)
-	}
-	envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
-		Version: stack.Envoy140, Workers: 2, Port: ports[0], Clusters: map[string][]int{"sessions": ports[1:2]}, Admin: ports[2], Upstream: upstreamPort,
-		Config: map[string]any{
+	t.Helper()
+	s := stack.NewSite(t, stack.SiteConfig{
+		Replicas: 1, Service: stack.ServiceConfig{Store: p.url, SecretKey: secretKey, Token: token, Bare: true}, Upstream: http.HandlerFunc(serve),
+		FilterConfig: stack.FilterConfig{Workers: 2, Config: map[string]any{
 			"accept_updates": true, "cookie": map[string]any{"secure": false}, "identity": map[string]any{"data_keys": []string{"n"}},
 			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},
-		},
+		}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { envoy.Stop() })
-	return b
-}
-
-func (b *bench) startService(ctx context.Context) (err error) {
-	b.service, err = stack.StartService(ctx, stack.ServiceConfig{Port: b.port, Store: b.place.url, SecretKey: secretKey, Token: token, Bare: true})
-	return err
+	return &bench{t: t, site: s, address: s.Bases[0]}
 }
 
 // serve is the upstream: it sets the session's number, or returns it.

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,20 +28,14 @@ func TestReplicaAway(t *testing.T) {
 	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
 		t.Run(version, func(t *testing.T) {
 			database := "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3")
-			ports, err := stack.FreePorts(4)
-			if err != nil {
-				t.Fatal(err)
-			}
-			replica := func(port int) *stack.Process {
-				p, err := stack.StartService(context.WithoutCancel(t.Context()), stack.ServiceConfig{Port: port, Store: database, SecretKey: secretKey, Token: token, Bare: true})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = p.Resume(); _ = p.Stop() })
-				return p
-			}
-			first := replica(ports[2])
-			replica(ports[3])
+			site := stack.NewSite(t, stack.SiteConfig{
+				Replicas: 2, Service: stack.ServiceConfig{Store: database, SecretKey: secretKey, Token: token, Bare: true},
+				Upstream: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+				FilterConfig: stack.FilterConfig{
+					Version: version, Workers: 2, ClusterFields: fields,
+					Config: map[string]any{"cookie": map[string]any{"secure": false}, "engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}}},
+				},
+			})
 			codec, err := django.NewCodec(secretKey)
 			if err != nil {
 				t.Fatal(err)
@@ -58,29 +49,10 @@ func TestReplicaAway(t *testing.T) {
 			if err := sessions.Create(t.Context(), session.Session{Key: key, Data: []byte(`{"_auth_user_id":"7"}`), Expires: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
-			upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			t.Cleanup(upstream.Close)
-			u, err := url.Parse(upstream.URL)
-			if err != nil {
-				t.Fatal(err)
-			}
-			upstreamPort, err := strconv.Atoi(u.Port())
-			if err != nil {
-				t.Fatal(err)
-			}
-			envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
-				Version: version, Workers: 2, Port: ports[0], Admin: ports[1], Upstream: upstreamPort,
-				Clusters: map[string][]int{"sessions": ports[2:]}, ClusterFields: fields,
-				Config: map[string]any{"cookie": map[string]any{"secure": false}, "engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { envoy.Stop() })
 			healthy := func(n uint64) {
 				t.Helper()
 				for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-					got, err := envoy.Stat(t.Context(), "cluster.sessions.membership_healthy")
+					got, err := site.Envoys[0].Stat(t.Context(), "cluster.sessions.membership_healthy")
 					if err == nil && got == n {
 						return
 					}
@@ -90,7 +62,7 @@ func TestReplicaAway(t *testing.T) {
 				}
 			}
 			healthy(2)
-			l := startLoad(t, ports[0], key)
+			l := startLoad(t, site.Bases[0], key)
 			l.served(t, 200)
 			line := "Envoy " + version + ", one of two replicas of the session service"
 			for _, event := range []struct {
@@ -98,10 +70,10 @@ func TestReplicaAway(t *testing.T) {
 				happen  func()
 				healthy uint64 // replicas, then
 			}{
-				{"killed", func() { first.Kill() }, 1},
-				{"started again", func() { first = replica(ports[2]) }, 2},
-				{"stopped without an end", func() { _ = first.Hang(t.Context()) }, 1},
-				{"going on", func() { _ = first.Resume() }, 2},
+				{"killed", func() { site.Replicas[0].Kill() }, 1},
+				{"started again", func() { site.StartReplica(t, 0) }, 2},
+				{"stopped without an end", func() { _ = site.Replicas[0].Hang(t.Context()) }, 1},
+				{"going on", func() { _ = site.Replicas[0].Resume() }, 2},
 			} {
 				l.refused.Store(0)
 				start := time.Now()
@@ -167,14 +139,14 @@ type load struct {
 	lastRefused          atomic.Int64 // Unix nanoseconds
 }
 
-func startLoad(t *testing.T, port int, key string) *load {
+func startLoad(t *testing.T, base, key string) *load {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	l := &load{cancel: cancel}
 	t.Cleanup(l.stop)
 	for range clients {
 		l.running.Go(func() {
 			for ctx.Err() == nil {
-				r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(port)+"/", nil)
+				r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", nil)
 				if err != nil {
 					panic(err)
 				}

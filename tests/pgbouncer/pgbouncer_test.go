@@ -111,7 +111,7 @@ func testSite(t *testing.T, version string, c setting) {
 	s := startSite(t, bouncer, c.query)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the session service:\n%s\nPgBouncer:\n%s", s.service.LogTail(20), bouncer.LogTail(20))
+			t.Logf("the session service:\n%s\nPgBouncer:\n%s", s.Replicas[0].LogTail(20), bouncer.LogTail(20))
 		}
 	})
 	s.notices(t, c)
@@ -199,61 +199,52 @@ func testConformance(t *testing.T, version string) {
 
 // site is Envoy, Django and the session service on one PgBouncer.
 type site struct {
-	base        string
-	servicePort int
-	admin       int // Envoy's
-	service     *stack.Process
-	envoy       *stack.Envoy
-	client      *http.Client
+	*stack.Site
+	client *http.Client
 }
 
 func startSite(t *testing.T, bouncer *stack.PgBouncer, query string) *site {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	ports, err := stack.FreePorts(4)
+	ports, err := stack.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keep := func(p *stack.Process, err error) *stack.Process {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = p.Stop() })
-		return p
-	}
-	keep(stack.StartDjangoSite(ctx, stack.Engine{Name: "PgBouncer", Settings: map[string]any{
+	app, err := stack.StartDjangoSite(ctx, stack.Engine{Name: "PgBouncer", Settings: map[string]any{
 		"SECRET_KEY": secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.db",
 		"DATABASES": map[string]any{"default": map[string]any{
 			"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": bouncer.Port, "CONN_MAX_AGE": nil,
 			"NAME": "postgres", "USER": "postgres", "PASSWORD": server.Password(), "DISABLE_SERVER_SIDE_CURSORS": true,
 		}},
-	}}, ports[0], 2))
-	s := &site{base: "http://127.0.0.1:" + strconv.Itoa(ports[2]), servicePort: ports[1], admin: ports[3], client: &http.Client{
-		Transport:     &http.Transport{MaxIdleConnsPerHost: clients},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-	s.service = keep(stack.StartService(ctx, stack.ServiceConfig{Port: ports[1], Store: bouncer.URL("postgres") + query, SecretKey: secretKey, Token: token}))
-	s.envoy, err = stack.StartFilter(ctx, stack.FilterConfig{
-		Version: stack.Envoy140, Workers: 2, Port: ports[2], Admin: ports[3], Upstream: ports[0], Clusters: map[string][]int{"sessions": {ports[1]}},
-		Routes: []stack.FilterRoute{
-			{Name: "cached", Prefix: "/django/private/"},
-			{Name: "all", Prefix: "/"},
-		},
-		Config: map[string]any{
-			"mode": "optional", "cookie": map[string]any{"secure": false},
-			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "timeout": "5s", "cache": map[string]any{"ttl": "30s"}}},
-			"routes": map[string]any{
-				"all":    map[string]any{"engine": map[string]any{"service": map[string]any{"cache": map[string]any{"ttl": "0s"}}}},
-				"cached": map[string]any{"mode": "required", "on_missing": "deny"},
-			},
-		},
-	})
+	}}, ports[0], 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.envoy.Stop() })
-	return s
+	t.Cleanup(func() { _ = app.Stop() })
+	return &site{
+		Site: stack.NewSite(t, stack.SiteConfig{
+			Replicas: 1, Service: stack.ServiceConfig{Store: bouncer.URL("postgres") + query, SecretKey: secretKey, Token: token},
+			FilterConfig: stack.FilterConfig{
+				Workers: 2, Upstream: ports[0],
+				Routes: []stack.FilterRoute{
+					{Name: "cached", Prefix: "/django/private/"},
+					{Name: "all", Prefix: "/"},
+				},
+				Config: map[string]any{
+					"mode": "optional", "cookie": map[string]any{"secure": false},
+					"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "timeout": "5s", "cache": map[string]any{"ttl": "30s"}}},
+					"routes": map[string]any{
+						"all":    map[string]any{"engine": map[string]any{"service": map[string]any{"cache": map[string]any{"ttl": "0s"}}}},
+						"cached": map[string]any{"mode": "required", "on_missing": "deny"},
+					},
+				},
+			},
+		}),
+		client: &http.Client{
+			Transport:     &http.Transport{MaxIdleConnsPerHost: clients},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
 }
 
 // get sends a request with a session's cookie.
@@ -268,7 +259,7 @@ func (s *site) get(ctx context.Context, path, cookie string) (status int, body s
 }
 
 func (s *site) send(ctx context.Context, path, cookie string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Bases[0]+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +292,7 @@ func (s *site) notices(t *testing.T, c setting) {
 	var ready struct{ Notices []string }
 	want := map[string]bool{"the feed polls its table": c.polls, "statements are not prepared": !c.prepared}
 	wrong := func() (found []string) {
-		response, err := http.Get("http://127.0.0.1:" + strconv.Itoa(s.servicePort) + "/readyz")
+		response, err := http.Get("http://127.0.0.1:" + strconv.Itoa(s.Ports[0]) + "/readyz")
 		if err != nil {
 			return []string{err.Error()}
 		}
@@ -314,7 +305,7 @@ func (s *site) notices(t *testing.T, c setting) {
 			if strings.Contains(strings.Join(ready.Notices, "\n"), text) != is {
 				found = append(found, fmt.Sprintf("%q is said: %v", text, !is))
 			}
-			if is && !strings.Contains(s.service.Log(), text) {
+			if is && !strings.Contains(s.Replicas[0].Log(), text) {
 				found = append(found, fmt.Sprintf("%q is not logged", text))
 			}
 		}
@@ -329,7 +320,7 @@ func (s *site) notices(t *testing.T, c setting) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doctor := exec.CommandContext(t.Context(), cloakroom, "doctor", "--admin", "http://127.0.0.1:"+strconv.Itoa(s.admin))
+	doctor := exec.CommandContext(t.Context(), cloakroom, "doctor", "--admin", "http://127.0.0.1:"+strconv.Itoa(s.Admins[0]))
 	doctor.Env = append(os.Environ(), "CLOAKROOM_TOKEN="+token)
 	text, err := doctor.CombinedOutput()
 	for note, is := range want {
@@ -338,7 +329,7 @@ func (s *site) notices(t *testing.T, c setting) {
 		}
 	}
 	for text, is := range want {
-		if n := strings.Count(s.service.Log(), text); is && n != 1 {
+		if n := strings.Count(s.Replicas[0].Log(), text); is && n != 1 {
 			t.Errorf("%q is logged %d times", text, n)
 		}
 	}
@@ -387,7 +378,7 @@ func (s *site) revoke(t *testing.T, bouncer *stack.PgBouncer) {
 
 func (s *site) callouts(t *testing.T) uint64 {
 	t.Helper()
-	n, err := s.envoy.Stat(t.Context(), "wasmcustom.cloakroom.callouts")
+	n, err := s.Envoys[0].Stat(t.Context(), "wasmcustom.cloakroom.callouts")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package plugins
 
 import (
-	"context"
 	"encoding/json"
 	"net/http/httptest"
 	"net/url"
@@ -16,10 +15,6 @@ import (
 // startEnvoy starts an Envoy with the plugin and returns its address.
 func startEnvoy(t *testing.T, wasm string, p plugin, upstream *httptest.Server) string {
 	t.Helper()
-	ports, err := stack.FreePorts(2)
-	if err != nil {
-		t.Fatal(err)
-	}
 	u, err := url.Parse(upstream.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -32,14 +27,7 @@ func startEnvoy(t *testing.T, wasm string, p plugin, upstream *httptest.Server) 
 	for _, name := range p.calls {
 		clusters[name] = []int{port}
 	}
-	envoy, err := stack.StartFilter(context.WithoutCancel(t.Context()), stack.FilterConfig{
-		Version: stack.Envoy140, Wasm: wasm, Config: p.config, Port: ports[0], Admin: ports[1], Upstream: port, Clusters: clusters, Workers: 1,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = envoy.Stop() })
-	return "http://127.0.0.1:" + strconv.Itoa(ports[0])
+	return stack.NewSite(t, stack.SiteConfig{FilterConfig: stack.FilterConfig{Wasm: wasm, Config: p.config, Upstream: port, Clusters: clusters, Workers: 1}}).Bases[0]
 }
 
 // cacheDir returns the folder of wazero's compilation cache, which is kept between runs.

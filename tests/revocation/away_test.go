@@ -1,7 +1,6 @@
 package revocation
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 // afterOutage bounds how long streams outlive an outage of the session service in which their
@@ -29,18 +27,12 @@ func away(t *testing.T, more map[string]any) (s *site, streams []*stream, key st
 	})
 	key = s.create(1)[0]
 	for range 4 {
-		streams = append(streams, openStream(t, s.bases[0], key, ""))
+		streams = append(streams, openStream(t, s.Bases[0], key, ""))
 	}
-	if err := s.services[0].Stop(); err != nil {
+	if err := s.Replicas[0].Stop(); err != nil {
 		t.Fatal(err)
 	}
-	return s, streams, key, func() {
-		service, err := stack.StartService(context.WithoutCancel(t.Context()), stack.ServiceConfig{Port: s.ports[0], Store: s.url, SecretKey: secretKey, Token: token, Bare: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { service.Stop() })
-	}
+	return s, streams, key, func() { s.StartReplica(t, 0) }
 }
 
 // TestStreamsAfterAnOutage ends a session in the store while the session service is stopped: its
@@ -90,7 +82,7 @@ func TestStreamsEndWithTheService(t *testing.T) {
 	key := s.create(1)[0]
 	client := &http.Client{}
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		if status := head(t, client, s.bases[0], key); status == http.StatusOK {
+		if status := head(t, client, s.Bases[0], key); status == http.StatusOK {
 			break
 		} else if time.Now().After(end) {
 			t.Fatalf("with the service back: %d", status)

@@ -54,7 +54,7 @@ func testRevocation(t *testing.T, name, url string) {
 	for i := range 4 {
 		load.Go(func() {
 			for ctx.Err() == nil {
-				status, err := get(ctx, client, s.bases[i%len(s.bases)], rest[rand.IntN(len(rest))])
+				status, err := get(ctx, client, s.Bases[i%len(s.Bases)], rest[rand.IntN(len(rest))])
 				if ctx.Err() != nil {
 					return
 				}
@@ -79,11 +79,11 @@ func testRevocation(t *testing.T, name, url string) {
 		name, cached, revoked, lags[len(lags)/2].Round(time.Millisecond), lags[len(lags)-1].Round(time.Millisecond), byHand.Round(time.Millisecond), served.Load(), callouts))
 
 	// One replica less: the other still publishes the whole feed.
-	s.services[0].Kill()
-	s.ports, s.degraded = s.ports[1:], true
+	s.Replicas[0].Kill()
+	s.Ports, s.degraded = s.Ports[1:], true
 	cut := s.lag(rest[0], s.flushing(rest[0]))
 	// No replica: cached entries are used for the maximum staleness only.
-	s.services[1].Kill()
+	s.Replicas[1].Kill()
 	killed := time.Now()
 	s.refusedInTheEnd(rest[1], http.StatusServiceUnavailable)
 	note(t, name+" cut", fmt.Sprintf("revocation on %s: with a replica just killed a revoked session was admitted for %s; with none left, cached sessions were used for %s (worker.MaxFeedSilence: %s)",
@@ -97,7 +97,7 @@ type prober struct {
 }
 
 func (s *site) probers() (all []prober) {
-	for _, base := range s.bases {
+	for _, base := range s.Bases {
 		for range 4 {
 			all = append(all, prober{&http.Client{Transport: &http.Transport{}}, base})
 		}
@@ -188,14 +188,14 @@ func TestColdSession(t *testing.T) {
 	key := s.create(1)[0]
 	lookups := func() uint64 {
 		t.Helper()
-		n, err := stack.Metric(t.Context(), s.ports[0], `cloakroom_requests_total{path="/v1/lookup",status="200"}`)
+		n, err := stack.Metric(t.Context(), s.Ports[0], `cloakroom_requests_total{path="/v1/lookup",status="200"}`)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	before := lookups()
-	if err := s.services[0].Hang(t.Context()); err != nil {
+	if err := s.Replicas[0].Hang(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{}}
@@ -208,7 +208,7 @@ func TestColdSession(t *testing.T) {
 			ctx = leaving
 		}
 		asking.Go(func() {
-			switch status, err := get(ctx, client, s.bases[0], key); {
+			switch status, err := get(ctx, client, s.Bases[0], key); {
 			case ctx == leaving && err != nil:
 				left.Add(1)
 			case err != nil || status != http.StatusOK:
@@ -221,7 +221,7 @@ func TestColdSession(t *testing.T) {
 	active := func(want uint64) {
 		t.Helper()
 		for end := time.Now().Add(patience); ; {
-			n, err := s.envoys[0].Stat(t.Context(), "http.http.downstream_rq_active")
+			n, err := s.Envoys[0].Stat(t.Context(), "http.http.downstream_rq_active")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -236,7 +236,7 @@ func TestColdSession(t *testing.T) {
 	active(clients)
 	leave()
 	active(clients - leavers)
-	if err := s.services[0].Resume(); err != nil {
+	if err := s.Replicas[0].Resume(); err != nil {
 		t.Fatal(err)
 	}
 	asking.Wait()

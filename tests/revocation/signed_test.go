@@ -70,7 +70,7 @@ func TestRevocationOfSignedCookies(t *testing.T) {
 		lags = append(lags, s.lag(cookie, func() error { return s.flush(what) }))
 	}
 	for i := range ended { // and no other user's
-		if status, err := get(t.Context(), client, s.bases[i%2], cookies[ended+i]); err != nil || status != http.StatusOK {
+		if status, err := get(t.Context(), client, s.Bases[i%2], cookies[ended+i]); err != nil || status != http.StatusOK {
 			t.Errorf("a session that was not revoked: %d, %v", status, err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestDjangosSignedCookies(t *testing.T) {
 	// awaitUser waits until all Envoys admit a cookie as user ("": reject it).
 	awaitUser := func(when, cookie, user string) {
 		t.Helper()
-		for _, base := range s.bases {
+		for _, base := range s.Bases {
 			for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 				body, set, deleted := visit(base, "read", cookie)
 				if user == "" && body == `{"user": "", "username": "default_value"}` && deleted || user != "" && body == `{"user": "demo", "username": "`+user+`"}` {
@@ -152,8 +152,8 @@ func TestDjangosSignedCookies(t *testing.T) {
 	}
 
 	_, first, _ := visit(u.String(), "login", "") // not through the filter, which adds its handle
-	_, second, _ := visit(s.bases[0], "read", first)
-	_, third, _ := visit(s.bases[1], "store", second)
+	_, second, _ := visit(s.Bases[0], "read", first)
+	_, third, _ := visit(s.Bases[1], "store", second)
 	if second == "" || third == "" || second == first || third == second {
 		t.Fatalf("the cookies after a login, a page and a change are %q, %q, %q; want three", first, second, third)
 	}
@@ -169,17 +169,17 @@ func TestDjangosSignedCookies(t *testing.T) {
 
 	nextSecond := func() { time.Sleep(1100 * time.Millisecond) } // Django's timestamps are in seconds
 	nextSecond()
-	_, login, _ := visit(s.bases[1], "login", "")
+	_, login, _ := visit(s.Bases[1], "login", "")
 	awaitUser("a new login", login, "default_value")
 	if err := s.flush(map[string]any{"user": "1", "age": signedAge}); err != nil {
 		t.Fatal(err)
 	}
 	awaitUser("revoked by its user", login, "")
 	nextSecond()
-	_, login, _ = visit(s.bases[1], "login", "")
+	_, login, _ = visit(s.Bases[1], "login", "")
 	awaitUser("a login after that", login, "default_value")
 
-	if _, _, deleted := visit(s.bases[0], "logout", login); !deleted {
+	if _, _, deleted := visit(s.Bases[0], "logout", login); !deleted {
 		t.Error("Django's logout left the cookie")
 	}
 	awaitUser("after Django's logout", login, "")

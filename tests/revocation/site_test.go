@@ -12,8 +12,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
@@ -36,16 +34,12 @@ const (
 	patience = 20 * time.Second
 )
 
-// site is several Envoys and several replicas of the session service on one
-// store.
+// site is several Envoys and several replicas of the session service on one store.
 type site struct {
+	*stack.Site
 	t        *testing.T
 	url      string // the store's
-	services []*stack.Process
-	ports    []int // the services'
-	envoys   []*stack.Envoy
-	bases    []string // the Envoys' addresses
-	degraded bool     // a replica is stopped: lookups may fail
+	degraded bool   // a replica is stopped: lookups may fail
 }
 
 type shape struct {
@@ -62,54 +56,16 @@ func newSite(t *testing.T, c shape) *site {
 	if c.upstream == nil {
 		c.upstream = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User-Id")) })
 	}
-	upstream := httptest.NewServer(c.upstream)
-	t.Cleanup(upstream.Close)
-	u, err := url.Parse(upstream.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	upstreamPort, err := strconv.Atoi(u.Port())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ports, err := stack.FreePorts(c.services + 2*c.envoys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &site{t: t, url: c.url, ports: ports[:c.services]}
-	ctx := context.WithoutCancel(t.Context())
-	for _, port := range s.ports {
-		service, err := stack.StartService(ctx, stack.ServiceConfig{Port: port, Store: c.url, SecretKey: secretKey, Token: token, Bare: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { service.Stop() })
-		s.services = append(s.services, service)
-	}
 	config := map[string]any{
 		"cookie": map[string]any{"secure": false},
 		"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "timeout": c.timeout, "cache": c.cache}},
 	}
 	maps.Copy(config, c.config)
-	for i := range c.envoys {
-		port, admin := ports[c.services+2*i], ports[c.services+2*i+1]
-		envoy, err := stack.StartFilter(ctx, stack.FilterConfig{
-			Version: stack.Envoy140, Workers: c.workers, Port: port, Admin: admin, Upstream: upstreamPort, Clusters: map[string][]int{"sessions": s.ports},
-			Config: config,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			envoy.Stop()
-			if t.Failed() {
-				t.Logf("the log of Envoy %d:\n%s", i, envoy.LogTail(2000))
-			}
-		})
-		s.envoys = append(s.envoys, envoy)
-		s.bases = append(s.bases, "http://127.0.0.1:"+strconv.Itoa(port))
-	}
-	return s
+	return &site{t: t, url: c.url, Site: stack.NewSite(t, stack.SiteConfig{
+		Envoys: c.envoys, Replicas: c.services, Upstream: c.upstream,
+		FilterConfig: stack.FilterConfig{Workers: c.workers, Config: config},
+		Service:      stack.ServiceConfig{Store: c.url, SecretKey: secretKey, Token: token, Bare: true},
+	})}
 }
 
 // create stores sessions and returns their keys.
@@ -194,7 +150,7 @@ func (s *site) flush(what map[string]any) error {
 	if err != nil {
 		return err
 	}
-	url := "http://127.0.0.1:" + strconv.Itoa(s.ports[rand.IntN(len(s.ports))]) + "/v1/flush"
+	url := "http://127.0.0.1:" + strconv.Itoa(s.Ports[rand.IntN(len(s.Ports))]) + "/v1/flush"
 	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -214,7 +170,7 @@ func (s *site) flush(what map[string]any) error {
 // callouts returns how many calls all the Envoys have made so far.
 func (s *site) callouts() (total uint64) {
 	s.t.Helper()
-	for _, e := range s.envoys {
+	for _, e := range s.Envoys {
 		n, err := e.Stat(s.t.Context(), "wasmcustom.cloakroom.callouts")
 		if err != nil {
 			s.t.Fatal(err)
@@ -228,7 +184,7 @@ func (s *site) callouts() (total uint64) {
 // callout but those for the feed.
 func (s *site) warm(client *http.Client, keys []string) {
 	s.t.Helper()
-	for _, base := range s.bases {
+	for _, base := range s.Bases {
 		each(len(keys), func(i int) {
 			if status, err := get(s.t.Context(), client, base, keys[i]); err != nil || status != http.StatusOK {
 				s.t.Errorf("a live session: %d, %v", status, err)

@@ -126,7 +126,7 @@ func testStreams(t *testing.T, s *site, name string, keys []string, end func() e
 	kinds := map[string]string{"server-sent events": "", "WebSocket": "Connection: Upgrade\r\nUpgrade: websocket\r\n"}
 	var ending, staying []*stream
 	for _, upgrade := range kinds {
-		for _, base := range s.bases {
+		for _, base := range s.Bases {
 			for range 3 {
 				ending = append(ending, openStream(t, base, keys[0], upgrade))
 				staying = append(staying, openStream(t, base, keys[1], upgrade))
@@ -160,7 +160,7 @@ func testStreams(t *testing.T, s *site, name string, keys []string, end func() e
 		}
 	}
 	// An outage must close no stream.
-	if err := s.services[0].Hang(t.Context()); err != nil {
+	if err := s.Replicas[0].Hang(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
@@ -170,7 +170,7 @@ func testStreams(t *testing.T, s *site, name string, keys []string, end func() e
 			}
 		}
 	}
-	if err := s.services[0].Resume(); err != nil {
+	if err := s.Replicas[0].Resume(); err != nil {
 		t.Fatal(err)
 	}
 	note(t, name, fmt.Sprintf(name+": %d server-sent events and WebSockets on 2 Envoys ended with their session, the last event %s after it; %d of another session stayed open", len(ending), last.Round(time.Millisecond), len(staying)))
