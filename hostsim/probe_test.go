@@ -7,42 +7,24 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"cloakroom/hostsim"
+	"cloakroom/internal/probe"
 )
 
 // probeWasm is the probe plugin of testdata/probe, compiled once for all tests.
 var probeWasm []byte
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "hostsim")
-	if err != nil {
+	var err error
+	if probeWasm, err = probe.Module(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	probeWasm, err = buildWasm(dir, "./testdata/probe")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-func buildWasm(dir, pkg string) ([]byte, error) {
-	out := filepath.Join(dir, filepath.Base(pkg)+".wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, text)
-	}
-	return os.ReadFile(out)
+	os.Exit(m.Run())
 }
 
 // app is the upstream of the tests: it responds with what it received, or fails in the way that

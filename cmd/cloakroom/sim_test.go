@@ -7,46 +7,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"cloakroom/hostsim"
+	"cloakroom/internal/probe"
 )
-
-// lockedBuffer collects standard error and can be read concurrently.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-// buildProbe compiles hostsim's probe plugin.
-func buildProbe(t *testing.T) string {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "probe.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../../hostsim/testdata/probe")
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, text)
-	}
-	return out
-}
 
 // TestSim proxies through a plugin until it is stopped.
 func TestSim(t *testing.T) {
@@ -56,22 +23,14 @@ func TestSim(t *testing.T) {
 	defer upstream.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var stderr lockedBuffer
+	var stderr probe.Output
 	a := &app{strings.NewReader(""), io.Discard, &stderr, func(string) (string, bool) { return "", false }}
-	wasm, status := buildProbe(t), make(chan int)
+	wasm, status := probe.WriteModule(t), make(chan int)
 	go func() {
 		status <- a.run(ctx, []string{"sim", "--cache=", "--wasm", wasm, "--listen", "127.0.0.1:0", "--upstream", upstream.URL,
 			"--cluster", "other=" + upstream.URL, "--env", "A=b=c"})
 	}()
-	ready := regexp.MustCompile(`ready: (http://\S+)`)
-	var url string
-	for deadline := time.Now().Add(30 * time.Second); url == ""; time.Sleep(5 * time.Millisecond) {
-		if m := ready.FindStringSubmatch(stderr.String()); m != nil {
-			url = m[1]
-		} else if time.Now().After(deadline) {
-			t.Fatalf("not ready in 30 s; standard error: %s", stderr.String())
-		}
-	}
+	url := stderr.WaitFor(t, `ready: (http://\S+)`)
 	req, err := http.NewRequest("GET", url, nil)
 	if err != nil {
 		t.Fatal(err)

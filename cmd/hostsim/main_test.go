@@ -8,44 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"cloakroom/hostsim"
+	"cloakroom/internal/probe"
 )
-
-// output is a buffer that is read while it is written.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// buildProbe compiles hostsim's probe plugin to a file.
-func buildProbe(t *testing.T, file string) {
-	t.Helper()
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", file, "../../hostsim/testdata/probe")
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, text)
-	}
-}
 
 func noEnv(string) (string, bool) { return "", false }
 
@@ -55,21 +24,21 @@ func TestServe(t *testing.T) {
 		io.WriteString(w, "upstream "+r.Header.Get("x-new"))
 	}))
 	defer upstream.Close()
-	dir := t.TempDir()
-	wasm, file := filepath.Join(dir, "probe.wasm"), filepath.Join(dir, "hostsim.yaml")
-	buildProbe(t, wasm)
+	wasm := probe.WriteModule(t)
+	dir := filepath.Dir(wasm)
+	file := filepath.Join(dir, "hostsim.yaml")
 	setup := fmt.Sprintf("plugins: [{wasm: probe.wasm}]\nclusters: {upstream: %q}\n", upstream.URL)
 	if err := os.WriteFile(file, []byte(setup), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{file}, {"--wasm", wasm, "--upstream", upstream.URL}} {
-		var stderr output
+		var stderr probe.Output
 		ctx, stop := context.WithCancel(t.Context())
 		status := make(chan int, 1)
 		go func() {
 			status <- run(ctx, append(args, "--cache", filepath.Join(dir, "cache"), "--listen", "127.0.0.1:0"), noEnv, io.Discard, &stderr)
 		}()
-		if got, want := get(t, address(t, &stderr)), "upstream 1"; got != want {
+		if got, want := get(t, stderr.WaitFor(t, `ready: (http://\S+)`)), "upstream 1"; got != want {
 			t.Errorf("%s: got %q, want %q", args[0], got, want)
 		}
 		stop()
@@ -77,19 +46,6 @@ func TestServe(t *testing.T) {
 			t.Errorf("%s: exit status %d, want 0; standard error: %s", args[0], got, stderr.String())
 		}
 	}
-}
-
-// address waits until the proxy listens and returns its URL.
-func address(t *testing.T, stderr *output) string {
-	t.Helper()
-	ready := regexp.MustCompile(`ready: (http://\S+)`)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if m := ready.FindStringSubmatch(stderr.String()); m != nil {
-			return m[1]
-		}
-	}
-	t.Fatalf("not ready in 30 s; standard error: %s", stderr.String())
-	return ""
 }
 
 // get sends a request in which the plugin sets a header, and returns the response's body.

@@ -8,64 +8,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"cloakroom/hostsim"
+	"cloakroom/internal/probe"
 )
-
-// probe is hostsim's probe plugin, compiled once.
-var probe = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "sim")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	out := filepath.Join(dir, "probe.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../testdata/probe")
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, text)
-	}
-	return os.ReadFile(out)
-})
 
 // running is a proxy with its output.
 type running struct {
+	probe.Output
 	dir        string
 	url, admin string
-	mu         sync.Mutex
-	out        bytes.Buffer
-}
-
-func (r *running) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out.Write(b)
-}
-
-func (r *running) text() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out.String()
-}
-
-// waitFor waits until the output matches, and returns the last group.
-func (r *running) waitFor(t *testing.T, pattern string) string {
-	t.Helper()
-	re := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if m := re.FindStringSubmatch(r.text()); m != nil {
-			return m[len(m)-1]
-		}
-	}
-	t.Fatalf("no %s in 30 s in:\n%s", pattern, r.text())
-	return ""
 }
 
 // start runs a proxy with a setup, and the probe as probe.wasm in the same folder.
@@ -75,7 +32,7 @@ func start(t *testing.T, setup string, change func(*Options)) *running {
 		fmt.Fprintf(w, "upstream, x-new %q", r.Header.Get("X-New"))
 	}))
 	t.Cleanup(upstream.Close)
-	wasm, err := probe()
+	wasm, err := probe.Module()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +56,8 @@ func start(t *testing.T, setup string, change func(*Options)) *running {
 			t.Errorf("the proxy ended with %v", err)
 		}
 	})
-	r.url = r.waitFor(t, `ready: (http://\S+)/`)
-	r.admin = r.waitFor(t, `admin: (http://\S+)`)
+	r.url = r.WaitFor(t, `ready: (http://\S+)/`)
+	r.admin = r.WaitFor(t, `admin: (http://\S+)`)
 	return r
 }
 
@@ -145,8 +102,8 @@ func TestRun(t *testing.T) {
 		"wasm info: two request-headers: get req x-new -> 1\n",
 		"trace:   proxy_replace_header_map_value(request headers, \"x-new\", \"1\") = ok\n",
 	} {
-		if !strings.Contains(r.text(), want) {
-			t.Errorf("no %q in:\n%s", want, r.text())
+		if !strings.Contains(r.String(), want) {
+			t.Errorf("no %q in:\n%s", want, r.String())
 		}
 	}
 	_, metrics := get(t, http.DefaultClient, r.admin)
@@ -162,7 +119,7 @@ func TestRun(t *testing.T) {
 	if status, body := get(t, &http.Client{Transport: h2}, r.url, "one-probe-request-headers: set req x-new 2"); status != 200 || body != `upstream, x-new "2"` {
 		t.Errorf("HTTP/2: got %d %s", status, body)
 	}
-	if want := `:method: "GET"`; !strings.Contains(r.text(), want) {
+	if want := `:method: "GET"`; !strings.Contains(r.String(), want) {
 		t.Errorf("no %s in the trace", want)
 	}
 }
@@ -188,23 +145,23 @@ func TestReload(t *testing.T) {
 			return log.Write(b)
 		})
 	})
-	r.waitFor(t, "second configuration\n(.*\n)*reloaded")
+	r.WaitFor(t, "second configuration\n(.*\n)*reloaded")
 	wasm := filepath.Join(r.dir, "probe.wasm")
 	write(t, wasm, "no wasm any more")
-	r.waitFor(t, "not reloaded: hostsim: the module cannot be loaded: .*invalid magic number")
+	r.WaitFor(t, "not reloaded: hostsim: the module cannot be loaded: .*invalid magic number")
 	if status, _ := get(t, http.DefaultClient, r.url); status != 200 {
 		t.Errorf("with a bad file: got %d, want 200 as before", status)
 	}
 	if err := os.Remove(wasm); err != nil {
 		t.Fatal(err)
 	}
-	r.waitFor(t, "not reloaded: the plugin: open .*probe.wasm")
-	good, err := probe()
+	r.WaitFor(t, "not reloaded: the plugin: open .*probe.wasm")
+	good, err := probe.Module()
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, wasm, string(good))
-	r.waitFor(t, "(?s)not reloaded: the plugin.*\nreloaded")
+	r.WaitFor(t, "(?s)not reloaded: the plugin.*\nreloaded")
 }
 
 // A trap is logged in one line and the proxy continues. The faults are in a file of their own.
@@ -224,7 +181,7 @@ func TestTrapAndFaults(t *testing.T) {
 			t.Fatalf("got %d after the trap for 30 s, want 200", status)
 		}
 	}
-	if n := strings.Count(r.text(), "wasm critical: the VM failed: a trap by Config.Faults\n"); n != 1 {
-		t.Errorf("the trap is logged %d times in:\n%s", n, r.text())
+	if n := strings.Count(r.String(), "wasm critical: the VM failed: a trap by Config.Faults\n"); n != 1 {
+		t.Errorf("the trap is logged %d times in:\n%s", n, r.String())
 	}
 }
