@@ -47,6 +47,26 @@ const MaxAttributes = 32
 // others.
 const MaxUserBytes = 64 << 10
 
+// MaxTokenTTL and MinTokenTTL bound the lifetime of a token that a look-up or a verification asks
+// for, in its member "token": an object of "audience", "ttl" in seconds, "claims", the names of
+// attributes of the user, and "absolute", for how many seconds after its beginning the session may
+// last. The response has the token of the session's user in "token" and for how many seconds
+// it is valid in "token_ttl", or why there is none in "token_missing".
+const (
+	MaxTokenTTL = time.Hour
+	MinTokenTTL = 10 * time.Second
+)
+
+// MaxAudience bounds a token's audience, in bytes.
+const MaxAudience = 255
+
+// MaxClaimBytes bounds the attributes in a token, in bytes of JSON; the smallest have room before
+// others. MaxTokenBytes bounds a token: servers read 8 KiB of a header field.
+const (
+	MaxClaimBytes = 4 << 10
+	MaxTokenBytes = 8000
+)
+
 // MaxHold bounds how long the service holds a request for the feed.
 const MaxHold = 5 * time.Second
 
