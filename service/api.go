@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,8 @@ type (
 	lookupRequest struct {
 		Key *string `json:"key"`
 		// Attributes are to be in the answer, of the session's user.
-		Attributes []string `json:"attributes"`
+		Attributes []string      `json:"attributes"`
+		Token      *tokenRequest `json:"token"`
 	}
 	// flushRequest names one session, or all of a user.
 	flushRequest struct {
@@ -72,6 +74,11 @@ type response struct {
 	User        json.RawMessage `json:"user,omitempty"`
 	UserOmitted []string        `json:"user_omitted,omitempty"`
 	UserUnknown []string        `json:"user_unknown,omitempty"`
+	// Token is of the session's user, and TokenTTL its lifetime in seconds; TokenMissing is why
+	// there is none, though the session has a user.
+	Token        string `json:"token,omitempty"`
+	TokenTTL     int64  `json:"token_ttl,omitempty"`
+	TokenMissing string `json:"token_missing,omitempty"`
 }
 
 var (
@@ -92,11 +99,12 @@ func liveNew(v session.Session) response {
 }
 
 func (s *service) lookup(ctx context.Context, in lookupRequest) (response, error) {
-	lacking, err := s.checkAttributes(ctx, in.Attributes)
-	if err != nil {
+	names := in.Token.attributes(in.Attributes)
+	lacking, err := s.checkAttributes(ctx, names)
+	if err = cmp.Or(err, in.Token.check()); err != nil {
 		return none, err
 	}
-	a, err := s.lookedUp(ctx, in)
+	a, err := s.lookedUp(ctx, in, names)
 	if errors.Is(err, session.ErrNotFound) {
 		a, err = none, nil
 	}
@@ -104,7 +112,7 @@ func (s *service) lookup(ctx context.Context, in lookupRequest) (response, error
 	return a, err
 }
 
-func (s *service) lookedUp(ctx context.Context, in lookupRequest) (response, error) {
+func (s *service) lookedUp(ctx context.Context, in lookupRequest, names []string) (response, error) {
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
@@ -116,7 +124,8 @@ func (s *service) lookedUp(ctx context.Context, in lookupRequest) (response, err
 	if v, err = s.follow(ctx, v); err != nil {
 		return none, err
 	}
-	attributes, admitted, err := s.admits(ctx, marksOf(v.Data), in.Attributes)
+	marks := marksOf(v.Data)
+	attributes, admitted, err := s.admits(ctx, marks, names)
 	if err != nil || !admitted {
 		return none, err
 	}
@@ -128,7 +137,8 @@ func (s *service) lookedUp(ctx context.Context, in lookupRequest) (response, err
 	if v.Key != key {
 		a.Key = v.Key
 	}
-	return a.with(attributes), nil
+	a = a.with(attributes, in.Attributes)
+	return s.withToken(a, in.Token, tokenOf{session.ID(v.Key), marks.User, v.Expires, v.Data, attributes}), nil
 }
 
 // admits checks a session's account, and logs a refusal that an operator might wonder about. The

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -76,16 +75,15 @@ func (a *Accounts) userWith(ctx context.Context, id string, names []string) (ses
 	return user, unknownAttributes(names), err
 }
 
-// with returns the answer with attributes of the session's user, those that have room: the
-// smallest before others.
-func (a response) with(attributes []session.Attribute) response {
+// with returns the answer with those of the attributes of the session's user that are named, as
+// far as they have room: the smallest before others.
+func (a response) with(attributes []session.Attribute, names []string) response {
+	attributes = slices.DeleteFunc(slices.Clone(attributes), func(at session.Attribute) bool { return !slices.Contains(names, at.Name) })
 	if len(attributes) == 0 {
 		return a
 	}
-	attributes = slices.Clone(attributes)
-	slices.SortStableFunc(attributes, func(a, b session.Attribute) int { return cmp.Compare(len(a.Value), len(b.Value)) })
 	object := []byte{'{'}
-	for _, at := range attributes {
+	for _, at := range bySize(attributes) {
 		switch {
 		case at.Unknown:
 			continue

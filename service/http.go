@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"cloakroom/session"
@@ -228,5 +229,5 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// A store that is nearly full is ready: requests must still come here until it fails.
-	respond(w, http.StatusOK, readiness{"ready", append(s.warnings(ctx), s.lacking.warnings()...), session.Notices(s.Store, s.Feed)})
+	respond(w, http.StatusOK, readiness{"ready", slices.Concat(s.warnings(ctx), s.lacking.warnings(), s.tokenWarnings()), session.Notices(s.Store, s.Feed)})
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,7 +21,8 @@ type verifyRequest struct {
 	// Expires is when it expires, in Unix seconds; the response repeats it.
 	Expires int64 `json:"expires"`
 	// Attributes are to be in the answer, of the session's user.
-	Attributes []string `json:"attributes"`
+	Attributes []string      `json:"attributes"`
+	Token      *tokenRequest `json:"token"`
 }
 
 // verify is the lookup of a session that is kept in its cookie. The response repeats what the
@@ -30,8 +32,9 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 	if !ok {
 		return none, fmt.Errorf("%w: signed must be an id, a time and a user, with spaces between", errRequest)
 	}
-	lacking, err := s.checkAttributes(ctx, in.Attributes)
-	if err != nil {
+	names := in.Token.attributes(in.Attributes)
+	lacking, err := s.checkAttributes(ctx, names)
+	if err = cmp.Or(err, in.Token.check()); err != nil {
 		return none, err
 	}
 	end := time.Unix(in.Expires, 0)
@@ -54,13 +57,14 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 			data[hashKey] = *in.Hash
 		}
 		var admitted bool
-		if attributes, admitted, err = s.admits(ctx, marks, in.Attributes); err != nil || !admitted {
+		if attributes, admitted, err = s.admits(ctx, marks, names); err != nil || !admitted {
 			return none, err
 		}
 		data[session.UserKey] = of.User
 	}
 	text, err := json.Marshal(data)
-	a := live(session.Session{Data: text, Expires: end}).with(attributes)
+	a := live(session.Session{Data: text, Expires: end}).with(attributes, in.Attributes)
+	a = s.withToken(a, in.Token, tokenOf{session.ID(of.ID), of.User, end, nil, attributes})
 	a.UserUnknown = lacking
 	return a, err
 }

@@ -40,6 +40,8 @@ type Config struct {
 	// Feed publishes invalidation events to filters. If nil there is no feed, and filters must not
 	// cache. The caller closes it.
 	Feed session.Feed
+	// Tokens are minted with look-ups. If nil there are none, and routes that want one refuse.
+	Tokens *Tokens
 	// Guard bounds the server's connections. If nil they are not bounded.
 	Guard *Guard
 	// Open serves without a token, to any client that can connect.
@@ -149,6 +151,7 @@ func (s *service) routes() http.Handler {
 		"/healthz": http.HandlerFunc(s.health),
 		"/readyz":  http.HandlerFunc(s.ready),
 		"/metrics": s.metrics.handler(s.Metrics),
+		jwksPath:   http.HandlerFunc(s.jwks),
 	} {
 		mux.Handle(path, s.metrics.observe(path, method(http.MethodGet, h)))
 	}
