@@ -76,7 +76,7 @@ func lookUp(t testing.TB) func() {
 		shared.Reset()
 		waits := s.Request(benchRequest, route, shared, now).Verdict == Wait
 		s.Callout()
-		if !waits || s.LookedUp(s.Parse(answer), now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
+		if !waits || s.LookedUp(s.Parse(answer, now), now).Verdict != Continue || s.Response(benchResponse, now).Verdict != Continue {
 			t.Fatal("refused")
 		}
 		s.Reset()

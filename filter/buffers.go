@@ -23,6 +23,7 @@ type keptResult struct {
 func (k *keptResult) release() {
 	r := &k.result
 	r.text, r.attributes, r.key, r.user, r.handle, r.authz = "", "", "", "", nil, nil
+	r.tokens = tokens{}
 	k.authz = authzResult{}
 }
 
@@ -35,9 +36,10 @@ func (b *streamBuffers) keep(texts ...string) string {
 	return textOf(b.text[from:])
 }
 
-// lookupBody is the body of NewLookup's callout for a valid key.
-func (b *streamBuffers) lookupBody(at *config.Service, key string) string {
-	return b.keep(keyBefore, key, `"`, at.Wanted(), "}")
+// lookupBody is the body of NewLookup's callout for a valid key, which asks for the route's token
+// besides.
+func (b *streamBuffers) lookupBody(route *config.Route, key string) string {
+	return b.keep(keyBefore, key, `"`, route.Service.Wanted(), route.Identity.Token.Wanted(), "}")
 }
 
 // textOf returns bytes that do not change any more as a text.

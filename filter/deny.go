@@ -22,6 +22,9 @@ func (s *Stream) deny(what unfinished) Action {
 			Effects: &Effects{Warning: "a session is refused, which the session service at cluster " + s.route.Service.Cluster + " does not read: " + s.reason},
 			Reply:   s.refusal(500, "Your session cannot be read here, and will not be as it is: it may be too large. The proxy's log says why. You are still logged in."),
 		}
+	case denyUntokened:
+		action = s.refuseUnavailable()
+		action.Effects.Warning = s.untokened()
 	case denyUnfit:
 		action = Action{Outcome: Misconfigured, Reply: s.refusal(500, "The session cannot be handed on; the proxy's log says why.")}
 	}

@@ -15,11 +15,12 @@ var (
 	errIdentityText = errors.New("a session value for an identity header holds control characters, or white space at an end, which no header can carry")
 )
 
-// stripEdits returns the edits that remove from a request what only the filter may set.
-func stripEdits(strip *config.Strip, h Headers) []Edit {
+// stripEdits returns the edits that remove from a request what only the filter may set on a route.
+func stripEdits(route *config.Route, h Headers) []Edit {
 	var edits []Edit
+	strip, authorization := route.Strip(), route.StripsAuthorization()
 	for i := range h {
-		if name := h[i][0]; strip.Has(name) {
+		if name := h[i][0]; strip.Has(name) || (authorization && config.Fold(name) == config.Authorization) {
 			edits = append(edits, Edit{Op: Remove, Name: strings.Clone(name)})
 		}
 	}

@@ -96,6 +96,7 @@ type LookupResult struct {
 	handle        *revocationHandle // of a session in its cookie; nil: it has none
 	authz         *authzResult      // of the route that last used it; nil: none has
 	marked        *LookupResult     // signed again with its handle; nil: it was not
+	tokens        tokens            // of its user
 	omitted       []string          // keys whose data, and attributes, the service left out
 	reason        string            // why there is no answer; empty where there is one, and where it is not known
 	rejected      bool              // there is no answer, and never will be one to this call
@@ -135,6 +136,9 @@ func (r *LookupResult) Size() int {
 	size := each + 2*(len(r.text)+len(r.attributes))
 	if r.origin != nil {
 		size += len(r.origin.Text)
+	}
+	for i := range r.tokens.minted {
+		size += r.tokens.minted[i].size()
 	}
 	return size
 }
@@ -210,6 +214,7 @@ func liveResult(members, data []rawjson.Member, route *config.Route, own *Stream
 	}
 	r := resultOf(text, data, time.Unix(seconds, 0), route, own, attributes, omittedKeys(members))
 	r.key = key
+	r.tokens = parseTokens(members)
 	return r
 }
 

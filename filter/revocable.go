@@ -107,7 +107,8 @@ func (s *Stream) verify(now time.Time) Action {
 	return action
 }
 
-func (s *Stream) verifyCallout() Callout {
+// verifyCallout returns the callout of verify, which asks for a token as config.Token.Wanted says.
+func (s *Stream) verifyCallout(token string) Callout {
 	body := rawjson.AppendString([]byte(`{"signed":`), s.handle.text)
 	for _, m := range [...]rawjson.Member{{Name: "hash", Value: s.handle.hash}, {Name: "backend", Value: s.handle.backend}} {
 		if _, isText := rawjson.String(m.Value); isText {
@@ -115,7 +116,7 @@ func (s *Stream) verifyCallout() Callout {
 		}
 	}
 	body = strconv.AppendInt(append(body, `,"expires":`...), endOf(&s.route.Expiry, s.cookieSession).Unix(), 10)
-	body = append(body, s.route.Service.Wanted()...)
+	body = append(append(body, s.route.Service.Wanted()...), token...)
 	return NewCallout(&s.route.Service, api.Verify, string(append(body, '}')))
 }
 
@@ -135,9 +136,10 @@ func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 		return s.missing()
 	case r.answers(s.handle):
 		s.cookieSession.attribute(r)
+		s.tokens = &r.tokens
 		return s.lookedUp(s.cookieSession, now)
 	case shared:
-		return s.waitFor(forVerifyAlone, s.verifyCallout())
+		return s.waitFor(forVerifyAlone, s.verifyCallout(s.route.Identity.Token.Wanted()))
 	}
 	return s.lookedUp(NoAnswer, now)
 }

@@ -33,6 +33,7 @@ type state struct {
 	written  string        // the key that a callout of the stream's changes
 	result   *LookupResult // nil: no session was looked up
 	rotated  bool          // the client is to get key as its new one
+	tokens   *tokens       // of another result than that of the session; nil: of its own
 	reason   string        // why the service's answer was none
 
 	// Of a session that is kept in its cookie:
@@ -88,11 +89,11 @@ func (s *Stream) waitFor(what waitingFor, c Callout) Action {
 func (s *Stream) Callout() *Callout {
 	switch s.waiting {
 	case forLookup:
-		body := s.buffers.lookupBody(&s.route.Service, s.key)
+		body := s.buffers.lookupBody(s.route, s.key)
 		s.key, s.cookie.value = keyOf(body), ""
 		s.callout = NewCallout(&s.route.Service, api.Lookup, body)
 	case forVerify:
-		s.callout = s.verifyCallout()
+		s.callout = s.verifyCallout(s.route.Identity.Token.Wanted())
 	}
 	return &s.callout
 }
@@ -138,7 +139,7 @@ func (s *Stream) request(h Headers, route *config.Route, now time.Time) Action {
 		return Action{Outcome: Misconfigured, Reply: s.refusal(500, "The configuration of this route is in error; the proxy's log says where.")}
 	}
 	s.route = route
-	s.edits = stripEdits(route.Strip(), h)
+	s.edits = stripEdits(route, h)
 	if route.Logout.Path != "" && pathOf(h.Get(":path")) == route.Logout.Path {
 		return s.logout(h, now)
 	}
@@ -182,7 +183,7 @@ func (s *Stream) CoalesceKey() string {
 // meanwhile.
 func (s *Stream) Cached(key string, r *LookupResult, now time.Time) (action Action, usable bool) {
 	switch {
-	case r.status == liveSession && s.isOver(r, now):
+	case r.status == liveSession && (s.isOver(r, now) || s.wantsToken(r, now)):
 		return Action{}, false
 	case s.waiting == forLookup && r.status == liveSession:
 		s.key, s.waiting = key, forNothing
@@ -193,6 +194,18 @@ func (s *Stream) Cached(key string, r *LookupResult, now time.Time) (action Acti
 	case s.waiting == forVerify && r.answers(s.handle):
 		s.waiting = forNothing
 		return s.verified(r, true, now), true
+	}
+	return Action{}, false
+}
+
+// Renewed is Cached with a result whose token was to be renewed, which has failed: it is handed on
+// while it is valid.
+func (s *Stream) Renewed(r *LookupResult, now time.Time) (action Action, usable bool) {
+	if s.route.Identity.Token.Wanted() == "" || !r.Live() || s.isOver(r, now) {
+		return Action{}, false
+	}
+	if s.waiting == forLookup || (s.waiting == forVerify && r.answers(s.handle)) {
+		return s.LookedUp(r, now), true
 	}
 	return Action{}, false
 }
@@ -216,14 +229,18 @@ func (s *Stream) Coalesced(key string) {
 	}
 }
 
-// Parse parses the answer to the callout that the stream waits for. The answer's text is the
-// caller's again once the action that LookedUp makes of the result was carried out.
-func (s *Stream) Parse(a Answer) *LookupResult {
+// Parse parses the answer to the callout that the stream waits for, and that was sent at a time.
+// The answer's text is the caller's again once the action that LookedUp makes of the result was
+// carried out.
+func (s *Stream) Parse(a Answer, sent time.Time) (r *LookupResult) {
 	if s.waiting != forLookup {
 		a.Body = strings.Clone(a.Body)
-		return parseAnswer(a, nil, nil)
+		r = parseAnswer(a, nil, nil)
+	} else {
+		r = parseAnswer(a, s.route, s)
 	}
-	return parseAnswer(a, s.route, s)
+	r.Minted(s.route.Identity.Token.Wanted(), sent)
+	return r
 }
 
 // Resumed drops what was needed until the stream was resumed: the memory of the answer to
@@ -308,6 +325,10 @@ func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 	case !authz.met:
 		return s.deny(denyForbidden)
 	}
+	edit, wanted := s.tokenEdit(r, now)
+	if wanted && authz.user && edit.Value == "" {
+		return s.deny(denyUntokened)
+	}
 	s.result = r
 	if r.key != "" && s.key != r.key {
 		s.key, s.rotated = strings.Clone(r.key), true
@@ -316,6 +337,9 @@ func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 		s.edits = authz.edits
 	} else {
 		s.edits = append(s.edits, authz.edits...)
+	}
+	if wanted && authz.user {
+		s.edits = append(s.edits, edit)
 	}
 	outcome := Admitted
 	if !authz.user {
@@ -368,6 +392,7 @@ const (
 	denyUnavailable
 	denyUnreadable
 	denyUnfit
+	denyUntokened
 )
 
 // proceed has the request pass with the edits made so far.

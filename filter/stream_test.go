@@ -38,7 +38,7 @@ func ask(s *Stream, h Headers, route *config.Route) Action {
 // answered gives a stream that waits the answer to its callout; h are the request's headers,
 // should they be wanted again.
 func answered(s *Stream, a Answer, h Headers) Action {
-	action := s.LookedUp(s.Parse(a), now)
+	action := s.LookedUp(s.Parse(a, now), now)
 	if action.Verdict != ReadHeaders {
 		return action
 	}

@@ -10,7 +10,7 @@ func (s *Stream) Watched() (key string, ask Callout, r *LookupResult, ok bool) {
 	case !s.live() || s.key == "":
 		return "", Callout{}, nil, false
 	case s.handle != nil:
-		return s.handle.ID, s.verifyCallout(), s.result, true
+		return s.handle.ID, s.verifyCallout(""), s.result, true
 	}
 	return s.key, NewLookup(&s.route.Service, s.key), s.result, true
 }

@@ -106,12 +106,17 @@ func wanted(keys []string) string {
 	if len(keys) == 0 {
 		return ""
 	}
-	text := []byte(`,"attributes":[`)
-	for i, key := range keys {
+	return `,"attributes":` + names(attributeNames(keys))
+}
+
+// names returns names as a JSON array.
+func names(all []string) string {
+	text := []byte{'['}
+	for i, name := range all {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = rawjson.AppendString(text, key[len(AttributePrefix):])
+		text = rawjson.AppendString(text, name)
 	}
 	return string(append(text, ']'))
 }

@@ -60,6 +60,9 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 	if err := c.wantAttributes(attributes); err != nil {
 		return nil, err
 	}
+	if err := c.checkTokens(); err != nil {
+		return nil, err
+	}
 	// A header that means something to one upstream is removed from the requests of all
 	// clients: an upstream must be able to trust it.
 	for _, route := range append(sortedRoutes(c.routes), &c.base) {
@@ -178,6 +181,9 @@ func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error
 	if err := c.attributesOfMetadata(&route); err != nil {
 		return nil, err
 	}
+	if err := c.tokenFits(&route); err != nil {
+		return nil, fmt.Errorf("metadata.filter_metadata.%s: %w", Namespace, err)
+	}
 	for _, name := range route.Identity.HeaderNames() {
 		if !c.strip.Has(name) {
 			return nil, fmt.Errorf("metadata.filter_metadata.%s: identity: %q is not removed from clients' requests on the other routes; name it under strip_headers in the plugin's configuration", Namespace, name)
@@ -252,6 +258,7 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 			{"data_header", text(&r.Identity.DataHeader), "the request header with the session's data; empty: none"},
 			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications store there; attributes of the user where they are named; empty: the header is not sent`},
 			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "the size of its value, in bytes; keys beyond that are left out, the largest first, and named in a header of the same name with `-omitted`"},
+			{"token", r.Identity.Token.fields(), "a signed token of the user, for upstreams to verify"},
 		}, "what upstreams learn"},
 		{"on_missing", choice(&r.OnMissing, "auto", "redirect", "deny"), "how a request without a session is refused"},
 		{"on_unavailable", choice(&r.OnUnavailable, "deny", "allow", "stale"), "without a usable answer of the session service: 503, pass as anonymous, or use a cached session up to `cache.stale` old"},

@@ -159,6 +159,7 @@ type Identity struct {
 	DataKeys []string
 	// DataMaxBytes bounds DataHeader's value, in bytes.
 	DataMaxBytes int
+	Token        Token
 }
 
 // IdentityHeader is a request header and the key of the session's data that
@@ -196,6 +197,7 @@ func defaultRoute() Route {
 			Headers:      []IdentityHeader{{"x-user-id", "_auth_user_id"}},
 			DataHeader:   "x-session",
 			DataMaxBytes: 4 << 10, // gunicorn takes 8190 bytes of a field, Node.js 16 KiB of all
+			Token:        Token{TTL: time.Minute},
 		},
 		ForwardCookie: true,
 	}

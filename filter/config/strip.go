@@ -68,7 +68,7 @@ func (id *Identity) HeaderNames() []string {
 	if id.DataHeader != "" {
 		names = append(names, id.DataHeader, id.DataHeader+OmittedSuffix)
 	}
-	return names
+	return append(names, id.Token.headerNames()...)
 }
 
 // reserved are names that HTTP, Envoy or this filter read themselves.

@@ -27,6 +27,8 @@ func (r *Route) validate(path string) error {
 	r.Service.prepare()
 	r.prepareAttributes()
 	r.checkAttributes(bad)
+	r.prepareToken()
+	r.checkToken(bad)
 	switch named := r.Service.Cluster != ""; {
 	case r.Signed.Revocable && (!named || !r.Signed.InUse()):
 		bad("engine.signed_cookies.revocable", "needs secret_key, and engine.service.cluster: the session service knows what was revoked")

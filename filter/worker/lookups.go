@@ -27,7 +27,7 @@ type lookups struct {
 	// absent are keys that no session has, apart from the sessions: keys that are sent at
 	// random remove no session from the cache.
 	absent  *clockcache.Cache[*cached]
-	flights map[string]*flight
+	flights map[flightKey]*flight
 	watches watches
 }
 
@@ -40,10 +40,16 @@ type cached struct {
 // maxAbsent is how many keys that no session has are cached.
 const maxAbsent = 2048
 
+// flightKey is what streams that wait for one look-up have in common: the session's key, and which
+// token they want (filter.Stream.TokenKey).
+type flightKey struct{ session, token string }
+
 // flight is one look-up under way.
 type flight struct {
 	lookups *lookups
 	key     string
+	token   string        // see flightKey
+	sent    time.Time
 	route   *config.Route // of the first stream
 	waiting streamList
 	// outdated says that the session was changed or ended since the callout was sent: the
@@ -65,7 +71,7 @@ func newLookups(v *service) *lookups {
 		service:  v,
 		sessions: clockcache.New[*cached](c.Entries, c.Bytes),
 		absent:   clockcache.New[*cached](min(maxAbsent, c.Entries), c.Bytes),
-		flights:  map[string]*flight{},
+		flights:  map[flightKey]*flight{},
 		watches:  newWatches(),
 	}
 }
@@ -121,9 +127,9 @@ func within(d time.Duration, then, now time.Time) bool {
 }
 
 // takeOff starts a look-up that streams share.
-func (l *lookups) takeOff(key string, route *config.Route) *flight {
-	f := &flight{lookups: l, key: clone(key), route: route}
-	l.flights[f.key] = f
+func (l *lookups) takeOff(key, token string, route *config.Route, now time.Time) *flight {
+	f := &flight{lookups: l, key: clone(key), token: token, route: route, sent: now}
+	l.flights[flightKey{f.key, token}] = f
 	return f
 }
 
@@ -131,11 +137,12 @@ func (l *lookups) takeOff(key string, route *config.Route) *flight {
 // ends those that were open.
 func (w *Worker) land(f *flight, a filter.Answer) {
 	l := f.lookups
-	if l.flights[f.key] == f { // and not a later one, see outdated
-		delete(l.flights, f.key)
+	if key := (flightKey{f.key, f.token}); l.flights[key] == f { // and not a later one, see outdated
+		delete(l.flights, key)
 	}
 	a.Body = clone(a.Body) // what is cached of it must not keep all of a batch
 	r := filter.ParseAnswer(a, f.route)
+	r.Minted(f.token, f.sent)
 	if !f.outdated {
 		l.watches.lookedUp(w, l, f.key, r)
 		if r.Answered() && r.Key() == "" { // what an old key leads to is looked up each time
@@ -148,6 +155,9 @@ func (w *Worker) land(f *flight, a filter.Answer) {
 }
 
 func (l *lookups) put(key string, r *filter.LookupResult, now time.Time) {
+	if old := l.sessions.Get(key); old != nil && r.Live() {
+		r.KeepTokens(old.Value.result, now)
+	}
 	entry, size := &cached{r, now}, len(key)+r.Size()
 	if r.Live() {
 		l.absent.RemoveHash(session.KeyHash(key))
@@ -175,7 +185,7 @@ func (l *lookups) invalidateHash(hash uint64) {
 	l.absent.RemoveHash(hash)
 	l.watches.changed(hash)
 	for key, f := range l.flights {
-		f.outdated = f.outdated || session.KeyHash(key) == hash
+		f.outdated = f.outdated || session.KeyHash(key.session) == hash
 	}
 }
 
@@ -186,7 +196,7 @@ func (l *lookups) invalidateUser(id string) {
 	l.watches.userChanged(id)
 	for key, f := range l.flights {
 		f.outdated = true
-		l.watches.changed(session.KeyHash(key))
+		l.watches.changed(session.KeyHash(key.session))
 	}
 }
 

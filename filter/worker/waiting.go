@@ -9,7 +9,7 @@ import (
 func (w *Worker) wait(s *Stream, key string) bool {
 	s.coalesceKey = ""
 	if key != "" && s.lookups != nil {
-		if f := s.lookups.flights[key]; f != nil && !f.outdated && w.waiting < maxWaiting {
+		if f := s.lookups.flights[flightKey{key, s.filter.TokenKey()}]; f != nil && !f.outdated && w.waiting < maxWaiting {
 			s.coalesceKey = f.key
 			s.filter.Coalesced(f.key)
 			f.waiting.add(s)
@@ -26,7 +26,7 @@ func (w *Worker) wait(s *Stream, key string) bool {
 		w.send(pendingCall{callout: *c, stream: s, serial: s.serial})
 		return true
 	}
-	f := s.lookups.takeOff(key, s.filter.Judging())
+	f := s.lookups.takeOff(key, s.filter.TokenKey(), s.filter.Judging(), w.now)
 	s.coalesceKey = f.key
 	f.waiting.add(s)
 	callout := *c
@@ -52,10 +52,16 @@ func (w *Worker) stopWaiting(s *Stream) {
 	}
 }
 
-// lookedUp returns what a stream does with the result of what it waits for. While the service does not answer
-// it is what was cached, where the route wants that.
+// lookedUp returns what a stream does with the result of what it waits for. While the service does
+// not answer it is what is cached: as long as that may be used without a look-up (which was for a
+// new token then), and where the route wants that, longer.
 func (w *Worker) lookedUp(s *Stream, r *filter.LookupResult) filter.Action {
 	if !r.Answered() {
+		if e := s.lookups.fresh(s.coalesceKey, s, w.now); e != nil {
+			if action, usable := s.filter.Renewed(e.Value.result, w.now); usable {
+				return action
+			}
+		}
 		if old := s.lookups.stale(s.coalesceKey, s, w.now); old != nil {
 			if action, usable := s.filter.Stale(old, w.now); usable {
 				return action
@@ -92,7 +98,7 @@ func (w *Worker) answered(s *Stream, a filter.Answer) {
 	w.reply(s, a)
 }
 
-func (w *Worker) reply(s *Stream, a filter.Answer) { w.resume(s, w.lookedUp(s, s.filter.Parse(a))) }
+func (w *Worker) reply(s *Stream, a filter.Answer) { w.resume(s, w.lookedUp(s, s.filter.Parse(a, s.checked))) }
 
 // deliver passes the result of a look-up that it shared to a stream.
 func (w *Worker) deliver(s *Stream, r *filter.LookupResult) {

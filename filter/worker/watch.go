@@ -142,7 +142,7 @@ func (w *watches) tick(worker *Worker, l *lookups) {
 	room := maxRechecks
 	for _, hash := range w.inTurn() {
 		at := w.byHash[hash]
-		if l.flights[at.key] != nil {
+		if l.flights[flightKey{session: at.key}] != nil {
 			continue // asked before the event, maybe: wait for its end
 		}
 		if room--; room < 0 || worker.batcher(at.ask.To).full() {
@@ -153,7 +153,7 @@ func (w *watches) tick(worker *Worker, l *lookups) {
 		if at.checked = worker.now; at.unanswered.IsZero() {
 			at.unanswered = worker.now
 		}
-		worker.send(pendingCall{callout: at.ask, flight: l.takeOff(at.key, nil)})
+		worker.send(pendingCall{callout: at.ask, flight: l.takeOff(at.key, "", nil, worker.now)})
 	}
 }
 

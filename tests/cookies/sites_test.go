@@ -149,7 +149,7 @@ func (s *site) pass(t *testing.T, name string, fields []string) passage {
 		if body := s.response(*stream.Callout()); body != "" {
 			response = filter.Answer{Status: "200", Body: body}
 		}
-		action = stream.LookedUp(stream.Parse(response), now)
+		action = stream.LookedUp(stream.Parse(response, now), now)
 	}
 	if action.Verdict == filter.ReadHeaders {
 		action = stream.Complete(h)

@@ -58,7 +58,7 @@ var mutations = []mutation{
 	{"a look-up's body is the stream's memory", "2", "filter/worker/waiting.go", "callout.Body = clone(c.Body)", "callout.Body = c.Body"},
 	{"an answer is kept in the host's memory", "2 5", "filter/worker/lookups.go", "a.Body = clone(a.Body)", "a.Body = a.Body + \"\""},
 	{"the cache's key is the request's memory", "2 4", "filter/worker/lookups.go", "f := &flight{lookups: l, key: clone(key), route: route}", "f := &flight{lookups: l, key: key, route: route}"},
-	{"all wait for one look-up", "2", "filter/worker/waiting.go", "if f := s.lookups.flights[key]; f != nil", "var f *flight\n		for _, f = range s.lookups.flights {\n		}\n		if f != nil"},
+	{"all wait for one look-up", "2", "filter/worker/waiting.go", "if f := s.lookups.flights[flightKey{key, s.filter.TokenKey()}]; f != nil", "var f *flight\n		for _, f = range s.lookups.flights {\n		}\n		if f != nil"},
 	{"clients' identity headers pass", "2", "filter/stream.go", "s.edits = stripEdits(route.Strip(), h)", "_ = stripEdits(route.Strip(), h)"},
 	{"a login keeps another user's data", "2", "service/login.go", "before.User != \"\" && before.User != marks.User", "before.User == marks.User && before.Backend == \"-\""},
 	{"a stream that has ended waits on", "2 4", "filter/worker/worker.go", "if s.paused || s.list != nil {", "if false {"},
@@ -74,7 +74,7 @@ var mutations = []mutation{
 	// 4: no request hangs, and nothing is held for streams that are gone
 	{"!a refused callout is not answered", "4", "filter/worker/worker.go", "	c.done(w, filter.Answer{Status: filter.NotSent}, false)\n", ""},
 	{"what waits for a slow callout is not sent", "4", "filter/worker/batch.go", "	b.next(w)\n	w.out.Soon = w.out.Soon ||", "	w.out.Soon = w.out.Soon ||"},
-	{"a look-up that was answered stays under way", "4", "filter/worker/lookups.go", "		delete(l.flights, f.key)\n", ""},
+	{"a look-up that was answered stays under way", "4", "filter/worker/lookups.go", "		delete(l.flights, key)\n", ""},
 	{"streams that have ended count as waiting", "4", "filter/worker/waiting.go", "		w.waiting--\n", ""},
 	{"sessions without open streams are watched", "2 4", "filter/worker/watch.go", "		delete(w.byHash, at.hash)\n", ""},
 	{"what a callback has no room for is left", "4", "filter/worker/waiting.go", "for w.budget > 0 && w.backlog.len() > 0 {", "for false {"},
