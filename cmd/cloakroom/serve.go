@@ -19,10 +19,11 @@ type serveCmd struct {
 	Listen       string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address for HTTP/1.1 and HTTP/2 without TLS; port 0 selects a free one (default ${default})."`
 	Accounts     string `default:"auto" placeholder:"auto|off|URL" help:"Database with the users' accounts, so that a changed password ends sessions and inactive users are refused: auto (the store's own), off, or a sqlite: or postgres: URL (default ${default})."`
 	usersFlag    `embed:""`
-	Groups       []string      `name:"user-groups" default:"auto" placeholder:"auto|off|TABLE,USER,GROUP" help:"Table of the users' groups, its column of users' ids and its column of groups' ids, for user.groups and user.permissions: auto (Django's own where --users is auth_user), off, or names (default ${default})."`
-	Permissions  []string      `name:"user-permissions" default:"auto" placeholder:"auto|off|TABLE,USER,PERMISSION" help:"The same of the permissions that users have without a group, for user.permissions (default ${default})."`
-	AuthBackends []string      `default:"django.contrib.auth.backends.ModelBackend" placeholder:"PATH,…" help:"AUTHENTICATION_BACKENDS: sessions of other backends are refused, and x-session-login logs in by the first (default ${default})."`
-	Inactive     []string      `name:"inactive-backends" placeholder:"PATH,…" help:"Those of --auth-backends that admit inactive users, as django.contrib.auth.backends.AllowAllUsersModelBackend does."`
+	Groups       []string `name:"user-groups" default:"auto" placeholder:"auto|off|TABLE,USER,GROUP" help:"Table of the users' groups, its column of users' ids and its column of groups' ids, for user.groups and user.permissions: auto (Django's own where --users is auth_user), off, or names (default ${default})."`
+	Permissions  []string `name:"user-permissions" default:"auto" placeholder:"auto|off|TABLE,USER,PERMISSION" help:"The same of the permissions that users have without a group, for user.permissions (default ${default})."`
+	AuthBackends []string `default:"django.contrib.auth.backends.ModelBackend" placeholder:"PATH,…" help:"AUTHENTICATION_BACKENDS: sessions of other backends are refused, and x-session-login logs in by the first (default ${default})."`
+	Inactive     []string `name:"inactive-backends" placeholder:"PATH,…" help:"Those of --auth-backends that admit inactive users, as django.contrib.auth.backends.AllowAllUsersModelBackend does."`
+	tokensFlag   `embed:""`
 	Sweep        time.Duration `default:"1h" placeholder:"DURATION" help:"Interval of deleting expired sessions in the background; 0: never (default ${default})."`
 	LogFormat    string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
 	MaxData      int           `default:"65536" placeholder:"BYTES" help:"Maximum size of a session after a write, in bytes of JSON (default ${default})."`
@@ -62,13 +63,17 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer closeAccounts()
+	tokens, err := c.tokens(log)
+	if err != nil {
+		return err
+	}
 	feed, err := store.Feed(ctx, sessions)
 	if err != nil {
 		return err
 	}
 	defer feed.Close()
 	guard := service.NewGuard(maxUnauthenticated)
-	handler, err := service.New(service.Config{Guard: guard, Store: sessions, Feed: feed, Token: token, Accounts: accounts, MaxData: c.MaxData, Log: log})
+	handler, err := service.New(service.Config{Guard: guard, Store: sessions, Feed: feed, Token: token, Accounts: accounts, Tokens: tokens, MaxData: c.MaxData, Log: log})
 	if err != nil {
 		return err
 	}
