@@ -39,6 +39,7 @@ type backend struct {
 	service  string // its URL
 	upstream *httptest.Server
 	keys     map[string]string // by the session's name
+	now      func() time.Time
 	started  time.Time
 	ended    chan struct{}
 
@@ -61,8 +62,8 @@ type call struct{ path, body string }
 
 // newBackend starts the parts that a scenario needs, with the clock now.
 func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
-	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, started: now(), ended: make(chan struct{})}
-	handler, err := service.New(service.Config{Store: b.store, Feed: feed.New(), Token: serviceToken, Now: now, Accounts: openAccounts(t, s), Log: slog.New(slog.DiscardHandler)})
+	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, now: now, started: now(), ended: make(chan struct{})}
+	handler, err := service.New(service.Config{Store: b.store, Feed: feed.New(), Token: serviceToken, Now: now, Accounts: openAccounts(t, s), Tokens: openTokens(t, s, now), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,32 +161,35 @@ func (b *backend) put(name string, i int, v stored) {
 
 // faults are the ways in which the session service can fail.
 var faults = map[string]func(b *backend, w http.ResponseWriter, next http.Handler, r *http.Request){
-	"":           func(_ *backend, w http.ResponseWriter, next http.Handler, r *http.Request) { next.ServeHTTP(w, r) },
-	"hang":       func(b *backend, _ http.ResponseWriter, _ http.Handler, _ *http.Request) { <-b.ended },
-	"none":       answering(200, "application/json", `{"state":"none"}`),
-	"reset":      func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, "") },
-	"error":      answering(500, "application/json", `{"error":"boom"}`),
-	"not found":  answering(404, "application/json", `{"state":"none"}`),
-	"token":      answering(401, "application/json", `{"state":"none"}`),
-	"html":       answering(200, "text/html", `<!doctype html><title>Welcome to the proxy</title>`),
-	"empty":      answering(200, "application/json", ``),
-	"object":     answering(200, "application/json", `{}`),
-	"state":      answering(200, "application/json", `{"state":"alive","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
-	"no data":    answering(200, "application/json", `{"state":"live","expires":9999999999}`),
-	"no expiry":  answering(200, "application/json", `{"state":"live","data":{"_auth_user_id":"1"}}`),
-	"truncated":  answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"`),
-	"twice":      answering(200, "application/json", `{"state":"none","state":"live","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
-	"binary":     answering(200, "application/json", "\x00\xff\xfe\x01"),
-	"half":       func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, `{"state":"live",`) },
-	"huge":       huge,
-	"live":       answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
-	"expired":    answering(200, "application/json", `{"state":"live","expires":1000000000,"data":{"_auth_user_id":"1"}}`),
-	"deep":       answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":`+strings.Repeat("[", 100000)),
-	"controls":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1\r\nx-admin: 1"}}`),
-	"bad user":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"user":["is_staff"]}`),
-	"no user":    answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","user.is_staff":true}}`),
-	"too much":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"user":{"is_staff":true},"user_omitted":["groups"]}`),
-	"bad expiry": answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","_session_expiry":"soon"}}`),
+	"":                     func(_ *backend, w http.ResponseWriter, next http.Handler, r *http.Request) { next.ServeHTTP(w, r) },
+	"hang":                 func(b *backend, _ http.ResponseWriter, _ http.Handler, _ *http.Request) { <-b.ended },
+	"none":                 answering(200, "application/json", `{"state":"none"}`),
+	"reset":                func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, "") },
+	"error":                answering(500, "application/json", `{"error":"boom"}`),
+	"not found":            answering(404, "application/json", `{"state":"none"}`),
+	"token":                answering(401, "application/json", `{"state":"none"}`),
+	"html":                 answering(200, "text/html", `<!doctype html><title>Welcome to the proxy</title>`),
+	"empty":                answering(200, "application/json", ``),
+	"object":               answering(200, "application/json", `{}`),
+	"state":                answering(200, "application/json", `{"state":"alive","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
+	"no data":              answering(200, "application/json", `{"state":"live","expires":9999999999}`),
+	"no expiry":            answering(200, "application/json", `{"state":"live","data":{"_auth_user_id":"1"}}`),
+	"truncated":            answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"`),
+	"twice":                answering(200, "application/json", `{"state":"none","state":"live","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
+	"binary":               answering(200, "application/json", "\x00\xff\xfe\x01"),
+	"half":                 func(b *backend, w http.ResponseWriter, _ http.Handler, _ *http.Request) { b.cut(w, `{"state":"live",`) },
+	"huge":                 huge,
+	"live":                 answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"}}`),
+	"expired":              answering(200, "application/json", `{"state":"live","expires":1000000000,"data":{"_auth_user_id":"1"}}`),
+	"deep":                 answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":`+strings.Repeat("[", 100000)),
+	"controls":             answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1\r\nx-admin: 1"}}`),
+	"bad user":             answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"user":["is_staff"]}`),
+	"no user":              answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","user.is_staff":true}}`),
+	"too much":             answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"user":{"is_staff":true},"user_omitted":["groups"]}`),
+	"token of two lines":   answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"token":"a.b.c\r\nx-admin: 1","token_ttl":60}`),
+	"token without an end": answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"token":"a.b.c"}`),
+	"token too large":      answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1"},"token":"a.b.`+strings.Repeat("c", 8000)+`","token_ttl":60}`),
+	"bad expiry":           answering(200, "application/json", `{"state":"live","expires":9999999999,"data":{"_auth_user_id":"1","_session_expiry":"soon"}}`),
 }
 
 func answering(status int, contentType, body string) func(*backend, http.ResponseWriter, http.Handler, *http.Request) {

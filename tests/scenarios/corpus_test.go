@@ -26,6 +26,8 @@ type scenario struct {
 	// Accounts are the users whose sessions are checked, by their ids; without any, none are.
 	// The sessions of users are then as a login of Django's leaves them.
 	Accounts map[int]account
+	// Tokens reports that the service has a key of tokens.
+	Tokens bool
 	// Stopped reports that the session service's address has no listener.
 	Stopped bool
 	Steps   []step
@@ -85,6 +87,9 @@ type want struct {
 	// Reached reports whether the upstream got the request; Upstream, which headers it got.
 	Reached  bool
 	Upstream map[string]*string
+	// Tokens are claims of the tokens that the upstream got, by the header; null: the token has
+	// no such claim. Each must verify, by the service's key set.
+	Tokens map[string]map[string]any
 	// Calls are the paths of the calls to the session service, in order; after a space the
 	// expected body may follow.
 	Calls []string

@@ -160,6 +160,7 @@ func checkBackend(b *backend, w want, before map[string]time.Time) (problems []s
 	}
 	if len(seen) > 0 {
 		problems = append(problems, checkHeaders(b, "upstream", w.Upstream, seen[0])...)
+		problems = append(problems, checkTokens(b, w.Tokens, seen[0])...)
 	}
 	problems = append(problems, leaked...)
 	for name, state := range w.Store {
