@@ -101,14 +101,15 @@ func liveNew(v session.Session) response {
 func (s *service) lookup(ctx context.Context, in lookupRequest) (response, error) {
 	names := in.Token.attributes(in.Attributes)
 	lacking, err := s.checkAttributes(ctx, names)
-	if err = cmp.Or(err, in.Token.check()); err != nil {
+	missing, tokenErr := s.checkToken(in.Token)
+	if err = cmp.Or(err, tokenErr); err != nil {
 		return none, err
 	}
 	a, err := s.lookedUp(ctx, in, names)
 	if errors.Is(err, session.ErrNotFound) {
 		a, err = none, nil
 	}
-	a.UserUnknown = lacking
+	a.UserUnknown, a.TokenMissing = lacking, cmp.Or(a.TokenMissing, missing)
 	return a, err
 }
 

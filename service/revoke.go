@@ -34,7 +34,8 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 	}
 	names := in.Token.attributes(in.Attributes)
 	lacking, err := s.checkAttributes(ctx, names)
-	if err = cmp.Or(err, in.Token.check()); err != nil {
+	_, tokenErr := s.checkToken(in.Token)
+	if err = cmp.Or(err, tokenErr); err != nil {
 		return none, err
 	}
 	end := time.Unix(in.Expires, 0)

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,6 +76,7 @@ type service struct {
 	// largeReads holds a token for each large session that is being read.
 	largeReads chan struct{}
 	lacking    lackingAttributes
+	asked      atomic.Bool // for a token, of a service without keys
 }
 
 // New returns the handler of a service. Without a token it fails with ErrConfig, unless Open is

@@ -58,6 +58,15 @@ func claimName(attribute string) string {
 	return cmp.Or(claimNames[attribute], attribute)
 }
 
+// checkToken returns an error unless a token can be asked for so, and why this service mints none.
+func (s *service) checkToken(in *tokenRequest) (missing string, err error) {
+	if in != nil && s.Tokens == nil {
+		missing = noKeys
+		s.asked.Store(true)
+	}
+	return missing, in.check()
+}
+
 // check returns an error unless a token can be asked for so.
 func (in *tokenRequest) check() error {
 	switch {
@@ -105,6 +114,9 @@ type tokenOf struct {
 	attributes []session.Attribute
 }
 
+// noKeys is why a service without Tokens mints none.
+const noKeys = "it has no keys: start cloakroom serve with --token-keys"
+
 // withToken returns the response with the token that was asked for. A session without a user has
 // none.
 func (s *service) withToken(a response, in *tokenRequest, of tokenOf) response {
@@ -112,7 +124,7 @@ func (s *service) withToken(a response, in *tokenRequest, of tokenOf) response {
 		return a
 	}
 	if s.Tokens == nil {
-		a.TokenMissing = s.untokened("it has no keys: see --token-keys")
+		a.TokenMissing = s.untokened(noKeys)
 		return a
 	}
 	now := s.Now()
@@ -120,12 +132,13 @@ func (s *service) withToken(a response, in *tokenRequest, of tokenOf) response {
 	if in.Absolute > 0 {
 		end = earliest(end, began(of.data, now).Add(time.Duration(in.Absolute)*time.Second))
 	}
-	ttl := end.Unix() - now.Unix()
+	end = end.Truncate(time.Second)
+	ttl := int64(end.Sub(now) / time.Second) // rounded down: the filter hands no token on that has ended
 	if ttl <= 0 {
 		a.TokenMissing = "the session ends now"
 		return a
 	}
-	text, err := s.Tokens.Keys.Sign(s.claims(in, of, now.Unix(), ttl))
+	text, err := s.Tokens.Keys.Sign(s.claims(in, of, now.Unix(), end.Unix()))
 	switch {
 	case err != nil:
 		a.TokenMissing = s.untokened(err.Error())
@@ -164,7 +177,7 @@ func began(data json.RawMessage, now time.Time) time.Time {
 const notBefore = 60
 
 // claims returns the claims of a token.
-func (s *service) claims(in *tokenRequest, of tokenOf, now, ttl int64) []byte {
+func (s *service) claims(in *tokenRequest, of tokenOf, now, end int64) []byte {
 	object := []byte{'{'}
 	text := func(name, value string) {
 		object = append(rawjson.AppendString(append(rawjson.AppendString(object, name), ':'), value), ',')
@@ -177,7 +190,7 @@ func (s *service) claims(in *tokenRequest, of tokenOf, now, ttl int64) []byte {
 	text("aud", in.Audience)
 	number("iat", now)
 	number("nbf", now-notBefore)
-	number("exp", now+ttl)
+	number("exp", end)
 	text("sid", of.sid)
 	left := api.MaxClaimBytes
 	var omitted []string
@@ -231,6 +244,9 @@ func respondCached(w http.ResponseWriter, body any, cache time.Duration) {
 
 // tokenWarnings returns what an operator has to do about the tokens.
 func (s *service) tokenWarnings() []string {
+	if s.Tokens == nil && s.asked.Load() {
+		return []string{"the filter's configuration wants tokens (identity.token), and its requests are refused with 503: " + noKeys}
+	}
 	if s.Tokens == nil {
 		return nil
 	}

@@ -48,7 +48,7 @@ type flightKey struct{ session, token string }
 type flight struct {
 	lookups *lookups
 	key     string
-	token   string        // see flightKey
+	token   string // see flightKey
 	sent    time.Time
 	route   *config.Route // of the first stream
 	waiting streamList

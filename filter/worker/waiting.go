@@ -98,7 +98,9 @@ func (w *Worker) answered(s *Stream, a filter.Answer) {
 	w.reply(s, a)
 }
 
-func (w *Worker) reply(s *Stream, a filter.Answer) { w.resume(s, w.lookedUp(s, s.filter.Parse(a, s.checked))) }
+func (w *Worker) reply(s *Stream, a filter.Answer) {
+	w.resume(s, w.lookedUp(s, s.filter.Parse(a, s.checked)))
+}
 
 // deliver passes the result of a look-up that it shared to a stream.
 func (w *Worker) deliver(s *Stream, r *filter.LookupResult) {

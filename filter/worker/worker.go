@@ -307,7 +307,8 @@ func (w *Worker) settle(s *Stream, a *filter.Action) (decided bool) {
 		case filter.Wait:
 			s.checked = w.now
 			key := s.filter.CoalesceKey()
-			if e := s.lookups.fresh(key, s, w.now); e != nil {
+			e := s.lookups.fresh(key, s, w.now)
+			if e != nil {
 				if action, usable := s.filter.Cached(e.Key, e.Value.result, w.now); usable {
 					s.checked = e.Value.at
 					*a = action
@@ -316,6 +317,12 @@ func (w *Worker) settle(s *Stream, a *filter.Action) (decided bool) {
 			}
 			if w.wait(s, key) {
 				return false
+			}
+			if e != nil {
+				if action, usable := s.filter.Renewed(e.Value.result, w.now); usable {
+					*a = action
+					continue
+				}
 			}
 			w.Count(filter.Overloaded)
 			*a = w.lookedUp(s, filter.TooManyWait)

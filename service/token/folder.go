@@ -34,7 +34,7 @@ const maxKeys = 64
 // ErrNoKey is the error of signing without a key.
 var ErrNoKey = errors.New("token: no key")
 
-// Folder is the keys in the files of a folder. It is reread when it changes.
+// Folder is the keys in the files of a folder, which is reread from time to time.
 type Folder struct {
 	path    string
 	overlap time.Duration
@@ -43,7 +43,6 @@ type Folder struct {
 
 	mu       sync.Mutex
 	looked   time.Time
-	seen     string // what the folder looked like
 	keys     []*Key // the oldest first
 	problems []string
 }
@@ -57,12 +56,12 @@ func Open(path string, overlap time.Duration, now func() time.Time, log *slog.Lo
 		return nil, err
 	}
 	if len(f.keys) == 0 {
-		return nil, fmt.Errorf("the folder %s has no key: run cloakroom keys new%s", path, strings.Join(append([]string{""}, f.problems...), "; "))
+		return nil, errors.New(strings.Join(f.problems, "; "))
 	}
 	return f, nil
 }
 
-// refresh rereads the folder where it has changed. A folder that cannot be read leaves the keys
+// refresh rereads the folder, from time to time. A folder that cannot be read leaves the keys
 // as they are.
 func (f *Folder) refresh(now time.Time) {
 	if since := now.Sub(f.looked); since >= 0 && since < rereadEvery {
@@ -83,25 +82,14 @@ func (f *Folder) reread(now time.Time) error {
 	f.looked = now
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
-		f.seen = ""
 		return err
 	}
-	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !isKeyFile(e) })
-	var look strings.Builder
-	for _, e := range entries {
-		info, err := os.Stat(filepath.Join(f.path, e.Name())) // of what a link leads to
-		if err != nil {
-			fmt.Fprintf(&look, "%q %v\n", e.Name(), err)
-			continue
-		}
-		fmt.Fprintf(&look, "%q %d %d %v\n", e.Name(), info.Size(), info.ModTime().UnixNano(), info.Mode())
-	}
-	if look.String() == f.seen && f.seen != "" {
-		return nil
-	}
-	f.seen, f.problems = look.String(), nil
+	f.problems = nil
 	var keys []*Key
 	for _, e := range entries {
+		if !isKeyFile(e) {
+			continue
+		}
 		k, err := read(filepath.Join(f.path, e.Name()))
 		switch {
 		case err != nil:

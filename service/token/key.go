@@ -114,7 +114,7 @@ func parse(text []byte) (any, error) {
 		return nil, errors.New("it is neither PEM nor a JWK")
 	}
 	if !key.Valid() {
-		return nil, errors.New("its JWK is not valid")
+		return nil, errors.New("it is a JWK that is not valid")
 	}
 	return key.Key, nil
 }

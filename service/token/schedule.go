@@ -14,14 +14,14 @@ const (
 // the overlap, else the oldest.
 func signer(keys []*Key, overlap time.Duration, now time.Time) int {
 	signs := 0
-	for i := 1; i < len(keys) && !start(keys, overlap, i).After(now); i++ {
+	for i := 1; i < len(keys) && !signsFrom(keys, overlap, i).After(now); i++ {
 		signs = i
 	}
 	return signs
 }
 
-// start returns when a key begins to sign; zero of the oldest: it always has.
-func start(keys []*Key, overlap time.Duration, i int) time.Time {
+// signsFrom returns when a key begins to sign; zero of the oldest: it always has.
+func signsFrom(keys []*Key, overlap time.Duration, i int) time.Time {
 	if i == 0 {
 		return time.Time{}
 	}
@@ -35,7 +35,7 @@ func State(keys []*Key, overlap time.Duration, i int, now time.Time) string {
 		return Published
 	case i == signs:
 		return Signing
-	case start(keys, overlap, i+1).Add(kept).After(now):
+	case signsFrom(keys, overlap, i+1).Add(kept).After(now):
 		return Previous
 	}
 	return Retired
@@ -45,13 +45,13 @@ func State(keys []*Key, overlap time.Duration, i int, now time.Time) string {
 func Next(keys []*Key, overlap time.Duration, i int, now time.Time) time.Time {
 	switch State(keys, overlap, i, now) {
 	case Published:
-		return start(keys, overlap, i)
+		return signsFrom(keys, overlap, i)
 	case Signing:
 		if i+1 < len(keys) {
-			return start(keys, overlap, i+1)
+			return signsFrom(keys, overlap, i+1)
 		}
 	case Previous:
-		return start(keys, overlap, i+1).Add(kept)
+		return signsFrom(keys, overlap, i+1).Add(kept)
 	}
 	return time.Time{}
 }
