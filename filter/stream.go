@@ -201,7 +201,7 @@ func (s *Stream) Cached(key string, r *LookupResult, now time.Time) (action Acti
 // Renewed is Cached with a result whose token was to be renewed, which has failed: it is handed on
 // while it is valid.
 func (s *Stream) Renewed(r *LookupResult, now time.Time) (action Action, usable bool) {
-	if s.route.Identity.Token.Wanted() == "" || !r.Live() || s.isOver(r, now) {
+	if edit, _ := s.tokenEdit(r, now); edit.Value == "" || !r.Live() || s.isOver(r, now) {
 		return Action{}, false
 	}
 	if s.waiting == forLookup || (s.waiting == forVerify && r.answers(s.handle)) {

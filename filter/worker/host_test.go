@@ -41,6 +41,7 @@ type host struct {
 	polls  []*Call            // of the feed
 	became map[*Stream]string // what became of each stream
 	edits  map[*Stream]string // what the upstream was told
+	tokens map[*Stream]string // and by which token
 	refuse func(c *Call) bool // nil: nothing is refused
 	soon   bool               // the next tick is to come in a millisecond
 	log    []string           // warnings
@@ -55,7 +56,7 @@ func newHost(t *testing.T, text string) *host {
 	}
 	return &host{
 		t: t, w: New(c, Options{ID: "a"}), now: start, shared: map[string]string{},
-		became: map[*Stream]string{}, edits: map[*Stream]string{}, seen: map[*Stream]filter.Headers{},
+		became: map[*Stream]string{}, edits: map[*Stream]string{}, tokens: map[*Stream]string{}, seen: map[*Stream]filter.Headers{},
 	}
 }
 
@@ -113,6 +114,9 @@ func (h *host) become(s *Stream, a filter.Action) {
 		for _, e := range a.Edits {
 			if e.Name == "x-user-id" {
 				h.edits[s] = strings.Clone(e.Value)
+			}
+			if e.Name == "authorization" || e.Name == "x-token" {
+				h.tokens[s] = e.Value
 			}
 		}
 		s.Resumed()
