@@ -59,11 +59,21 @@ type Config struct {
 	// they check it in every loop.
 	CallLimit time.Duration
 
-	Faults   Faults              // see Fault
-	Trace    func(line string)   // gets a line for each call into a guest and out of it; see Transcript
-	Clock    Clock               // nil is the clock of the operating system
-	Log      func(Level, string) // gets each log line, one at a time; must not call the Host
-	CacheDir string              // directory for compiled modules; "" keeps them in memory
+	Faults    Faults              // see Fault
+	Trace     func(line string)   // gets a line for each call into a guest and out of it; see Transcript
+	AccessLog func(AccessEntry)   // gets each stream that has ended, one at a time; must not call the Host
+	Clock     Clock               // nil is the clock of the operating system
+	Log       func(Level, string) // gets each log line, one at a time; must not call the Host
+	CacheDir  string              // directory for compiled modules; "" keeps them in memory
+}
+
+// AccessEntry is what an access log can show of a stream.
+type AccessEntry struct {
+	Request map[string][]string // its headers as filters left them, by names in lower case
+	Status  int                 // of the response; 0 if there was none
+	Details string              // Envoy's %RESPONSE_CODE_DETAILS%
+	// FilterState has what plugins have set, by its name in Envoy: wasm.<name> is proxy_set_property's.
+	FilterState map[string]string
 }
 
 // Plugin is one filter of the chain. Only Wasm is required. Plugins with the same module,

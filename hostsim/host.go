@@ -31,6 +31,7 @@ type Host struct {
 	workers  []*stream.Worker
 	next     atomic.Uint64  // counts requests, to choose the worker
 	running  sync.WaitGroup // callouts and requests to upstreams
+	logging  sync.Mutex     // of Config.AccessLog
 }
 
 // New loads the plugins as Envoy does: each module is checked, compiled and initialized
@@ -91,7 +92,7 @@ func (h *Host) start(ctx context.Context) error {
 	}
 	proxy := &stream.Proxy{
 		Clock: h.cfg.Clock, VirtualHost: h.cfg.VirtualHost, Routes: h.cfg.routes, Clusters: h.clusters,
-		BufferLimit: h.cfg.BufferLimit, Trailers: h.cfg.Trailers, Running: &h.running,
+		BufferLimit: h.cfg.BufferLimit, Trailers: h.cfg.Trailers, Running: &h.running, AccessLog: h.accessLog(),
 	}
 	for i := range h.cfg.Workers {
 		w := stream.NewWorker(proxy, h.runtime.NewWorker(i))
@@ -101,6 +102,18 @@ func (h *Host) start(ctx context.Context) error {
 		h.workers = append(h.workers, w)
 	}
 	return nil
+}
+
+// accessLog returns Config.AccessLog for streams, or nil.
+func (h *Host) accessLog() func(stream.AccessEntry) {
+	if h.cfg.AccessLog == nil {
+		return nil
+	}
+	return func(e stream.AccessEntry) {
+		h.logging.Lock()
+		defer h.logging.Unlock()
+		h.cfg.AccessLog(AccessEntry(e))
+	}
 }
 
 // runtimeOptions returns the options of the runtime.

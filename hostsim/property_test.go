@@ -1,6 +1,9 @@
 package hostsim_test
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"cloakroom/hostsim"
@@ -98,4 +101,33 @@ func TestFilterState(t *testing.T) {
 			`response-headers: prop mine -> "v1"`,
 		},
 	}.run(t)
+}
+
+// TestAccessLog holds what the access log has of streams: their filter state too, each its own.
+func TestAccessLog(t *testing.T) {
+	var entries []hostsim.AccessEntry
+	h := newProbe(t, func(c *hostsim.Config) {
+		c.AccessLog = func(e hostsim.AccessEntry) { entries = append(entries, e) }
+	})
+	send(h, "GET", "/a", "", "x-a: 1", "probe-request-headers: setprop mine v1; set req x-b 2")
+	send(h, "GET", "/b", "", "probe-request-headers: reply 403 -1 x-a=1 denied")
+	send(h, "GET", "/reset", "")
+	type short struct {
+		path, b string
+		status  int
+		details string
+		state   string
+	}
+	want := []short{
+		{"/a", "[2]", 200, "via_upstream", "map[wasm.mine:v1]"},
+		{"/b", "[]", 403, "", "map[]"}, // it names none
+		{"/reset", "[]", 503, "upstream_reset_before_response_started{connection_termination}", "map[]"},
+	}
+	var got []short
+	for _, e := range entries {
+		got = append(got, short{strings.Join(e.Request[":path"], ","), fmt.Sprint(e.Request["x-b"]), e.Status, e.Details, fmt.Sprint(e.FilterState)})
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the access log is\n%+v, want\n%+v", got, want)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"cloakroom/hostsim/internal/flow"
 	"cloakroom/hostsim/internal/guest"
@@ -80,8 +81,24 @@ func (s *Stream) end() {
 	for _, f := range s.filters {
 		f.log()
 	}
+	s.logAccess()
 	s.logging = false
 	for _, f := range s.filters {
 		f.end()
 	}
+}
+
+// logAccess writes the stream's entry in the access log.
+func (s *Stream) logAccess() {
+	if s.proxy.AccessLog == nil {
+		return
+	}
+	e := AccessEntry{Request: map[string][]string{}, Details: s.details, FilterState: s.filterState}
+	for _, p := range s.requestHeaders.Pairs {
+		e.Request[p.Name] = append(e.Request[p.Name], p.Value)
+	}
+	if m := s.responseHeaders; m != nil {
+		e.Status, _ = strconv.Atoi(m.Value(":status"))
+	}
+	s.proxy.AccessLog(e)
 }

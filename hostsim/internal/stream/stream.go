@@ -29,6 +29,8 @@ type Proxy struct {
 	Clusters    map[string]*upstream.Cluster
 	BufferLimit int  // bytes of a paused body, at most
 	Trailers    bool // HTTP/1.1 trailers pass
+	// AccessLog gets each stream that has ended, from several workers at once; nil is none.
+	AccessLog func(AccessEntry)
 
 	Running    *sync.WaitGroup // counts the requests to upstreams
 	lastStream atomic.Uint64   // the id of the last stream
@@ -43,6 +45,14 @@ type Route struct {
 	Timeout time.Duration // negative is none
 
 	Metadata property.Message
+}
+
+// AccessEntry is a hostsim.AccessEntry.
+type AccessEntry struct {
+	Request     map[string][]string
+	Status      int
+	Details     string
+	FilterState map[string]string
 }
 
 // Worker is a worker with its streams.
