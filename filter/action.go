@@ -42,7 +42,8 @@ const (
 type Action struct {
 	Verdict Verdict
 	// Edits change the headers at hand, in this order: the request's after Request and
-	// its results, the response's after Response and its results.
+	// its results, the response's after Response and its results. Where Verdict is Deny, they
+	// are filter state alone.
 	Edits []Edit
 	// Reply is the answer to the client where Verdict is Deny; nil is sent as 503.
 	Reply *LocalReply
@@ -83,13 +84,13 @@ func (a *Action) warn(message string) {
 	}
 }
 
-// Edit is one change of a header map.
+// Edit is one change of a header map, or of the stream's filter state.
 type Edit struct {
 	Op          EditOp
 	Name, Value string
 }
 
-// EditOp is how a header field changes.
+// EditOp is what an Edit does.
 type EditOp uint8
 
 const (
@@ -99,6 +100,8 @@ const (
 	Set
 	// Add adds a field.
 	Add
+	// State sets Envoy's filter state of the name, behind "wasm.".
+	State
 )
 
 // Callout is one HTTP request to the session service.
@@ -155,6 +158,14 @@ const (
 	Unusable              // refused: the session service cannot read the session, now or later
 	DataOmitted           // counted besides: data of a session had no room in identity.data_header
 )
+
+// Details returns Envoy's response code details of a local reply with this outcome.
+func (o Outcome) Details() string {
+	if name := Outcomes[o]; name != "" {
+		return "cloakroom_" + name
+	}
+	return "cloakroom"
+}
 
 // NumOutcomes is how many outcomes there are, Undecided among them.
 const NumOutcomes = int(DataOmitted) + 1

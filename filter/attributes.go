@@ -2,6 +2,7 @@ package filter
 
 import (
 	"slices"
+	"strings"
 
 	"cloakroom/filter/config"
 	"cloakroom/session/rawjson"
@@ -44,23 +45,48 @@ func (r *LookupResult) attribute(by *LookupResult) {
 	}
 }
 
-// fills reports whether a header is filled from an attribute.
+// fills reports whether a header in percent-encoding, or filter state, is filled from a key.
 func fills(id *config.Identity, key string) bool {
-	return config.IsAttribute(key) && slices.ContainsFunc(id.Headers, func(h config.IdentityHeader) bool { return h.Key == key })
+	if !config.IsAttribute(key) && !id.Encodes() {
+		return false
+	}
+	return slices.ContainsFunc(id.Headers, func(h config.IdentityHeader) bool { return h.Key == key || h.Second == key }) ||
+		slices.ContainsFunc(id.State, func(f config.StateField) bool { return f.Key == key })
 }
 
-// attributeText returns an attribute as a header's text: a text and each text of a list with all
-// but printable ASCII in percent-encoding, a list's joined by commas, other values as JSON; "" for
-// nothing and null. It fits where it has no more than so many bytes.
-func attributeText(raw string, most int) (text string, fits bool) {
+// encodedHeader returns a header's text in percent-encoding, of both of its keys if it has two, and
+// the keys of the values that do not fit.
+func encodedHeader(h *config.IdentityHeader, data []rawjson.Member, most int) (text string, omitted []string) {
+	text, fits := encodedText(value(data, h.Key), most)
+	if !fits {
+		text, omitted = "", append(omitted, h.Key)
+	}
+	if h.Second == "" {
+		return text, omitted
+	}
+	if text != "" {
+		text += " "
+	}
+	second, fits := encodedText(value(data, h.Second), most-len(text))
+	if !fits {
+		second, omitted = "", append(omitted, h.Second)
+	}
+	return strings.TrimSuffix(text+second, " "), omitted
+}
+
+// encodedText returns a value as text in printable ASCII, for headers and filter state: a text and
+// each text of a list with all but printable ASCII in percent-encoding, a list's joined by commas,
+// other values as JSON; "" for nothing and null. It fits where it has no more than so many bytes.
+func encodedText(raw string, most int) (text string, fits bool) {
 	if raw == "" || raw == "null" {
 		return "", true
 	}
-	line := []byte(raw)
+	var line []byte
 	if one, ok := rawjson.String(raw); ok {
-		line = appendEncoded(line[:0], one, false)
-	} else if list, ok := rawjson.Strings(raw); ok {
-		line = line[:0]
+		line = appendEncoded(line, one, false)
+	} else if list, ok := rawjson.Strings(raw); !ok {
+		line = rawjson.AppendASCII(line, raw)
+	} else {
 		for i, item := range list {
 			if i > 0 {
 				line = append(line, ',')

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAttributeText(t *testing.T) {
+func TestEncodedText(t *testing.T) {
 	for _, tt := range []struct {
 		raw, want string
 		cut       bool
@@ -17,6 +17,7 @@ func TestAttributeText(t *testing.T) {
 		{`[]`, "", false},
 		{`true`, "true", false},
 		{`12.50`, "12.50", false},
+		{`{"n": "ë"}`, `{"n":"\u00eb"}`, false},
 		{`"Zo\u00eb, 100 %"`, "Zo%C3%AB, 100 %25", false},
 		{`" a b "`, "%20a b%20", false},
 		{`"a\r\nx-admin: 1\u0000\u007f"`, "a%0D%0Ax-admin: 1%00%7F", false},
@@ -25,7 +26,7 @@ func TestAttributeText(t *testing.T) {
 		{`"` + strings.Repeat("x", 65) + `"`, "", true},
 		{`"` + strings.Repeat("ë", 11) + `"`, "", true},
 	} {
-		got, fits := attributeText(tt.raw, 64)
+		got, fits := encodedText(tt.raw, 64)
 		if fits == tt.cut || (fits && got != tt.want) {
 			t.Errorf("%s: got %q, %v; want %q", tt.raw, got, fits, tt.want)
 		}

@@ -2,6 +2,20 @@ package filter
 
 import "cloakroom/filter/config"
 
+// unfinished is what is left to do where an action needs the request's headers.
+type unfinished uint8
+
+const (
+	nothingLeft unfinished = iota
+	passRequest
+	denyMissing
+	denyForbidden
+	denyUnavailable
+	denyUnreadable
+	denyUnfit
+	denyUntokened
+)
+
 // deny refuses the request in the words that its kind understands.
 func (s *Stream) deny(what unfinished) Action {
 	if s.headers == nil && !s.passed {
@@ -13,7 +27,7 @@ func (s *Stream) deny(what unfinished) Action {
 	case denyMissing:
 		action = s.refuseMissing()
 	case denyForbidden:
-		action = Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here.")}
+		action = Action{Outcome: Forbidden, Reply: s.refusal(403, "This session is not allowed here."), Edits: s.refused}
 	case denyUnavailable:
 		action = s.refuseUnavailable()
 	case denyUnreadable:

@@ -66,18 +66,12 @@ func isUser(id *config.Identity, data []rawjson.Member) bool {
 // data is left out, here or there.
 func identityEdits(id *config.Identity, edits []Edit, lines []byte, data []rawjson.Member, omitted []string) (all []Edit, text []byte, cut bool, err error) {
 	for _, h := range id.Headers {
-		raw := value(data, h.Key)
-		if config.IsAttribute(h.Key) {
-			text, fits := attributeText(raw, id.DataMaxBytes)
-			if !fits {
-				omitted = append(slices.Clip(omitted), h.Key)
-			} else if text != "" {
-				edits = append(edits, Edit{Set, h.Name, text})
-			}
-			continue
-		}
-		text, err := headerText(raw)
-		if err != nil {
+		text, err := "", error(nil)
+		if id.Encodes() || config.IsAttribute(h.Key) {
+			var left []string
+			text, left = encodedHeader(&h, data, id.DataMaxBytes)
+			omitted = append(slices.Clip(omitted), left...)
+		} else if text, err = headerText(value(data, h.Key)); err != nil {
 			return nil, lines, false, err
 		}
 		if text != "" {
@@ -111,7 +105,8 @@ type authzResult struct {
 }
 
 // authorize returns what a route makes of a session, computed once for one that is cached.
-// It has edits, or an error where they cannot be made, where the route admits it.
+// It has edits, or an error where they cannot be made, where the route admits it; the edits of
+// filter state where it refuses the session of a user, too.
 func (r *LookupResult) authorize(route *config.Route) (*authzResult, error) {
 	if r.authz == nil || r.authz.by != route {
 		a := &authzResult{} // a stream may use the other's edits
@@ -136,10 +131,17 @@ func (a *authzResult) authorize(route *config.Route, data []rawjson.Member, attr
 	for _, q := range route.Require {
 		a.met = a.met && met(q, data)
 	}
+	edits := a.few[:0]
+	if a.user && len(route.Identity.State) > 0 {
+		var left []string
+		edits, left = stateEdits(&route.Identity, data)
+		omitted = append(slices.Clip(omitted), left...)
+	}
 	if !a.met || (!a.user && route.Mode == config.Required) {
+		a.edits = slices.Clip(edits)
 		return lines, nil
 	}
-	edits, lines, cut, err := identityEdits(&route.Identity, a.few[:0], lines, data, omitted)
+	edits, lines, cut, err := identityEdits(&route.Identity, edits, lines, data, omitted)
 	a.edits = slices.Clip(edits) // who appends gets a copy
 	a.cut = cut
 	return lines, err

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ type state struct {
 	rotated  bool          // the client is to get key as its new one
 	tokens   *tokens       // of another result than that of the session; nil: of its own
 	reason   string        // why the service's answer was none
+	refused  []Edit        // the filter state of a session that is forbidden
 
 	// Of a session that is kept in its cookie:
 	cookieSession *LookupResult     // nil: there is none
@@ -323,6 +325,7 @@ func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 	case s.route.Mode == config.Required && !authz.user:
 		return s.deny(denyMissing)
 	case !authz.met:
+		s.refused = s.withSessionID(r, authz)
 		return s.deny(denyForbidden)
 	}
 	edit, wanted := s.tokenEdit(r, now)
@@ -333,13 +336,13 @@ func (s *Stream) judge(r *LookupResult, now time.Time) Action {
 	if r.key != "" && s.key != r.key {
 		s.key, s.rotated = strings.Clone(r.key), true
 	}
-	if s.edits == nil {
-		s.edits = authz.edits
+	if edits := s.withSessionID(r, authz); s.edits == nil {
+		s.edits = edits
 	} else {
-		s.edits = append(s.edits, authz.edits...)
+		s.edits = append(s.edits, edits...)
 	}
 	if wanted && authz.user {
-		s.edits = append(s.edits, edit)
+		s.edits = append(slices.Clip(s.edits), edit) // they may be those of authz, which others share
 	}
 	outcome := Admitted
 	if !authz.user {
@@ -380,20 +383,6 @@ func (s *Stream) over(r *LookupResult, now time.Time) Action {
 	action.Effects.Invalidate = s.key
 	return action
 }
-
-// unfinished is what is left to do where an action needs the request's headers.
-type unfinished uint8
-
-const (
-	nothingLeft unfinished = iota
-	passRequest
-	denyMissing
-	denyForbidden
-	denyUnavailable
-	denyUnreadable
-	denyUnfit
-	denyUntokened
-)
 
 // proceed has the request pass with the edits made so far.
 func (s *Stream) proceed(outcome Outcome) Action {

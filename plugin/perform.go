@@ -81,8 +81,9 @@ func (p *pluginContext) act(s *worker.Stream, d worker.Direction, a *filter.Acti
 		completed := p.worker.Complete(s, p.pairs(upstreamgo.RequestHeaders))
 		a = &completed
 	}
+	err := edit(directions[d].headers, a.Edits)
 	if a.Verdict == filter.Continue {
-		if edit(directions[d].headers, a.Edits) == nil {
+		if err == nil {
 			s.Resumed()
 			return types.ActionContinue
 		}
@@ -123,6 +124,8 @@ func edit(m upstreamgo.HeaderMap, edits []filter.Edit) error {
 			err = upstreamgo.ReplaceHeader(m, e.Name, e.Value)
 		case filter.Add:
 			err = upstreamgo.AddHeader(m, e.Name, e.Value)
+		case filter.State:
+			err = upstreamgo.SetProperty(e.Name, e.Value)
 		}
 		if err != nil {
 			return err
@@ -145,11 +148,7 @@ func (p *pluginContext) reply(a *filter.Action) {
 	if r == nil || r.Status == 0 {
 		r = &filter.LocalReply{Status: 503, GRPCStatus: filter.NoGRPC}
 	}
-	details := "cloakroom"
-	if name := filter.Outcomes[a.Outcome]; name != "" {
-		details += "_" + name
-	}
-	if err := upstreamgo.SendLocalResponse(uint32(r.Status), details, r.Headers, r.Body, int32(r.GRPCStatus)); err != nil {
+	if err := upstreamgo.SendLocalResponse(uint32(r.Status), a.Outcome.Details(), r.Headers, r.Body, int32(r.GRPCStatus)); err != nil {
 		proxywasm.LogErrorf("cloakroom: a local reply could not be sent: %v", err)
 	}
 }

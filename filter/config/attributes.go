@@ -23,7 +23,10 @@ func (r *Route) Attributes() []string { return r.attributes }
 func (r *Route) prepareAttributes() {
 	var keys []string
 	for _, h := range r.Identity.Headers {
-		keys = append(keys, h.Key)
+		keys = append(keys, h.Key, h.Second)
+	}
+	for _, field := range r.Identity.State {
+		keys = append(keys, field.Key)
 	}
 	keys = append(keys, r.Identity.DataKeys...)
 	for _, q := range r.Require {

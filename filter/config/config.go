@@ -254,7 +254,9 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 		{"identity", object{
 			{"user_key", text(&r.Identity.UserKey), "the session key without which a session has no user; empty: every session has one"},
 			{"auth_backends", texts(&r.Identity.AuthBackends), "AUTHENTICATION_BACKENDS: a session that another backend logged in is anonymous; empty: all are accepted"},
-			{"headers", identityHeaders(&r.Identity.Headers), "request headers by name, and the session key whose value each carries, or `user.` and an attribute of the user: `groups`, `permissions`, or a column of the accounts' table, such as `user.email`"},
+			{"preset", choice(&r.Identity.Preset, presetNames...), "the identity headers that other software reads: those of oauth2-proxy, or `Remote-User` and its like; `cloakroom`: those of `identity.headers` alone"},
+			{"headers", identityHeaders(&r.Identity.own), "request headers by name, and the session key whose value each carries, or `user.` and an attribute of the user: `groups`, `permissions`, or a column of the accounts' table, such as `user.email`; they come besides those of another preset, and replace one of the same name; empty: that header is not set"},
+			{"filter_state", stateFields(&r.Identity.State), "what other filters and access logs of Envoy can use as `wasm.cloakroom.` and the name: `user`, `session` (its ID, which gives no access), and attributes of the user, such as `groups` and `email`"},
 			{"data_header", text(&r.Identity.DataHeader), "the request header with the session's data; empty: none"},
 			{"data_keys", texts(&r.Identity.DataKeys), `the session keys in it, by name; "*": all that do not begin with an underscore, whatever applications store there; attributes of the user where they are named; empty: the header is not sent`},
 			{"data_max_bytes", count(&r.Identity.DataMaxBytes), "the size of its value, in bytes; keys beyond that are left out, the largest first, and named in a header of the same name with `-omitted`"},
@@ -357,7 +359,7 @@ func resolve(text string, env func(string) (string, bool)) (resolved, want strin
 
 func identityHeaders(into *[]IdentityHeader) spec {
 	defaults := map[string]any{}
-	for _, h := range *into {
+	for _, h := range presets[Cloakroom] {
 		defaults[h.Name] = h.Key
 	}
 	json := map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}, "default": defaults}
@@ -366,8 +368,8 @@ func identityHeaders(into *[]IdentityHeader) spec {
 		headers := make([]IdentityHeader, 0, len(members))
 		for _, name := range sortedKeys(members) {
 			key, isText := members[name].(string)
-			ok = ok && isText && key != ""
-			headers = append(headers, IdentityHeader{strings.ToLower(name), key})
+			ok = ok && isText
+			headers = append(headers, IdentityHeader{Name: strings.ToLower(name), Key: key})
 		}
 		if !ok {
 			return "an object of header names and session keys"

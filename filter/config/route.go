@@ -151,7 +151,11 @@ type Identity struct {
 	// AuthBackends are the values of _auth_user_backend with which a session is a user's
 	// (AUTHENTICATION_BACKENDS); empty: any.
 	AuthBackends []string
-	Headers      []IdentityHeader
+	Preset       Preset
+	// Headers are the preset's and those that are configured besides.
+	Headers []IdentityHeader
+	// State is what is set as Envoy's filter state.
+	State []StateField
 	// DataHeader carries the session's data; empty: none does.
 	DataHeader string
 	// DataKeys are the keys of the data that DataHeader carries; "*" is
@@ -160,11 +164,15 @@ type Identity struct {
 	// DataMaxBytes bounds DataHeader's value, in bytes.
 	DataMaxBytes int
 	Token        Token
+
+	own    []IdentityHeader // that are configured, with an empty Key for none; nil: not configured
+	absent []string         // of own, those without a Key
 }
 
 // IdentityHeader is a request header and the key of the session's data that
-// it is filled from, or an attribute of the user: see AttributePrefix.
-type IdentityHeader struct{ Name, Key string }
+// it is filled from, or an attribute of the user: see AttributePrefix. With a Second attribute it
+// carries both, with a space between them.
+type IdentityHeader struct{ Name, Key, Second string }
 
 // Requirement is a key of the session's data, or an attribute of the user (see AttributePrefix),
 // and the value that it must have: a string, a float64, a bool, AnyOf or AllOf.
@@ -194,7 +202,6 @@ func defaultRoute() Route {
 		Logout: Logout{Redirect: "/"},
 		Identity: Identity{
 			UserKey:      "_auth_user_id",
-			Headers:      []IdentityHeader{{"x-user-id", "_auth_user_id"}},
 			DataHeader:   "x-session",
 			DataMaxBytes: 4 << 10, // gunicorn takes 8190 bytes of a field, Node.js 16 KiB of all
 			Token:        Token{TTL: time.Minute},

@@ -61,7 +61,7 @@ func shape(name string) uint64 {
 
 // HeaderNames returns the names of the request headers that carry identity.
 func (id *Identity) HeaderNames() []string {
-	names := make([]string, 0, len(id.Headers)+1)
+	names := append(make([]string, 0, len(id.Headers)+len(id.absent)+2), id.absent...)
 	for _, h := range id.Headers {
 		names = append(names, h.Name)
 	}

@@ -25,6 +25,7 @@ func (r *Route) validate(path string) error {
 		bad("engine.signed_cookies.secret_key", "must be Django's SECRET_KEY, and no key may be empty")
 	}
 	r.Service.prepare()
+	r.Identity.prepare()
 	r.prepareAttributes()
 	r.checkAttributes(bad)
 	r.prepareToken()

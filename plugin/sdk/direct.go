@@ -38,6 +38,10 @@ func addHeader(m HeaderMap, name, value string) internal.Status {
 	return proxyAddHeaderMapValue(internal.MapType(m), unsafe.StringData(name), uint32(len(name)), unsafe.StringData(value), uint32(len(value)))
 }
 
+func setProperty(path, value string) internal.Status {
+	return proxySetProperty(unsafe.StringData(path), uint32(len(path)), unsafe.StringData(value), uint32(len(value)))
+}
+
 func removeHeader(m HeaderMap, name string) internal.Status {
 	return proxyRemoveHeaderMapValue(internal.MapType(m), unsafe.StringData(name), uint32(len(name)))
 }

@@ -39,6 +39,10 @@ func addHeader(m HeaderMap, name, value string) internal.Status {
 	return internal.ProxyAddHeaderMapValue(internal.MapType(m), unsafe.StringData(name), len(name), unsafe.StringData(value), len(value))
 }
 
+func setProperty(path, value string) internal.Status {
+	return internal.ProxySetProperty(unsafe.StringData(path), len(path), unsafe.StringData(value), len(value))
+}
+
 func removeHeader(m HeaderMap, name string) internal.Status {
 	return internal.ProxyRemoveHeaderMapValue(internal.MapType(m), unsafe.StringData(name), len(name))
 }

@@ -120,6 +120,12 @@ func CalloutBody(size int, memory *[]byte) ([]byte, error) {
 	return data, asError(status)
 }
 
+// SetProperty is proxywasm.SetProperty for a path whose parts are joined by zero bytes. In Envoy it
+// sets the stream's filter state of the name "wasm." and the path.
+func SetProperty(path, value string) error {
+	return asError(setProperty(path, value))
+}
+
 // Property is proxywasm.GetProperty for a path whose parts are joined by zero bytes. If memory is
 // not nil, the result is valid until memory is used again.
 func Property(path string, memory *[]byte) ([]byte, error) {

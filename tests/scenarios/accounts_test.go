@@ -19,6 +19,7 @@ type account struct {
 	Username  string
 	Email     string
 	FirstName string `yaml:"first_name"`
+	LastName  string `yaml:"last_name"`
 	Staff     bool
 	Superuser bool
 	Groups    map[string][]string
@@ -68,8 +69,8 @@ func openAccounts(t testing.TB, s *scenario) *service.Accounts {
 	}
 	run(tables)
 	for id, a := range s.Accounts {
-		run("INSERT INTO auth_user (id, password, username, email, first_name, is_staff, is_superuser, is_active, tenant_id) VALUES (?, ?, ?, ?, ?, ?, ?, true, 12)",
-			id, password, a.Username, a.Email, a.FirstName, a.Staff, a.Superuser)
+		run("INSERT INTO auth_user (id, password, username, email, first_name, last_name, is_staff, is_superuser, is_active, tenant_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, true, 12)",
+			id, password, a.Username, a.Email, a.FirstName, a.LastName, a.Staff, a.Superuser)
 		for _, codename := range a.Own {
 			run("INSERT INTO auth_user_user_permissions (user_id, permission_id) SELECT ?, id FROM auth_permission WHERE codename = ?", id, codename)
 		}

@@ -49,6 +49,10 @@ type backend struct {
 	seen   []http.Header
 	leaked []string
 	feeds  int // polls of the feed
+	marks  int // requests that were marked
+	// entries is the access log of a proxy in this process, accessLog that of any.
+	entries   []access
+	accessLog func() []access
 
 	handler http.Handler // the service, without recording its calls
 	// inStep reports that the proxy polls the feed with each request.
@@ -68,6 +72,11 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 		t.Fatal(err)
 	}
 	b.handler = handler
+	b.accessLog = func() []access {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return slices.Clone(b.entries)
+	}
 	b.upstream = httptest.NewServer(http.HandlerFunc(b.serveUpstream))
 	if s.Stopped {
 		b.service = unserved(t)
@@ -378,6 +387,7 @@ func (b *backend) observed() (calls []call, seen []http.Header, leaked []string)
 
 // fill replaces the placeholders for sessions' keys, padding and bytes.
 func (b *backend) fill(text string) string {
+	text = b.ids(text)
 	for name, key := range b.keys {
 		text = strings.ReplaceAll(text, "{"+name+"}", key)
 	}

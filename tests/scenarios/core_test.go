@@ -193,6 +193,8 @@ func (p *coreProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	borrowed, spoil := borrow(headers)
 	p.perform(p.worker.Request(&s.Stream, borrowed, p.route(r.URL.Path), coreTime), s)
 	spoil()
+	edits := s.action.Edits
+	defer func() { p.b.loggedByCore(r.Header.Get(markHeader), s.action, edits) }()
 	if !s.decided || s.action.Verdict != filter.Continue {
 		p.reply(w, s.action.Reply)
 		return
@@ -240,13 +242,11 @@ func borrow(h filter.Headers) (borrowed filter.Headers, spoil func()) {
 
 // done returns an action without the parts that a host carries out at once.
 func done(a filter.Action) filter.Action {
-	switch a.Verdict {
-	case filter.Continue:
-		a.Edits = slices.Clone(a.Edits)
-		for i, e := range a.Edits {
-			a.Edits[i].Name, a.Edits[i].Value = strings.Clone(e.Name), strings.Clone(e.Value)
-		}
-	case filter.Deny:
+	a.Edits = slices.Clone(a.Edits)
+	for i, e := range a.Edits {
+		a.Edits[i].Name, a.Edits[i].Value = strings.Clone(e.Name), strings.Clone(e.Value)
+	}
+	if a.Verdict == filter.Deny {
 		r := filter.LocalReply{Status: http.StatusServiceUnavailable, GRPCStatus: filter.NoGRPC}
 		if a.Reply != nil {
 			r = *a.Reply
@@ -339,6 +339,9 @@ func (p *coreProxy) forward(r *http.Request, headers filter.Headers) (int, filte
 // edit returns headers with the edits applied.
 func edit(headers filter.Headers, edits []filter.Edit) filter.Headers {
 	for _, e := range edits {
+		if e.Op == filter.State {
+			continue
+		}
 		if e.Op != filter.Add {
 			var kept filter.Headers
 			for _, field := range headers {

@@ -62,6 +62,9 @@ func testEnvoy(t *testing.T, version string) {
 		t.Fatal(err)
 	}
 	defer envoy.Stop()
+	for i, b := range backends {
+		b.accessLog = func() []access { return accessLog(envoy.Log(), "s"+strconv.Itoa(i)) }
+	}
 	for i := range corpus {
 		t.Run(corpus[i].Name, func(t *testing.T) {
 			count("envoy " + version)
@@ -100,10 +103,10 @@ func startEnvoy(t *testing.T, version string, adminPort int, listeners []listene
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
-	if err := bootstrap.Execute(&text, map[string]any{"AdminPort": adminPort, "Listeners": listeners, "Wasm": wasm}); err != nil {
+	if err := bootstrap.Execute(&text, map[string]any{"AdminPort": adminPort, "Listeners": listeners, "Wasm": wasm, "AccessFormat": accessFormat}); err != nil {
 		t.Fatal(err)
 	}
-	return stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: version, Bootstrap: text.String(), AdminPort: adminPort})
+	return stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: version, Bootstrap: text.String(), AdminPort: adminPort, Args: []string{"--file-flush-interval-msec", "10"}})
 }
 
 func portOf(t *testing.T, address string) int {

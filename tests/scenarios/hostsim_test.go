@@ -27,7 +27,7 @@ func TestHostsim(t *testing.T) {
 				routes = append(routes, hostsim.Route{Name: r.Name, Path: r.Path, Prefix: r.Prefix, Cluster: "upstream", Metadata: metadata})
 			}
 			host, err := hostsim.New(t.Context(), hostsim.Config{
-				Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: s.config(t, "sessions"), Name: "cloakroom"}}, Routes: routes,
+				Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: s.config(t, "sessions"), Name: "cloakroom"}}, Routes: routes, AccessLog: b.loggedBySim,
 				Clusters: map[string]hostsim.Cluster{"sessions": hostsim.URL(b.service), "upstream": hostsim.URL(b.upstream.URL)},
 			})
 			if err != nil {

@@ -38,13 +38,15 @@ func play(t *testing.T, s *scenario, b *backend, address string) {
 		if s.cached() {
 			b.follows(t)
 		}
-		response, body, err := send(address, b, step)
+		marked, mark := b.mark(step)
+		response, body, err := send(address, b, marked)
 		if err != nil {
 			t.Fatalf("%s: %v\n(%s)", at, err, s.About)
 		}
 		b.keep(response)
 		problems := checkResponse(b, step.Want, response, body)
 		problems = append(problems, checkBackend(b, step.Want, before)...)
+		problems = append(problems, checkAccess(b, mark, step.Want)...)
 		for _, problem := range problems {
 			t.Errorf("%s: %s\n(%s)", at, problem, s.About)
 		}
