@@ -113,20 +113,20 @@ print(Redis.from_url(sys.argv[1]).exists(":1:django.contrib.sessions.cache" + sy
 	if !exists() || !strings.Contains(body, session.ID(key)) {
 		t.Errorf("%d %s does not name the session", status, body)
 	}
-	p.revokeByID(t, "redis://"+redis.Address()+"/0", key)
+	p.revokeByID(t, "redis://"+redis.Address()+"/0", session.ID(key))
 	if exists() {
 		t.Error("named itself it does not end")
 	}
 }
 
 // revokeByID ends a session as an operator does who was given its ID.
-func (p *project) revokeByID(t testing.TB, store, key string) {
+func (p *project) revokeByID(t testing.TB, store, id string) {
 	t.Helper()
 	path, err := stack.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), path, "sessions", "revoke", session.ID(key), "--store", store, "--service", fmt.Sprintf("http://127.0.0.1:%d", p.service))
+	c := exec.CommandContext(t.Context(), path, "sessions", "revoke", id, "--store", store, "--service", fmt.Sprintf("http://127.0.0.1:%d", p.service))
 	c.Env = append(os.Environ(), "CLOAKROOM_SECRET_KEY="+secretKey, "CLOAKROOM_TOKEN="+token)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -35,6 +35,11 @@ type FilterConfig struct {
 	MaxStream string
 	// AccessLog is the format of the access log, which is in Envoy.Log; "" for none.
 	AccessLog string
+	// AccessLogs are more of the connection manager's access_log, and After the filters between the
+	// filter and the router.
+	AccessLogs, After []any
+	// FlushLog has Envoy write access logs at once.
+	FlushLog bool
 	// Routes are matched in order; without any, one matches everything.
 	Routes []FilterRoute
 	// UpstreamHTTP2 and ClustersHTTP2 select HTTP/2 to the upstream, and to Clusters.
@@ -67,5 +72,9 @@ func StartFilter(ctx context.Context, c FilterConfig) (*Envoy, error) {
 	if err := filterBootstrap.Execute(&text, map[string]any{"C": c, "Config": string(config)}); err != nil {
 		return nil, err
 	}
-	return StartEnvoy(ctx, EnvoyConfig{Version: c.Version, Bootstrap: text.String(), AdminPort: c.Admin, Workers: c.Workers})
+	var args []string
+	if c.FlushLog {
+		args = []string{"--file-flush-interval-msec", "10"}
+	}
+	return StartEnvoy(ctx, EnvoyConfig{Version: c.Version, Bootstrap: text.String(), AdminPort: c.Admin, Workers: c.Workers, Args: args})
 }
