@@ -51,7 +51,7 @@ func TestUnreadableRows(t *testing.T) {
 			case !left || !strings.Contains(body, session.ID(key)):
 				t.Errorf("the row is there: %v; %d %s does not name it", left, status, body)
 			}
-			p.revokeByID(t, "sqlite://"+p.file, key)
+			p.revokeByID(t, "sqlite://"+p.file, session.ID(key))
 			if slices.Contains(p.keys(t), key) {
 				t.Error("named itself it does not end")
 			}

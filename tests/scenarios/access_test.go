@@ -42,7 +42,7 @@ func accessLog(log, listener string) (entries []access) {
 			access
 			State map[string]*string
 		}
-		if json.Unmarshal([]byte(line), &e) != nil || e.Listener != listener {
+		if !strings.Contains(line, strconv.Quote(listener)) || json.Unmarshal([]byte(line), &e) != nil || e.Listener != listener {
 			continue
 		}
 		e.access.State = map[string]string{}
@@ -104,7 +104,7 @@ func checkAccess(b *backend, mark string, w want) (problems []string) {
 		return nil
 	}
 	var found access
-	for deadline := time.Now().Add(patience); found.Mark == ""; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); found.Mark == ""; time.Sleep(5 * time.Millisecond) {
 		for _, e := range b.accessLog() {
 			if e.Mark == mark {
 				found = e

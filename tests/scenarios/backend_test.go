@@ -40,7 +40,7 @@ type backend struct {
 	upstream *httptest.Server
 	keys     map[string]string // by the session's name
 	now      func() time.Time
-	started  time.Time
+	started  time.Time // when the scenario did
 	ended    chan struct{}
 
 	mu     sync.Mutex
@@ -89,6 +89,18 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 		close(b.ended)
 		b.upstream.Close()
 	})
+	return b
+}
+
+// start stores the scenario's sessions, whose times count from now, unless it was called before. A
+// proxy may need long to start.
+func (b *backend) start(t testing.TB, s *scenario) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.started.IsZero() {
+		return
+	}
+	b.started = b.now()
 	names := make([]string, 0, len(s.Sessions))
 	for name := range s.Sessions {
 		names = append(names, name)
@@ -103,7 +115,6 @@ func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
 		v.Data = s.marked(t, v.Data)
 		b.sign(name, v)
 	}
-	return b
 }
 
 // unserved returns the URL of a port that is bound, but without a listener.
@@ -177,6 +188,7 @@ var faults = map[string]func(b *backend, w http.ResponseWriter, next http.Handle
 	"error":                answering(500, "application/json", `{"error":"boom"}`),
 	"not found":            answering(404, "application/json", `{"state":"none"}`),
 	"token":                answering(401, "application/json", `{"state":"none"}`),
+	"unreadable":           answering(422, "application/json", `{"error":"unreadable"}`),
 	"html":                 answering(200, "text/html", `<!doctype html><title>Welcome to the proxy</title>`),
 	"empty":                answering(200, "application/json", ``),
 	"object":               answering(200, "application/json", `{}`),

@@ -20,6 +20,7 @@ const patience = 20 * time.Second
 // play runs a scenario through a proxy at an address and checks the results.
 func play(t *testing.T, s *scenario, b *backend, address string) {
 	t.Helper()
+	b.start(t, s)
 	for i, step := range s.Steps {
 		at := fmt.Sprintf("%s: step %d, %s", s.at, i+1, step.Request)
 		before := map[string]time.Time{}
