@@ -125,6 +125,8 @@ type LocalReply struct {
 	Status  int // 0 counts as 503
 	Headers Headers
 	Body    string
+	// Details ends the response code details; empty: the name of the action's outcome does.
+	Details string
 	// GRPCStatus is the grpc-status for a gRPC request, or NoGRPC.
 	GRPCStatus int
 }
@@ -159,12 +161,16 @@ const (
 	DataOmitted           // counted besides: data of a session had no room in identity.data_header
 )
 
-// Details returns Envoy's response code details of a local reply with this outcome.
-func (o Outcome) Details() string {
-	if name := Outcomes[o]; name != "" {
-		return "cloakroom_" + name
+// Details returns Envoy's response code details of the local reply that a refusal is.
+func (a *Action) Details() string {
+	name := Outcomes[a.Outcome]
+	if a.Reply != nil && a.Reply.Details != "" {
+		name = a.Reply.Details
 	}
-	return "cloakroom"
+	if name == "" {
+		return "cloakroom"
+	}
+	return "cloakroom_" + name
 }
 
 // NumOutcomes is how many outcomes there are, Undecided among them.

@@ -68,11 +68,15 @@ func (s *Stream) unavailable() string {
 }
 
 func (s *Stream) refuseUnavailable() Action {
-	return Action{
+	action := Action{
 		Outcome: Unavailable,
 		Effects: &Effects{Warning: s.unavailable()},
 		Reply:   s.refusal(503, "Sessions cannot be checked at the moment. You are still logged in; try again.", [2]string{"retry-after", "1"}),
 	}
+	if s.reason == noCluster {
+		action.Reply.Details = "no_cluster"
+	}
+	return action
 }
 
 // writeHeader says, in a refusal, what is known of a change of the session.

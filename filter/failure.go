@@ -4,11 +4,17 @@ import "strings"
 
 // The Status of an Answer that did not come from the session service.
 const (
-	// NotSent is that of a callout that Envoy refused to send.
-	NotSent = "not sent"
+	// NotSent is that of a callout that Envoy refused to send, NoCluster of one to a cluster that
+	// Envoy does not have.
+	NotSent   = "not sent"
+	NoCluster = "no cluster"
 	// Unreadable is that of a call whose batch was answered in no form that is known.
 	Unreadable = "unreadable"
 )
+
+// noCluster is the reason of NoCluster.
+const noCluster = "it is not in Envoy's configuration, whose clusters are under /clusters of its admin interface; in Istio, a gateway that is sent the clusters of its routes alone " +
+	"is sent this one by an EnvoyFilter with the annotation envoyfilter.istio.io/referenced-services"
 
 // maxReason bounds how much of a response that is none of the service's answers is logged.
 const maxReason = 200
@@ -17,7 +23,9 @@ const maxReason = 200
 func Reason(a Answer) string {
 	switch a.Status {
 	case NotSent:
-		return "Envoy did not send the call: it has no cluster of this name"
+		return "Envoy could not send the call"
+	case NoCluster:
+		return noCluster
 	case "":
 		return "the connection was lost before the response"
 	case "200", Unreadable:
@@ -44,7 +52,7 @@ func Reason(a Answer) string {
 // before anything was written. Every other failure may be that of the answer alone.
 func isUnsent(status string) bool {
 	switch status {
-	case NotSent, "401", "403", "404", "405":
+	case NotSent, NoCluster, "401", "403", "404", "405":
 		return true
 	}
 	return false

@@ -21,6 +21,12 @@ type lease struct {
 	done  bool
 }
 
+// refusal is a callout that the host refused to send, and why.
+type refusal struct {
+	call *worker.Call
+	why  string
+}
+
 // perform carries out an output, and the worker's output for calls that the host refuses. s is the
 // stream of the current callback, which continues when perform returns; nil if there is none.
 func (p *pluginContext) perform(o *worker.Output, s *worker.Stream, d worker.Direction) types.Action {
@@ -45,17 +51,17 @@ func (p *pluginContext) perform(o *worker.Output, s *worker.Stream, d worker.Dir
 			p.write(&o.Writes[i])
 		}
 		for _, c := range o.Calls {
-			if !p.dispatch(c) {
-				p.refused = append(p.refused, c)
+			if why := p.dispatch(c); why != "" {
+				p.refused = append(p.refused, refusal{c, why})
 			}
 		}
 		if o.Soon {
 			p.setTicks(true)
 		}
 		if n := len(p.refused); n > 0 {
-			c := p.refused[n-1]
+			r := p.refused[n-1]
 			p.refused = p.refused[:n-1]
-			o = p.worker.Refused(c, p.at)
+			o = p.worker.Refused(r.call, r.why, p.at)
 		} else if n := len(p.leases); n > 0 {
 			l := p.leases[n-1]
 			p.leases = p.leases[:n-1]
@@ -148,13 +154,13 @@ func (p *pluginContext) reply(a *filter.Action) {
 	if r == nil || r.Status == 0 {
 		r = &filter.LocalReply{Status: 503, GRPCStatus: filter.NoGRPC}
 	}
-	if err := upstreamgo.SendLocalResponse(uint32(r.Status), a.Outcome.Details(), r.Headers, r.Body, int32(r.GRPCStatus)); err != nil {
+	if err := upstreamgo.SendLocalResponse(uint32(r.Status), a.Details(), r.Headers, r.Body, int32(r.GRPCStatus)); err != nil {
 		proxywasm.LogErrorf("cloakroom: a local reply could not be sent: %v", err)
 	}
 }
 
-// dispatch sends a callout. It returns false if the host refuses it.
-func (p *pluginContext) dispatch(c *worker.Call) bool {
+// dispatch sends a callout. It returns why the host refuses it, or "".
+func (p *pluginContext) dispatch(c *worker.Call) (refused string) {
 	headers := [][2]string{
 		{":method", "POST"},
 		{":path", c.Path},
@@ -174,7 +180,13 @@ func (p *pluginContext) dispatch(c *worker.Call) bool {
 			p.at = upstreamgo.Now()
 			p.perform(p.worker.CalloutDone(c, p.response(numHeaders, bodySize), p.at), nil, 0)
 		})
-	return err == nil
+	switch err {
+	case nil:
+		return ""
+	case types.ErrorStatusBadArgument: // all else that it is returned for is there
+		return filter.NoCluster
+	}
+	return filter.NotSent
 }
 
 // response returns the current response. Its text is valid until the next one is read.

@@ -29,7 +29,7 @@ type pluginContext struct {
 	quick bool           // ticks come every millisecond
 	spare []*httpContext // of streams that have ended
 	// What the host refused or carried out of the current output.
-	refused []*worker.Call
+	refused []refusal
 	leases  []lease
 	// headers and headerBytes are buffers for a callback's header pairs and their text.
 	headers     [][2]string

@@ -88,7 +88,7 @@ func (h *host) do(o *Output, s *Stream) {
 	for _, c := range slices.Clone(o.Calls) {
 		switch {
 		case h.refuse != nil && h.refuse(c):
-			h.do(h.w.Refused(c, h.now), s)
+			h.do(h.w.Refused(c, filter.NotSent, h.now), s)
 		case c.Path == api.Feed:
 			h.polls = append(h.polls, c)
 		default:

@@ -151,7 +151,8 @@ func (w *Worker) end() *Output {
 }
 
 // Route returns the configuration of an Envoy route by its name and the bytes of its
-// metadata; nil if it is in error, and the first time the error.
+// metadata; nil if it is in error, and the first time the error. An error beside a route is a
+// warning.
 func (w *Worker) Route(name string, metadata []byte) (*config.Route, error) {
 	return w.routes.lookup(name, metadata)
 }
@@ -234,10 +235,11 @@ func (w *Worker) CalloutDone(c *Call, a filter.Answer, now time.Time) *Output {
 	return w.end()
 }
 
-// Refused handles that the host refused to send a callout of the last Output.
-func (w *Worker) Refused(c *Call, now time.Time) *Output {
+// Refused handles that the host refused to send a callout of the last Output: why is
+// filter.NotSent or filter.NoCluster.
+func (w *Worker) Refused(c *Call, why string, now time.Time) *Output {
 	w.begin(w.current, false, now)
-	c.done(w, filter.Answer{Status: filter.NotSent}, false)
+	c.done(w, filter.Answer{Status: why}, false)
 	return w.end()
 }
 

@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -27,9 +28,10 @@ func TestCauses(t *testing.T) {
 		service http.HandlerFunc // nil: nothing listens
 		cluster string           // the filter's setting, if not the service's cluster
 		want    string
+		details string // "": unavailable
 	}{
 		"a wrong token":       {service: answers(401, `{"error":"no such token"}`), want: "refuses the token with 401"},
-		"a cluster mistyped":  {cluster: "sesions", want: "it has no cluster of this name"},
+		"a cluster mistyped":  {cluster: "sesions", want: "cluster sesions: it is not in Envoy's configuration", details: "no_cluster"},
 		"nothing listens":     {want: "it answers 503: upstream connect error"},
 		"no response":         {service: func(http.ResponseWriter, *http.Request) { <-release }, want: "no response within engine.service.timeout"},
 		"another server":      {service: answers(200, "<!doctype html><title>Welcome</title>"), want: "not one of cloakroom serve's"},
@@ -73,7 +75,7 @@ func TestCauses(t *testing.T) {
 				if err := json.NewDecoder(response.Body).Decode(&problem); err != nil || response.StatusCode != 503 || problem.Status != 503 {
 					t.Errorf("the client got %d, %+v, %v", response.StatusCode, problem, err)
 				}
-				wants := []string{"no usable answer from the session service at cluster " + cluster + ": ", tt.want, "details=cloakroom_unavailable"}
+				wants := []string{"no usable answer from the session service at cluster " + cluster + ": ", tt.want, "details=cloakroom_" + cmp.Or(tt.details, "unavailable")}
 				deadline := time.Now().Add(30 * time.Second)
 				for _, want := range wants {
 					for !strings.Contains(envoy.Log(), want) && time.Now().Before(deadline) {

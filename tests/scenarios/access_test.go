@@ -77,7 +77,7 @@ func (b *backend) loggedBySim(e hostsim.AccessEntry) {
 func (b *backend) loggedByCore(mark string, last filter.Action, edits []filter.Edit) {
 	details, state := "via_upstream", map[string]string{}
 	if last.Verdict == filter.Deny {
-		details = last.Outcome.Details()
+		details = last.Details()
 	}
 	for _, e := range edits {
 		if e.Op == filter.State {

@@ -66,7 +66,7 @@ type call struct{ path, body string }
 
 // newBackend starts the parts that a scenario needs, with the clock now.
 func newBackend(t testing.TB, s *scenario, now func() time.Time) *backend {
-	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, now: now, started: now(), ended: make(chan struct{})}
+	b := &backend{t: t, store: memory.New(now), keys: map[string]string{}, now: now, ended: make(chan struct{})}
 	handler, err := service.New(service.Config{Store: b.store, Feed: feed.New(), Token: serviceToken, Now: now, Accounts: openAccounts(t, s), Tokens: openTokens(t, s, now), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

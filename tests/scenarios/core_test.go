@@ -145,7 +145,7 @@ func (p *coreProxy) perform(o *worker.Output, s *coreStream) {
 		case c.Path == "/v1/feed":
 			p.poll = c
 		case c.To.Cluster != "sessions":
-			p.perform(p.worker.Refused(c, coreTime), s)
+			p.perform(p.worker.Refused(c, filter.NoCluster, coreTime), s)
 		default:
 			p.callout(c, s)
 		}

@@ -200,7 +200,7 @@ func (v *vm) followUp() *worker.Output {
 	if n := len(v.refused); n > 0 {
 		c := v.refused[n-1]
 		v.refused = v.refused[:n-1]
-		return v.worker.Refused(c, v.at)
+		return v.worker.Refused(c, filter.NotSent, v.at)
 	}
 	if n := len(v.leases); n > 0 {
 		l := v.leases[n-1]

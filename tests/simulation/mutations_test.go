@@ -72,7 +72,7 @@ var mutations = []mutation{
 	{"a change by a service is not published", "3", "service/api.go", "	a, err := s.ended(live(v), v, err)\n	return s.published(ctx, key, a, err)", "	return s.ended(live(v), v, err)"},
 
 	// 4: no request hangs, and nothing is held for streams that are gone
-	{"!a refused callout is not answered", "4", "filter/worker/worker.go", "	c.done(w, filter.Answer{Status: filter.NotSent}, false)\n", ""},
+	{"!a refused callout is not answered", "4", "filter/worker/worker.go", "	c.done(w, filter.Answer{Status: why}, false)\n", ""},
 	{"what waits for a slow callout is not sent", "4", "filter/worker/batch.go", "	b.next(w)\n	w.out.Soon = w.out.Soon ||", "	w.out.Soon = w.out.Soon ||"},
 	{"a look-up that was answered stays under way", "4", "filter/worker/lookups.go", "		delete(l.flights, key)\n", ""},
 	{"streams that have ended count as waiting", "4", "filter/worker/waiting.go", "		w.waiting--\n", ""},
