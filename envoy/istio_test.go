@@ -158,8 +158,8 @@ func TestRouteMetadata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Mode != config.ModeOff {
-			t.Errorf("mode %v, want off", got.Mode)
+		if got.Route.Mode != config.ModeOff {
+			t.Errorf("mode %v, want off", got.Route.Mode)
 		}
 	}
 }

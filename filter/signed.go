@@ -102,6 +102,10 @@ func (s *Stream) passOff(h Headers, now time.Time) Action {
 		}
 		return s.proceed(Off)
 	}
+	if !s.route.ForwardCookie {
+		s.cookie.read(h, s.route.Cookie.Name)
+		return s.proceed(Off)
+	}
 	s.passed = true
 	edits := s.edits
 	s.edits = nil

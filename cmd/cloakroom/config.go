@@ -58,6 +58,9 @@ func (c *checkCmd) Run(a *app) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
 		}
+		for _, s := range f.SharedRoutes(config) {
+			fmt.Fprintf(a.stderr, "warning: %s: %s\n", c.File, s)
+		}
 		routes, certain := f.UnknownRoutes(config)
 		for _, u := range routes {
 			if certain {

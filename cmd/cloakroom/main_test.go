@@ -325,6 +325,19 @@ func TestConfigCheckNamesOfRoutes(t *testing.T) {
 	const config = "kind: EnvoyExtensionPolicy\nspec: {wasm: [{name: cloakroom, config: {engine: {service: {cluster: s}}, routes: {%q: {mode: optional}}}}]}\n"
 	const httpRoute = "---\nkind: HTTPRoute\nmetadata: {name: shop, namespace: prod}\nspec: {rules: [{name: front}, {}]}\n"
 	gateway := func(name string) string { return fmt.Sprintf(config, name) + httpRoute }
+	namespaced := func(name string) string {
+		return strings.Replace(gateway(name), "config: {", "config: {route_names: namespaced, ", 1)
+	}
+	accepting := func(allow string) string {
+		return "kind: EnvoyExtensionPolicy\nspec: {wasm: [{name: cloakroom, config: {engine: {service: {cluster: s}}, route_metadata: {annotations: true, allow: " + allow + "}}}]}\n"
+	}
+	namespacedIstio := func(name string) string {
+		text := sample("istio.yaml", "    mode: required\n", "    mode: required\n    route_names: namespaced\n")
+		before, rest, _ := strings.Cut(text, "    routes:\n")
+		_, after, _ := strings.Cut(rest, "---\n")
+		return before + "    routes: {" + name + ": {mode: optional}}\n---\n" + after
+	}
+	const annotated = "---\nkind: HTTPRoute\nmetadata: {name: open, namespace: prod, annotations: {gateway.envoyproxy.io/cloakroom: '{\"mode\": \"optional\"}'}}\nspec: {rules: [{}]}\n"
 	const warning = "warning: -: spec.wasm[0].config.routes."
 	for name, tt := range map[string]struct {
 		text, stderr string
@@ -341,6 +354,22 @@ func TestConfigCheckNamesOfRoutes(t *testing.T) {
 		"Envoy Gateway's name":          {gateway("httproute/prod/shop/rule/1/match/0/*"), "", 0},
 		"Envoy Gateway, no such rule":   {gateway("httproute/prod/shop/rule/2/match/0/*"), warning + "httproute/prod/shop/rule/2/match/0/*", 0},
 		"no routes in the file":         {fmt.Sprintf(config, "any"), "", 0},
+		"a pattern":                     {gateway("httproute/prod/*"), "", 0},
+		"a pattern of a name":           {gateway("fro*"), "", 0},
+		"a pattern of no name":          {gateway("httproute/test/*"), warning + `httproute/test/*: no route of Envoy has a name that "httproute/test/*" matches, so this never holds`, 0},
+		"a pattern of no rule":          {gateway("httproute/*/shop/rule/2/*"), warning + "httproute/*/shop/rule/2/*", 0},
+		"a name of two namespaces":      {gateway("front") + strings.Replace(httpRoute, "namespace: prod", "namespace: evil", 1), warning + "front holds for routes of several namespaces (evil, prod)", 0},
+		"with the namespace":            {namespaced("HTTPRoute/prod/shop/front"), "", 0},
+		"with the namespace, no name":   {namespaced("HTTPRoute/prod/shop/"), "", 0},
+		"with another namespace":        {namespaced("HTTPRoute/test/shop/front"), warning + `HTTPRoute/test/shop/front: no route of Envoy has the name "HTTPRoute/test/shop/front", so this never holds; is it "HTTPRoute/prod/shop/front"?`, 0},
+		"with a namespace's pattern":    {namespaced("HTTPRoute/prod/*"), "", 0},
+		"without the namespace":         {namespaced("front"), "routes.front: with route_names: namespaced", 1},
+		"Istio, with the namespace":     {namespacedIstio("istio-ingress/site/login"), "", 0},
+		"Istio, without it":             {namespacedIstio("site/logni"), "routes.site/logni: with route_names: namespaced", 1},
+		"Istio, another VirtualService": {namespacedIstio("istio-ingress/sight/login"), `has the name "istio-ingress/sight/login", so this never holds; is it "istio-ingress/site/login"?`, 0},
+		"an annotation":                 {gateway("front") + annotated, "annotation gateway.envoyproxy.io/cloakroom: it is not accepted", 1},
+		"an annotation that is right":   {accepting(`[mode]`) + annotated, "", 0},
+		"an annotation of what is not":  {accepting(`[login]`) + annotated, "-: open: annotation gateway.envoyproxy.io/cloakroom.mode: a route's metadata may not set it", 1},
 	} {
 		got := run(t, map[string]string{"CLOAKROOM_TOKEN": "t"}, tt.text, "config", "check", "-")
 		if got.status != tt.status || !strings.Contains(got.stderr, tt.stderr) || (tt.stderr == "") != (got.stderr == "") {

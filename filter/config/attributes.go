@@ -128,12 +128,12 @@ func names(all []string) string {
 func (c *Config) AttributesOf(cluster string) []string { return c.attributes[cluster] }
 
 // attributesOfMetadata checks that the look-ups name the attributes that a route's metadata names,
-// and has the route's do so.
-func (c *Config) attributesOfMetadata(r *Route) error {
+// and has the route's do so. path is that of the metadata.
+func (c *Config) attributesOfMetadata(r *Route, path string) error {
 	named := c.attributes[r.Service.Cluster]
 	for _, key := range r.attributes {
 		if !slices.Contains(named, key) {
-			return fmt.Errorf("metadata.filter_metadata.%s: identity: look-ups at the cluster %q do not name %s; name it under user_attributes in the plugin's configuration", Namespace, r.Service.Cluster, key)
+			return fmt.Errorf("%s: identity: look-ups at the cluster %q do not name %s; name it under user_attributes in the plugin's configuration", path, r.Service.Cluster, key)
 		}
 	}
 	r.Service.wanted = wanted(named)

@@ -13,11 +13,11 @@ type Config struct {
 	env    func(string) (string, bool)
 	base   Route
 	routes map[string]*Route
+	globs  []glob // the keys of routes with a "*", in the order in which they are tried
+	policy policy
 	strip  *Strip
 	// attributes are the keys of the attributes that look-ups name, by the cluster.
 	attributes map[string][]string
-	// metadata says that routes may carry configuration in their metadata.
-	metadata bool
 }
 
 // Parse reads the plugin configuration: JSON, or the serialized
@@ -29,10 +29,10 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &Strip{}, metadata: true}
+	c := &Config{env: env, base: defaultRoute(), routes: map[string]*Route{}, strip: &Strip{}, policy: defaultPolicy()}
 	layers := map[string]any{}
 	var more, attributes []string
-	top := append(c.base.fields(env), general(layers, &c.metadata, &more, &attributes)...)
+	top := append(c.base.fields(env), general(layers, &c.policy, &more, &attributes)...)
 	if err := top.read("", tree); err != nil {
 		return nil, err
 	}
@@ -54,6 +54,9 @@ func Parse(text string, env func(string) (string, bool)) (*Config, error) {
 		route.Name = name
 		c.routes[name] = &route
 	}
+	globs, err := globsOf(c.routes)
+	c.globs = globs
+	errs = append(errs, err, c.policy.validate(c.routes))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -89,8 +92,8 @@ func configTree(text string) (any, error) {
 func Schema() map[string]any {
 	route := defaultRoute()
 	fields := route.fields(nil)
-	metadata, more, attributes := true, []string{}, []string{}
-	s := append(fields, general(nil, &metadata, &more, &attributes)...).schema()
+	policy, more, attributes := defaultPolicy(), []string{}, []string{}
+	s := append(fields, general(nil, &policy, &more, &attributes)...).schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "Cloakroom filter configuration"
 	routes := s["properties"].(map[string]any)["routes"].(map[string]any)
@@ -126,71 +129,8 @@ func sortedRoutes(routes map[string]*Route) []*Route {
 	return list
 }
 
-// Named returns the configuration of an Envoy route by its name alone.
-func (c *Config) Named(name string) *Route {
-	if route, ok := c.routes[name]; ok {
-		return route
-	}
-	return &c.base
-}
-
 // Strip returns the request headers that no client may send, on any route.
 func (c *Config) Strip() *Strip { return c.strip }
-
-// ByName reports whether routes are configured by their names.
-func (c *Config) ByName() bool { return len(c.routes) > 0 }
-
-// ByMetadata reports whether routes may be configured by their metadata.
-func (c *Config) ByMetadata() bool { return c.metadata }
-
-// Resolve returns the configuration for an Envoy route's name and the bytes of its metadata, an
-// envoy.config.core.v3.Metadata message. The error names the route and the field.
-func (c *Config) Resolve(name string, metadata []byte) (*Route, error) {
-	fields, err := parseMetadata(metadata)
-	if err == nil && fields == nil {
-		return c.Named(name), nil
-	}
-	var route *Route
-	if err == nil {
-		route, err = c.withMetadata(name, fields)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("route %q: %w", name, err)
-	}
-	return route, nil
-}
-
-// RouteNames returns the names under routes, sorted.
-func (c *Config) RouteNames() []string { return sortedKeys(c.routes) }
-
-// CheckMetadata returns what is wrong with the fields that a route of this name carries in its
-// metadata.
-func (c *Config) CheckMetadata(name string, fields map[string]any) error {
-	_, err := c.withMetadata(name, fields)
-	return err
-}
-
-// withMetadata returns the configuration of a route that carries fields of its
-// own, which come last.
-func (c *Config) withMetadata(name string, fields map[string]any) (*Route, error) {
-	route := *c.Named(name)
-	route.Name = strings.Clone(name)
-	if err := route.apply("metadata.filter_metadata."+Namespace, fields, c.env); err != nil {
-		return nil, err
-	}
-	if err := c.attributesOfMetadata(&route); err != nil {
-		return nil, err
-	}
-	if err := c.tokenFits(&route); err != nil {
-		return nil, fmt.Errorf("metadata.filter_metadata.%s: %w", Namespace, err)
-	}
-	for _, name := range route.Identity.HeaderNames() {
-		if !c.strip.Has(name) {
-			return nil, fmt.Errorf("metadata.filter_metadata.%s: identity: %q is not removed from clients' requests on the other routes; name it under strip_headers in the plugin's configuration", Namespace, name)
-		}
-	}
-	return &route, nil
-}
 
 func (r *Route) apply(path string, layer any, env func(string) (string, bool)) error {
 	if err := r.fields(env).read(path, layer); err != nil {
@@ -274,12 +214,13 @@ func (r *Route) fields(env func(string) (string, bool)) object {
 }
 
 // general returns the fields of the general configuration alone.
-func general(routes map[string]any, metadata *bool, more, attributes *[]string) []field {
+func general(routes map[string]any, policy *policy, more, attributes *[]string) []field {
 	return []field{
 		{"strip_headers", texts(more), "request headers that are removed from clients' requests on every route, besides those that this configuration sets; needed for those that a route's metadata sets"},
 		{"user_attributes", texts(attributes), "attributes of users (`user.email`) that look-ups name besides those that this configuration names; needed for those that only a route's metadata names"},
-		{"route_metadata", boolean(metadata), "whether routes may carry configuration in their metadata; `false` saves each request a host call, and ignores it"},
-		{"routes", byName(routes), "by Envoy route name: the same fields, which replace the above on that route"},
+		{"route_metadata", routeMetadata{policy}, "whether routes may carry configuration in their metadata, and what; `false` saves each request a host call, and ignores it"},
+		{"route_names", choice(&policy.names, "envoy", "namespaced"), "what the keys under `routes` are: Envoy's names of routes, which any route can have, or names with the resource that a control plane made the route of"},
+		{"routes", byName(routes), "by route name, or by a pattern with `*`: the same fields, which replace the above on that route"},
 	}
 }
 

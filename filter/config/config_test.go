@@ -135,17 +135,17 @@ func TestRouteLayers(t *testing.T) {
 // TestStripHeaders: what routes set, by name or by metadata, is removed on all of them; a
 // header that a route's metadata sets alone is an error.
 func TestStripHeaders(t *testing.T) {
-	c, err := Parse(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["X-Tenant"],
+	c, err := Parse(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["X-Tenant"],"route_metadata":{"allow":["identity"]},
 		"routes":{"a":{"identity":{"headers":{"x-plan":"plan"}}}}}`, noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tenant := map[string]any{"identity": map[string]any{"headers": map[string]any{"x-tenant": "tenant"}}}
-	byMetadata, err := c.withMetadata("b", tenant)
+	byMetadata, err := c.ResolveMetadata("b", Metadata{Fields: tenant})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, route := range map[string]*Route{"a": c.Named("a"), "b": byMetadata, "other": c.Named("other")} {
+	for name, route := range map[string]*Route{"a": c.Named("a"), "b": byMetadata.Route, "other": c.Named("other")} {
 		var got []string
 		for _, header := range []string{":method", ":path", "x-tenant", "X_Plan", "x-user.id", "x-session", "x-other", ""} {
 			if route.Strip().Has(header) {
@@ -157,7 +157,7 @@ func TestStripHeaders(t *testing.T) {
 		}
 	}
 	tenant["identity"] = map[string]any{"data_header": "x-data"}
-	if route, err := c.withMetadata("b", tenant); route != nil || err == nil || !strings.Contains(err.Error(), "strip_headers") {
+	if r, err := c.ResolveMetadata("b", Metadata{Fields: tenant}); r.Route != nil || err == nil || !strings.Contains(err.Error(), "strip_headers") {
 		t.Errorf("metadata with a header that is not declared: %v, want an error that names strip_headers", err)
 	}
 	if _, err := Parse(`{"engine":{"service":{"cluster":"s"}},"strip_headers":["cookie"]}`, noEnv); err == nil {
@@ -183,16 +183,14 @@ func TestAttributes(t *testing.T) {
 		t.Errorf("route a names %q", got)
 	}
 	requires := func(key string) map[string]any { return map[string]any{"require": map[string]any{key: "1"}} }
-	route, err := c.withMetadata("m", requires("user.tenant_id"))
-	if err != nil || route.Service.Wanted() != all {
-		t.Errorf("a route with metadata has %v, %v", route, err)
+	r, err := c.ResolveMetadata("m", Metadata{Fields: requires("user.tenant_id")})
+	if err != nil || r.Route.Service.Wanted() != all {
+		t.Errorf("a route with metadata has %v, %v", r, err)
 	}
-	if _, err := c.withMetadata("m", requires("user.email")); err == nil || !strings.Contains(err.Error(), "name it under user_attributes") {
+	if _, err := c.ResolveMetadata("m", Metadata{Fields: requires("user.email")}); err == nil || !strings.Contains(err.Error(), "name it under user_attributes") {
 		t.Errorf("an attribute that is not declared: %v", err)
 	}
-	elsewhere := requires("user.is_staff")
-	elsewhere["engine"] = map[string]any{"service": map[string]any{"cluster": "other"}}
-	if _, err := c.withMetadata("m", elsewhere); err == nil || !strings.Contains(err.Error(), `look-ups at the cluster "other"`) {
+	if _, err := c.ResolveMetadata("b", Metadata{Fields: requires("user.is_staff")}); err == nil || !strings.Contains(err.Error(), `look-ups at the cluster "other"`) {
 		t.Errorf("an attribute that another service's look-ups name: %v", err)
 	}
 }

@@ -15,26 +15,24 @@ var errMetadata = errors.New("the route's metadata is not an envoy.config.core.v
 // maxMetadataDepth is how deep structs and lists may nest.
 const maxMetadataDepth = 32
 
-// parseMetadata returns the fields under Namespace of an
-// envoy.config.core.v3.Metadata message, the form of the property
-// xds.route_metadata, as a tree like rawjson.Decode's; nil where there are none.
-func parseMetadata(message []byte) (map[string]any, error) {
-	var fields map[string]any
+// parseMetadata parses an envoy.config.core.v3.Metadata message, the form of the property
+// xds.route_metadata.
+func parseMetadata(message []byte) (Metadata, error) {
+	tree := map[string]any{}
 	err := eachField(message, func(number protowire.Number, entry []byte, _ uint64) error {
 		if number != 1 { // map<string, google.protobuf.Struct> filter_metadata
 			return nil
 		}
 		name, value, err := mapEntry(entry)
-		if err != nil || name != Namespace {
-			return err
+		if err == nil && (name == Namespace || name == istioNamespace || name == envoyGatewayNamespace) {
+			tree[name], err = structTree(value, 0)
 		}
-		fields, err = structTree(value, 0)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return Metadata{}, err
 	}
-	return fields, nil
+	return ReadMetadata(tree), nil
 }
 
 // eachField calls do for every field of a message: bytes for the

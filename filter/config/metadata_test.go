@@ -45,11 +45,11 @@ func TestParseMetadata(t *testing.T) {
 		"identity": map[string]any{"data_keys": []any{"a", true, map[string]any{}}},
 	}
 	got, err := parseMetadata(metadataMessage(t, Namespace, fields))
-	if err != nil || !reflect.DeepEqual(got, fields) {
+	if err != nil || !reflect.DeepEqual(got.Fields, fields) {
 		t.Errorf("parseMetadata = %v, %v; want %v", got, err, fields)
 	}
 	got, err = parseMetadata(metadataMessage(t, "other", fields))
-	if err != nil || got != nil {
+	if err != nil || got.Fields != nil {
 		t.Errorf("parseMetadata of another namespace = %v, %v; want nothing", got, err)
 	}
 }
@@ -69,8 +69,8 @@ func FuzzParseMetadata(f *testing.F) {
 	f.Add([]byte{0x0a, 0x00})
 	f.Add([]byte("\x0a\x0f\x0a\x09cloakroom\x12\x00"))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		if fields, err := parseMetadata(message); err != nil && fields != nil {
-			t.Errorf("parseMetadata(%x) = %v and %v", message, fields, err)
+		if m, err := parseMetadata(message); err != nil && !reflect.DeepEqual(m, Metadata{}) {
+			t.Errorf("parseMetadata(%x) = %v and %v", message, m, err)
 		}
 	})
 }

@@ -49,7 +49,7 @@ func (n node) rows(path string) []string {
 	var rows []string
 	for _, name := range names {
 		child := n.Properties[name]
-		if len(child.Properties) > 0 {
+		if len(child.Properties) > 0 && child.Default == nil {
 			rows = append(rows, child.rows(join(path, name))...)
 			continue
 		}
@@ -66,6 +66,7 @@ func (n node) rows(path string) []string {
 			doc = strings.Join(words, ", ") + ": " + doc
 		}
 		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |\n", join(path, name), value, strings.ReplaceAll(doc, "|", "\\|")))
+		rows = append(rows, child.rows(join(path, name))...)
 	}
 	return rows
 }

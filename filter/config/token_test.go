@@ -60,7 +60,7 @@ func TestTokenRefused(t *testing.T) {
 
 // TestTokenWanted holds what look-ups ask for, and which header is removed where.
 func TestTokenWanted(t *testing.T) {
-	c, err := Parse(`{"engine":{"service":{"cluster":"s"}},"expiry":{"absolute":"8h"},"routes":{
+	c, err := Parse(`{"engine":{"service":{"cluster":"s"}},"expiry":{"absolute":"8h"},"route_metadata":{"allow":["identity"]},"routes":{
 		"a":{"identity":{"token":{"header":"Authorization","audience":"a \"1\"","ttl":"90s","claims":["user.groups","user.email"]}}},
 		"x":{"identity":{"token":{"header":"X-User-Token","audience":"x"}}}}}`, noEnv)
 	if err != nil {
@@ -93,7 +93,7 @@ func TestTokenWanted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.CheckMetadata("m", tree.(map[string]any)); (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
+		if _, err := c.ResolveMetadata("m", Metadata{Fields: tree.(map[string]any)}); (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("metadata %s: the error is %v, want %q", fields, err, want)
 		}
 	}

@@ -22,7 +22,7 @@ func TestIdentityOfAnotherRoute(t *testing.T) {
 	envoys(t, func(t *testing.T, version string) {
 		names := map[string]any{"identity": map[string]any{"headers": map[string]any{"x-uid": "_auth_user_id"}}}
 		for _, declared := range []bool{false, true} {
-			more := map[string]any{"mode": "optional"}
+			more := map[string]any{"mode": "optional", "route_metadata": map[string]any{"allow": []string{"identity"}}}
 			if declared {
 				more["strip_headers"] = []string{"x-uid"}
 			}

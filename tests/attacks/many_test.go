@@ -65,7 +65,7 @@ func TestManyUnknownKeys(t *testing.T) {
 func TestManyCookies(t *testing.T) {
 	const pairs, requests = 10_000, 200
 	envoys(t, func(t *testing.T, version string) {
-		c := filterConfig(serviceConfig(map[string]any{"forward_cookie": false, "routes": map[string]any{"off": map[string]any{"mode": "off"}}}),
+		c := filterConfig(serviceConfig(map[string]any{"forward_cookie": false, "routes": map[string]any{"off": map[string]any{"mode": "off", "forward_cookie": true}}}),
 			stack.FilterRoute{Name: "off", Prefix: "/off"}, stack.FilterRoute{Name: "rest", Prefix: "/"})
 		s := newSite(t, version, options{FilterConfig: c})
 		key := s.create(`{"_auth_user_id":"7"}`)

@@ -111,11 +111,7 @@ func (d *doctor) plugin(f document.Found) {
 	default:
 		d.note("a module that traps answers 503 until Envoy is started again; failure_policy: FAIL_RELOAD loads it anew")
 	}
-	unknown, _ := f.UnknownRoutes(config)
-	for _, u := range unknown {
-		d.fail("name it as Envoy does, or take it out", "the configuration of the filter %q has routes.%s, and Envoy has no route of that name%s", name, u.Name,
-			map[bool]string{true: fmt.Sprintf(" (it has %q)", u.Nearest)}[u.Nearest != ""])
-	}
+	d.routes(f, config, name)
 	for _, s := range config.Services() {
 		d.cluster(s)
 		for _, key := range config.AttributesOf(s.Cluster) {
@@ -123,6 +119,18 @@ func (d *doctor) plugin(f document.Found) {
 				d.attributes = append(d.attributes, name)
 			}
 		}
+	}
+}
+
+// routes checks the names of routes in one configuration of the filter.
+func (d *doctor) routes(f document.Found, config *config.Config, name string) {
+	unknown, _ := f.UnknownRoutes(config)
+	for _, u := range unknown {
+		d.fail("name it as Envoy does, or take it out", "the configuration of the filter %q has routes.%s, and Envoy has no route of that name%s", name, u.Name,
+			map[bool]string{true: fmt.Sprintf(" (it has %q)", u.Nearest)}[u.Nearest != ""])
+	}
+	for _, s := range f.SharedRoutes(config) {
+		d.note("in the configuration of the filter %q %s", name, s)
 	}
 }
 

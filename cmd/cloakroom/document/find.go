@@ -25,10 +25,12 @@ type Found struct {
 	names *names
 }
 
-// routeMetadata is a route's metadata under filter_metadata.cloakroom.
+// routeMetadata is the metadata, or the annotation, of a route with configuration in it.
 type routeMetadata struct {
-	route  string // its name
-	fields map[string]any
+	route string // its name
+	read  config.Metadata
+	// in is what the errors in it begin with.
+	in string
 }
 
 // Find returns the configurations in a file's documents, which consist of JSON's types. If there
@@ -78,9 +80,11 @@ func (f *finder) walk(path, route string, node any) {
 func (f *finder) take(path, route, key string, node any, parent map[string]any) bool {
 	fields, isObject := node.(map[string]any)
 	switch {
-	case key == config.Namespace && isObject && strings.HasSuffix(path, "filter_metadata."+key):
-		f.routes[path] = routeMetadata{route, fields}
-		return true
+	case key == "filter_metadata" && isObject:
+		return f.takeRoute(path, routeMetadata{route, config.ReadMetadata(fields), strings.TrimSuffix(path, "metadata.filter_metadata")})
+	case key == "annotations" && isObject && strings.HasSuffix(path, "metadata.annotations"):
+		resource, _ := parent["name"].(string)
+		return f.takeRoute(path, routeMetadata{resource, config.Metadata{Annotation: fields[config.Annotation]}, strings.TrimSuffix(path, "metadata.annotations") + resource})
 	case (key == "pluginConfig" || key == "config") && isFilters(fields):
 		f.all = append(f.all, Found{Path: path, Plugin: parent, tree: node})
 		return true
@@ -100,6 +104,15 @@ func (f *finder) take(path, route, key string, node any, parent map[string]any) 
 		}
 	}
 	return false
+}
+
+// takeRoute adds a route's metadata, if there is configuration in it.
+func (f *finder) takeRoute(path string, m routeMetadata) bool {
+	if m.read.Fields == nil && m.read.Annotation == nil {
+		return false
+	}
+	f.routes[path] = m
+	return true
 }
 
 // isFilters reports whether a tree is a configuration of the filter. Those of other plugins have
@@ -132,8 +145,9 @@ func (f Found) Check(env func(string) (string, bool)) (*config.Config, error) {
 		return nil, at(f.Path, err)
 	}
 	for _, path := range keysOf(f.routes) {
-		if err := parsed.CheckMetadata(f.routes[path].route, f.routes[path].fields); err != nil {
-			return nil, at(strings.TrimSuffix(path, "metadata.filter_metadata."+config.Namespace), err) // the error begins with the rest
+		route := f.routes[path]
+		if _, err := parsed.ResolveMetadata(route.route, route.read); err != nil {
+			return nil, at(route.in, err)
 		}
 	}
 	return parsed, nil

@@ -20,7 +20,11 @@ type UnknownRoute struct {
 
 // String returns the warning, with the nearest name if there is one.
 func (u UnknownRoute) String() string {
-	text := fmt.Sprintf("%s: no route of Envoy has the name %q, so this never holds", u.Path, u.Name)
+	format := "%s: no route of Envoy has the name %q, so this never holds"
+	if config.IsGlob(u.Name) {
+		format = "%s: no route of Envoy has a name that %q matches, so this never holds"
+	}
+	text := fmt.Sprintf(format, u.Path, u.Name)
 	if u.Nearest != "" {
 		text += fmt.Sprintf("; is it %q?", u.Nearest)
 	}
@@ -30,6 +34,11 @@ func (u UnknownRoute) String() string {
 // names are the names of the routes of some documents in Envoy.
 type names struct {
 	known map[string]bool
+	// resources are their names with the resource that they are made of (config.Metadata's
+	// ResourceName).
+	resources map[string]bool
+	// owners are the namespaces of the resources, by Envoy's names.
+	owners map[string]map[string]bool
 	// prefixes are the prefixes of the names that Envoy Gateway derives for the rules of an
 	// HTTPRoute.
 	prefixes []string
@@ -40,7 +49,23 @@ type names struct {
 	patched map[string]string
 }
 
-func newNames() *names { return &names{known: map[string]bool{}, patched: map[string]string{}} }
+func newNames() *names {
+	return &names{known: map[string]bool{}, resources: map[string]bool{}, owners: map[string]map[string]bool{}, patched: map[string]string{}}
+}
+
+// add adds a route, with what is known of the resource that it is made of.
+func (n *names) add(name string, of config.Metadata) {
+	n.known[name] = true
+	if resource := of.ResourceName(name); resource != "" {
+		n.resources[resource] = true
+	}
+	if of.Owner != "" {
+		if n.owners[name] == nil {
+			n.owners[name] = map[string]bool{}
+		}
+		n.owners[name][of.Owner] = true
+	}
+}
 
 // take collects the names of routes in an object of a document.
 func (n *names) take(path string, node map[string]any) {
@@ -49,12 +74,14 @@ func (n *names) take(path string, node map[string]any) {
 	n.elsewhere = n.elsewhere || kind != "" || node["rds"] != nil || node["vhds"] != nil || node["scoped_routes"] != nil
 	switch {
 	case kind == "VirtualService":
-		n.virtualService(spec)
+		n.virtualService(node, spec)
 	case kind == "HTTPRoute" || kind == "GRPCRoute":
 		n.gatewayRoute(kind, node, spec)
 	case isRoute(node):
 		name, _ := node["name"].(string)
-		n.known[name] = true
+		metadata, _ := node["metadata"].(map[string]any)
+		fields, _ := metadata["filter_metadata"].(map[string]any)
+		n.add(name, config.ReadMetadata(fields))
 	case strings.Contains(path, "configPatches["):
 		if vhost, _ := node["vhost"].(map[string]any); vhost != nil {
 			route, _ := vhost["route"].(map[string]any)
@@ -78,14 +105,26 @@ func isRoute(node map[string]any) bool {
 	return false
 }
 
+// resourceOf returns the name and the namespace of a manifest's resource.
+func resourceOf(kind string, node map[string]any) config.Metadata {
+	metadata, _ := node["metadata"].(map[string]any)
+	m := config.Metadata{Kind: kind, Owner: "default"}
+	m.Name, _ = metadata["name"].(string)
+	if namespace, _ := metadata["namespace"].(string); namespace != "" {
+		m.Owner = namespace
+	}
+	return m
+}
+
 // virtualService adds the names that Istio derives from a VirtualService: NAME, or NAME.MATCH.
-func (n *names) virtualService(spec map[string]any) {
+func (n *names) virtualService(node, spec map[string]any) {
+	resource := resourceOf("", node)
 	for _, http := range objects(spec["http"]) {
 		name, _ := http["name"].(string)
-		n.known[name] = true
+		n.add(name, resource)
 		for _, match := range objects(http["match"]) {
 			if of, _ := match["name"].(string); of != "" {
-				n.known[name+"."+of] = true
+				n.add(name+"."+of, resource)
 			}
 		}
 	}
@@ -93,18 +132,13 @@ func (n *names) virtualService(spec map[string]any) {
 
 // gatewayRoute adds the names that Istio and Envoy Gateway derive from a route of the Gateway API.
 func (n *names) gatewayRoute(kind string, node, spec map[string]any) {
-	metadata, _ := node["metadata"].(map[string]any)
-	name, _ := metadata["name"].(string)
-	namespace, _ := metadata["namespace"].(string)
-	if namespace == "" {
-		namespace = "default"
-	}
+	resource := resourceOf(kind, node)
 	for i, rule := range objects(spec["rules"]) {
-		if of, _ := rule["name"].(string); of != "" {
-			n.known[of] = true
+		if resource.Section, _ = rule["name"].(string); resource.Section != "" {
+			n.add(resource.Section, config.Metadata{Owner: resource.Owner}) // so Istio calls it
 		}
-		n.known[fmt.Sprintf("%s.%s.%d", namespace, name, i)] = true
-		n.prefixes = append(n.prefixes, fmt.Sprintf("%s/%s/%s/rule/%d/", strings.ToLower(kind), namespace, name, i))
+		n.add(fmt.Sprintf("%s.%s.%d", resource.Owner, resource.Name, i), resource)
+		n.prefixes = append(n.prefixes, fmt.Sprintf("%s/%s/%s/rule/%d/", strings.ToLower(kind), resource.Owner, resource.Name, i))
 	}
 }
 
@@ -118,31 +152,77 @@ func objects(list any) (all []map[string]any) {
 	return all
 }
 
-func (n *names) has(name string) bool {
-	return n.known[name] || slices.ContainsFunc(n.prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+// of returns the names that a configuration's keys are compared with, and the prefixes of others.
+func (n *names) of(c *config.Config) (known map[string]bool, prefixes []string) {
+	if c.Namespaced() {
+		return n.resources, nil
+	}
+	return n.known, n.prefixes
+}
+
+// matched returns the names that a key holds for, sorted.
+func matched(key string, known map[string]bool) (names []string) {
+	for name := range known {
+		if config.Matches(key, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // UnknownRoutes returns the names of routes in a configuration that no route in the documents has.
 // certain is true if the documents hold all of Envoy's routes. If they hold no routes, it returns
 // none.
-func (f Found) UnknownRoutes(config *config.Config) (unknown []UnknownRoute, certain bool) {
+func (f Found) UnknownRoutes(c *config.Config) (unknown []UnknownRoute, certain bool) {
 	if f.names == nil || len(f.names.known) == 0 {
 		return nil, false
 	}
-	add := func(path, name string) {
-		if !f.names.has(name) {
-			unknown = append(unknown, UnknownRoute{Path: path, Name: name, Nearest: nearest(name, f.names.known)})
+	add := func(path, key string, known map[string]bool, prefixes []string) {
+		begins := func(prefix string) bool { return config.Overlap(key, prefix+"*") }
+		if len(matched(key, known)) == 0 && !slices.ContainsFunc(prefixes, begins) {
+			unknown = append(unknown, UnknownRoute{Path: path, Name: key, Nearest: nearest(key, known)})
 		}
 	}
-	for _, name := range config.RouteNames() {
-		add(join(f.Path, "routes."+name), name)
+	known, prefixes := f.names.of(c)
+	for _, key := range c.RouteNames() {
+		add(join(f.Path, "routes."+key), key, known, prefixes)
 	}
 	for _, path := range slices.Sorted(maps.Keys(f.names.patched)) {
 		if f.configures(path + ".patch.") {
-			add(path+".match.routeConfiguration.vhost.route.name", f.names.patched[path])
+			add(path+".match.routeConfiguration.vhost.route.name", f.names.patched[path], f.names.known, f.names.prefixes)
 		}
 	}
 	return unknown, !f.names.elsewhere
+}
+
+// SharedRoute is a key under routes, one of Envoy's names of routes, that holds for routes of
+// several namespaces.
+type SharedRoute struct {
+	Path, Key  string
+	Namespaces []string
+}
+
+// String returns the warning.
+func (s SharedRoute) String() string {
+	return fmt.Sprintf("%s holds for routes of several namespaces (%s): any of them can have a route of such a name; route_names: namespaced tells them apart", s.Path, strings.Join(s.Namespaces, ", "))
+}
+
+// SharedRoutes returns the keys under routes that hold for routes of several namespaces.
+func (f Found) SharedRoutes(c *config.Config) (shared []SharedRoute) {
+	if f.names == nil || c.Namespaced() {
+		return nil
+	}
+	for _, key := range c.RouteNames() {
+		owners := map[string]bool{}
+		for _, name := range matched(key, f.names.known) {
+			maps.Copy(owners, f.names.owners[name])
+		}
+		if len(owners) > 1 {
+			shared = append(shared, SharedRoute{join(f.Path, "routes."+key), key, slices.Sorted(maps.Keys(owners))})
+		}
+	}
+	return shared
 }
 
 // configures reports whether metadata under a path is the filter's.
