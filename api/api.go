@@ -67,6 +67,18 @@ const (
 	MaxTokenBytes = 8000
 )
 
+// Reasons returns the reasons of a flush, for the audit log: the client's logout at the filter's
+// path; a flush by an upstream; the limits idle and absolute.
+func Reasons() []string { return []string{ReasonLogout, ReasonUpstream, ReasonIdle, ReasonAbsolute} }
+
+// The Reasons.
+const (
+	ReasonLogout   = "logout"
+	ReasonUpstream = "upstream"
+	ReasonIdle     = "idle"
+	ReasonAbsolute = "absolute"
+)
+
 // MaxHold bounds how long the service holds a request for the feed.
 const MaxHold = 5 * time.Second
 

@@ -6,13 +6,13 @@ import (
 )
 
 func TestBatch(t *testing.T) {
-	request := AppendCall(AppendCall(nil, Lookup, `{"key":"a b"}`), Touch, `{}`)
+	request := AppendCall(AppendCall(nil, Lookup, Trace{}, `{"key":"a b"}`), Touch, Trace{}, `{}`)
 	if want := "/v1/lookup {\"key\":\"a b\"}\n/v1/touch {}\n"; string(request) != want {
 		t.Errorf("the request is %q, want %q", request, want)
 	}
-	path, body := ParseCall([]byte(`/v1/lookup {"key":"a b"}`))
-	if path != Lookup || string(body) != `{"key":"a b"}` {
-		t.Errorf("the call is %q with %q", path, body)
+	path, trace, body := ParseCall([]byte(`/v1/lookup {"key":"a b"}`))
+	if path != Lookup || trace != (Trace{}) || string(body) != `{"key":"a b"}` {
+		t.Errorf("the call is %q with %q of %q", path, body, trace)
 	}
 	if Batchable("{\n}") || !Batchable("{}") {
 		t.Error("a body with a newline is batchable, or one without is not")

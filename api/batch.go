@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A batch's request has a line for each call: its path, a space, its JSON. The response has a
-// line for each, in the same order: the call's number from 0 on, its status, its JSON, with
+// A batch's request has a line for each call: its path, its Trace if there is one (AppendTrace), its
+// JSON, with spaces between. The response has a line for each, in the same order: the call's number from 0 on, its status, its JSON, with
 // spaces between.
 const (
 	// BatchType is the content type of both.
@@ -26,14 +26,16 @@ const TooLarge = 413
 func Batchable(body string) bool { return strings.IndexByte(body, '\n') < 0 }
 
 // AppendCall appends a call to a batch's request. Its body must be Batchable.
-func AppendCall(request []byte, path, body string) []byte {
-	return append(append(append(append(request, path...), ' '), body...), '\n')
+func AppendCall(request []byte, path string, trace Trace, body string) []byte {
+	request = append(append(request, path...), ' ')
+	return append(append(appendTrace(request, trace), body...), '\n')
 }
 
 // ParseCall parses one line of a batch's request, without its end.
-func ParseCall(line []byte) (path string, body []byte) {
-	before, body, _ := bytes.Cut(line, []byte(" "))
-	return string(before), body
+func ParseCall(line []byte) (path string, trace Trace, body []byte) {
+	before, rest, _ := bytes.Cut(line, []byte(" "))
+	trace, body = cutTrace(rest)
+	return string(before), trace, body
 }
 
 // AppendResult appends the result of the call of a number, whose JSON must have no newline.

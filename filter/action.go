@@ -3,6 +3,7 @@ package filter
 import (
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/filter/config"
 )
 
@@ -111,6 +112,14 @@ type Callout struct {
 	Timeout    time.Duration
 	// Deferrable says that the callout may wait a moment, for others to be batched with.
 	Deferrable bool
+	// Trace is of the client's request, for the audit log.
+	Trace api.Trace
+}
+
+// Same reports whether two callouts ask for the same, whoever causes them.
+func (c Callout) Same(d Callout) bool {
+	d.Trace = c.Trace
+	return c == d
 }
 
 // Answer is the session service's response to a callout. Its zero value means that there

@@ -3,6 +3,7 @@ package filter
 import (
 	"unsafe"
 
+	"cloakroom/api"
 	"cloakroom/filter/config"
 )
 
@@ -10,6 +11,8 @@ import (
 type streamBuffers struct {
 	text   []byte // of the session's key
 	result keptResult
+	trace  [api.MaxRequestID]byte      // the request's x-request-id
+	parent [api.TraceParentLength]byte // and its traceparent
 }
 
 // keptResult is a lookup result and what the first route makes of it, in one piece of memory.

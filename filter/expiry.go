@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/filter/config"
 )
 
@@ -18,6 +19,14 @@ func endOf(e *config.Expiry, r *LookupResult) time.Time {
 		at = earlier(at, r.created.Add(e.Absolute))
 	}
 	return at
+}
+
+// limitOf returns which limit has ended a session, one of api.Reasons.
+func limitOf(e *config.Expiry, r *LookupResult, now time.Time) string {
+	if e.Absolute > 0 && !r.created.IsZero() && !r.created.Add(e.Absolute).After(now) {
+		return api.ReasonAbsolute
+	}
+	return api.ReasonIdle
 }
 
 func earlier(a, b time.Time) time.Time {

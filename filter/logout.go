@@ -29,7 +29,7 @@ func (s *Stream) logout(h Headers, now time.Time) Action {
 		return s.loggedOut()
 	}
 	s.written = strings.Clone(s.cookie.value)
-	return s.waitFor(forFlush, NewCallout(&s.route.Service, api.Flush, keyBody(s.written)))
+	return s.waitFor(forFlush, NewCallout(&s.route.Service, api.Flush, flushBody(s.written, api.ReasonLogout)))
 }
 
 // logoutSigned ends a session that is kept in its cookie. Where it cannot be revoked, that
@@ -45,7 +45,7 @@ func (s *Stream) logoutSigned(now time.Time) Action {
 		handle = newHandle(s.key, r)
 	}
 	s.written = handle.ID
-	return s.waitFor(forFlush, s.revokeCallout(handle))
+	return s.waitFor(forFlush, s.revokeCallout(handle, api.ReasonLogout))
 }
 
 // flushed handles the service's answer to a flush. A logout that did not reach the store is

@@ -35,6 +35,12 @@ const keyBefore, keyBehind = `{"key":"`, `"}`
 // keyOf returns the valid key that a look-up's body begins with, in that body's memory.
 func keyOf(body string) string { return body[len(keyBefore) : len(keyBefore)+session.KeyLength] }
 
+// flushBody is the request that ends a session, for one of api.Reasons.
+func flushBody(key, reason string) string {
+	body := rawjson.AppendString([]byte(`{"key":`), key)
+	return string(append(append(append(body, `,"reason":"`...), reason...), `"}`...))
+}
+
 // endedBody says that the session has ended under a key.
 func endedBody(key string) string {
 	return string(append(rawjson.AppendString([]byte(`{"key":`), key), `,"ended":true}`...))

@@ -161,7 +161,7 @@ func (s *Stream) cookieSet(action *Action, key string) {
 	if s.route.Signed.InUse() {
 		if key == "" && s.handle != nil && !s.dropped {
 			e := action.effects()
-			e.Notify, e.Invalidate = append(e.Notify, s.revokeCallout(s.handle)), s.handle.ID
+			e.Notify, e.Invalidate = append(e.Notify, s.revokeCallout(s.handle, api.ReasonUpstream)), s.handle.ID
 		}
 		return
 	}

@@ -144,9 +144,11 @@ func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 	return s.lookedUp(NoAnswer, now)
 }
 
-// revokeCallout ends the session of a handle, whatever copies there are of its cookie.
-func (s *Stream) revokeCallout(of *revocationHandle) Callout {
+// revokeCallout ends the session of a handle, whatever copies there are of its cookie, for one of
+// api.Reasons.
+func (s *Stream) revokeCallout(of *revocationHandle, reason string) Callout {
 	body := rawjson.AppendString([]byte(`{"key":`), of.ID)
 	body = strconv.AppendInt(append(body, `,"age":`...), int64(s.route.Expiry.Policy.Age/time.Second)+1, 10)
+	body = append(append(append(body, `,"reason":"`...), reason...), '"')
 	return NewCallout(&s.route.Service, api.Flush, string(append(body, '}')))
 }

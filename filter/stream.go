@@ -37,6 +37,7 @@ type state struct {
 	tokens   *tokens       // of another result than that of the session; nil: of its own
 	reason   string        // why the service's answer was none
 	refused  []Edit        // the filter state of a session that is forbidden
+	traced   traceLengths  // of what the buffers hold
 
 	// Of a session that is kept in its cookie:
 	cookieSession *LookupResult     // nil: there is none
@@ -142,6 +143,9 @@ func (s *Stream) request(h Headers, route *config.Route, now time.Time) Action {
 	}
 	s.route = route
 	s.edits = stripEdits(route, h)
+	if route.Service.Cluster != "" {
+		s.keepTrace(h)
+	}
 	if route.Logout.Path != "" && pathOf(h.Get(":path")) == route.Logout.Path {
 		return s.logout(h, now)
 	}
@@ -379,7 +383,7 @@ func (s *Stream) over(r *LookupResult, now time.Time) Action {
 	}
 	s.dropped = true
 	action := s.missing()
-	action.notify(&s.route.Service, api.Flush, keyBody(s.key))
+	action.notify(&s.route.Service, api.Flush, flushBody(s.key, limitOf(&s.route.Expiry, r, now)))
 	action.Effects.Invalidate = s.key
 	return action
 }

@@ -179,11 +179,11 @@ func (s *Stream) update(h Headers, edits []Edit, now time.Time) Action {
 	switch {
 	case u.flush && key != "" && s.handle != nil:
 		s.written = s.handle.ID
-		return s.waitFor(forUpstreamFlush, s.revokeCallout(s.handle))
+		return s.waitFor(forUpstreamFlush, s.revokeCallout(s.handle, api.ReasonUpstream))
 	case u.flush && (key == "" || s.route.Signed.InUse()):
 		return s.flushedByUpstream(none)
 	case u.flush:
-		return s.waitFor(forUpstreamFlush, NewCallout(service, api.Flush, keyBody(key)))
+		return s.waitFor(forUpstreamFlush, NewCallout(service, api.Flush, flushBody(key, api.ReasonUpstream)))
 	case u.login != "":
 		return s.waitFor(forLogin, NewCallout(service, api.Login, writeBody(s.route, key, u, age)))
 	case key != "":

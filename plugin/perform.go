@@ -7,6 +7,7 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
+	"cloakroom/api"
 	"cloakroom/filter"
 	"cloakroom/filter/worker"
 )
@@ -174,6 +175,12 @@ func (p *pluginContext) dispatch(c *worker.Call) (refused string) {
 	}
 	if c.To.Authorization == "" {
 		headers = headers[:len(headers)-1]
+	}
+	if c.Trace.RequestID != "" {
+		headers = append(headers, [2]string{api.RequestIDHeader, c.Trace.RequestID})
+	}
+	if c.Trace.Parent != "" {
+		headers = append(headers, [2]string{api.TraceParentHeader, c.Trace.Parent})
 	}
 	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
 		func(numHeaders, bodySize, _ int) {

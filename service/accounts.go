@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"cloakroom/service/audit"
 	"cloakroom/session"
 	"cloakroom/session/django"
 )
@@ -73,33 +74,40 @@ func (a *Accounts) admits(user session.User, backend string) bool {
 	return user.Active || slices.Contains(a.InactiveBackends, backend)
 }
 
+// refusal says why an account does not admit a session: for the audit log, and with a hint where
+// an operator might wonder.
+type refusal struct {
+	reason audit.Reason
+	hint   string
+}
+
 // check looks at the account that a session belongs to: whether it admits the session, and if
-// not, why, where an operator might wonder. The attributes are those of the names. A session that is not admitted stays: Django ends
+// not, why. The attributes are those of the names. A session that is not admitted stays: Django ends
 // those whose password has changed, and knows best.
-func (a *Accounts) check(ctx context.Context, marks loginMarks, names []string) (attributes []session.Attribute, admitted bool, reason string, err error) {
+func (a *Accounts) check(ctx context.Context, marks loginMarks, names []string) (attributes []session.Attribute, admitted bool, why refusal, err error) {
 	if a == nil && marks.User != "" {
-		return unknownAttributes(names), true, "", nil
+		return unknownAttributes(names), true, refusal{}, nil
 	}
 	if marks.User == "" {
-		return nil, true, "", nil
+		return nil, true, refusal{}, nil
 	}
 	if !slices.Contains(a.backends(), marks.Backend) {
-		return nil, false, fmt.Sprintf("it was logged in by the backend %.100q, which is not among --auth-backends (AUTHENTICATION_BACKENDS)", marks.Backend), nil
+		return nil, false, refusal{audit.Backend, fmt.Sprintf("it was logged in by the backend %.100q, which is not among --auth-backends (AUTHENTICATION_BACKENDS)", marks.Backend)}, nil
 	}
 	user, attributes, err := a.userWith(ctx, marks.User, names)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
-		return nil, false, "", nil
+		return nil, false, refusal{reason: audit.NoAccount}, nil
 	case err != nil:
-		return nil, false, "", fmt.Errorf("accounts: %w", err)
+		return nil, false, refusal{}, fmt.Errorf("accounts: %w", err)
 	case !a.admits(user, marks.Backend):
-		return nil, false, "", nil
+		return nil, false, refusal{reason: audit.Inactive}, nil
 	case user.ID != marks.User:
-		return nil, false, "its user's id is not written as the database writes it", nil
+		return nil, false, refusal{audit.ForeignUserID, "its user's id is not written as the database writes it"}, nil
 	case marks.unhashed:
-		return attributes, true, "", nil
+		return attributes, true, refusal{}, nil
 	case marks.Hash == nil || !a.Hasher.Verify(user.Password, *marks.Hash):
-		return nil, false, "its _auth_user_hash is not of the account's password: the password was changed, or the user model has a get_session_auth_hash of its own (--accounts off), or CLOAKROOM_SECRET_KEY is not Django's SECRET_KEY", nil
+		return nil, false, refusal{audit.PasswordHash, "its _auth_user_hash is not of the account's password: the password was changed, or the user model has a get_session_auth_hash of its own (--accounts off), or CLOAKROOM_SECRET_KEY is not Django's SECRET_KEY"}, nil
 	}
-	return attributes, true, "", nil
+	return attributes, true, refusal{}, nil
 }

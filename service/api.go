@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/service/audit"
 	"cloakroom/session"
 	"cloakroom/session/rawjson"
 )
@@ -25,17 +26,6 @@ type (
 		// Attributes are to be in the answer, of the session's user.
 		Attributes []string      `json:"attributes"`
 		Token      *tokenRequest `json:"token"`
-	}
-	// flushRequest names one session, or all of a user.
-	flushRequest struct {
-		Key  *string `json:"key"`
-		User string  `json:"user"`
-		// Age is how many seconds a session that is kept in its cookie can live:
-		// with it, Key is a session.Signed's ID, and of a user such sessions end too.
-		Age int64 `json:"age"`
-		// Before ends only those of a user's sessions that are kept in cookies and
-		// began by then, in Unix seconds.
-		Before int64 `json:"before"`
 	}
 	createRequest struct {
 		Data  json.RawMessage `json:"data"`
@@ -126,7 +116,7 @@ func (s *service) lookedUp(ctx context.Context, in lookupRequest, names []string
 		return none, err
 	}
 	marks := marksOf(v.Data)
-	attributes, admitted, err := s.admits(ctx, marks, names)
+	attributes, admitted, err := s.admits(ctx, v.Key, marks, names)
 	if err != nil || !admitted {
 		return none, err
 	}
@@ -142,12 +132,15 @@ func (s *service) lookedUp(ctx context.Context, in lookupRequest, names []string
 	return s.withToken(a, in.Token, tokenOf{session.ID(v.Key), marks.User, v.Expires, v.Data, attributes}), nil
 }
 
-// admits checks a session's account, and logs a refusal that an operator might wonder about. The
-// attributes are those of the names.
-func (s *service) admits(ctx context.Context, marks loginMarks, names []string) ([]session.Attribute, bool, error) {
-	attributes, admitted, reason, err := s.Accounts.check(ctx, marks, names)
-	if reason != "" {
-		s.throttle.warn("a session is refused", "user", marks.User, "reason", reason)
+// admits checks the account of a session, whose key or session.Signed.ID is key, and logs a
+// refusal. The attributes are those of the names.
+func (s *service) admits(ctx context.Context, key string, marks loginMarks, names []string) ([]session.Attribute, bool, error) {
+	attributes, admitted, why, err := s.Accounts.check(ctx, marks, names)
+	if why.hint != "" {
+		s.throttle.warn("a session is refused", "user", marks.User, "reason", why.hint)
+	}
+	if err == nil && !admitted {
+		s.auditOnce(ctx, audit.Record{Event: audit.AuthzFail, Reason: why.reason, User: marks.User, Session: key})
 	}
 	return attributes, admitted, err
 }
@@ -157,7 +150,11 @@ func (s *service) create(ctx context.Context, in createRequest) (response, error
 	if err != nil {
 		return none, err
 	}
-	return s.createWith(ctx, session.Session{Data: data}, s.change(in.writing, nil))
+	a, err := s.createWith(ctx, session.Session{Data: data}, s.change(in.writing, nil))
+	if err == nil && a.State == api.StateLive {
+		s.audit(ctx, audit.Record{Event: audit.SessionCreated, User: session.UserOf(data), Session: a.Key})
+	}
+	return a, err
 }
 
 // newData is the data of a new session: given whole, or as the patch of an
@@ -190,7 +187,7 @@ func (s *service) createWith(ctx context.Context, v session.Session, change sess
 		v.Key = key
 		return s.Store.Create(ctx, v)
 	})
-	return s.ended(liveNew(v), v, err)
+	return s.ended(ctx, liveNew(v), v, err)
 }
 
 func (s *service) update(ctx context.Context, in patchRequest) (response, error) {
@@ -204,7 +201,7 @@ func (s *service) update(ctx context.Context, in patchRequest) (response, error)
 		v, err = s.Store.Update(ctx, key, s.change(in.writing, merging(patch)))
 		return err
 	})
-	a, err := s.ended(live(v), v, err)
+	a, err := s.ended(ctx, live(v), v, err)
 	return s.published(ctx, key, a, err)
 }
 
@@ -221,7 +218,7 @@ func (s *service) touch(ctx context.Context, in touchRequest) (response, error) 
 		}
 		return err
 	})
-	return s.ended(response{State: api.StateLive, Expires: v.Expires.Unix()}, v, err)
+	return s.ended(ctx, response{State: api.StateLive, Expires: v.Expires.Unix()}, v, err)
 }
 
 func (s *service) rotate(ctx context.Context, in patchRequest) (response, error) {
@@ -229,7 +226,11 @@ func (s *service) rotate(ctx context.Context, in patchRequest) (response, error)
 	if err != nil {
 		return none, err
 	}
-	return s.rotateWith(ctx, key, s.change(in.writing, merging(patch)))
+	a, err := s.rotateWith(ctx, key, s.change(in.writing, merging(patch)))
+	if err == nil && a.State == api.StateLive {
+		s.audit(ctx, audit.Record{Event: audit.SessionRenewed, User: session.UserOf(a.Data), Session: a.Key, Previous: key})
+	}
+	return a, err
 }
 
 // rotateWith moves the session of key to a new one, as change makes it.
@@ -253,61 +254,15 @@ func (s *service) rotated(ctx context.Context, key string, before func(newKey st
 	if err == nil {
 		err = s.endRelatives(ctx, key)
 	}
-	a, err := s.ended(liveNew(v), v, err)
+	a, err := s.ended(ctx, liveNew(v), v, err)
 	return s.published(ctx, key, a, err)
-}
-
-func (s *service) flush(ctx context.Context, in flushRequest) (response, error) {
-	if in.User != "" {
-		return none, s.flushUser(ctx, in)
-	}
-	key, err := checkKey(in.Key)
-	switch {
-	case err != nil:
-		return none, err
-	case in.Before != 0:
-		return none, fmt.Errorf("%w: before is for a user's sessions", errRequest)
-	case in.Age == 0:
-		return none, s.end(ctx, key)
-	}
-	if err := s.revokeSigned(ctx, in); err != nil {
-		return none, err
-	}
-	return none, s.publish(ctx, session.SessionEvent(key))
-}
-
-func (s *service) flushUser(ctx context.Context, in flushRequest) error {
-	switch {
-	case in.Key != nil:
-		return fmt.Errorf("%w: key and user exclude each other", errRequest)
-	case in.Before != 0 && in.Age == 0:
-		return fmt.Errorf("%w: before needs age", errRequest)
-	}
-	if err := checkUser(in.User); err != nil {
-		return err
-	}
-	var err error
-	if in.User, err = s.Accounts.canonical(ctx, in.User); err != nil {
-		return err
-	}
-	if in.Age != 0 {
-		if err := s.revokeSigned(ctx, in); err != nil {
-			return err
-		}
-	}
-	if in.Before == 0 {
-		_, err = EndUser(ctx, s.Store, in.User)
-	}
-	if err != nil && !errors.Is(err, session.ErrNotEnded) {
-		return err
-	}
-	return errors.Join(s.publish(ctx, session.UserEvent(in.User)), err) // of those that were ended
 }
 
 // ended makes "ended" of a session whose own expiry had passed when it was
 // written.
-func (s *service) ended(a response, v session.Session, err error) (response, error) {
+func (s *service) ended(ctx context.Context, a response, v session.Session, err error) (response, error) {
 	if err == nil && !v.Live(s.Now()) {
+		s.audit(ctx, audit.Record{Event: audit.SessionExpired, Reason: audit.Expiry, User: session.UserOf(v.Data), Session: v.Key})
 		return over, nil
 	}
 	return a, err

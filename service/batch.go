@@ -56,13 +56,13 @@ type result struct {
 }
 
 func (s *service) batched(ctx context.Context, calls map[string]call, line []byte) result {
-	path, body := api.ParseCall(line)
+	path, trace, body := api.ParseCall(line)
 	call, ok := calls[path]
 	if !ok {
 		return result{http.StatusNotFound, problem{"no such path"}}
 	}
 	start := time.Now()
-	out, err := call(ctx, bytes.NewReader(body))
+	out, err := call(withTrace(ctx, trace), bytes.NewReader(body))
 	r := result{http.StatusOK, out}
 	if err != nil {
 		r.status, r.body = s.problem(path, err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/service/audit"
 	"cloakroom/session"
 )
 
@@ -94,6 +95,7 @@ func (s *service) cycleFrom(ctx context.Context, v session.Session, grace int64)
 	default:
 		return none, errors.Join(err, s.Store.Delete(ctx, successor.Key))
 	}
+	s.audit(ctx, audit.Record{Event: audit.SessionRenewed, User: session.UserOf(v.Data), Session: successor.Key, Previous: v.Key})
 	return response{State: api.StateLive, Expires: v.Expires.Unix()}, s.noteSuccessor(ctx, v.Key, successor.Key)
 }
 
@@ -106,7 +108,7 @@ func (s *service) noteSuccessor(ctx context.Context, key, successor string) erro
 		return err
 	}
 	if _, err = s.Store.Load(ctx, key); errors.Is(err, session.ErrNotFound) {
-		return errors.Join(err, s.end(ctx, successor))
+		return errors.Join(err, s.end(ctx, audit.Application, successor))
 	}
 	return nil
 }
@@ -166,7 +168,8 @@ func (s *service) follow(ctx context.Context, v session.Session) (session.Sessio
 }
 
 func (s *service) endReplayed(ctx context.Context, key, user string) error {
-	if err := s.end(ctx, key); err != nil {
+	s.audit(ctx, audit.Record{Event: audit.TokenReuse, User: user, Session: key})
+	if err := s.end(ctx, audit.Reuse, key); err != nil {
 		return err
 	}
 	s.metrics.replays.Inc()
@@ -174,11 +177,15 @@ func (s *service) endReplayed(ctx context.Context, key, user string) error {
 	return session.ErrNotFound
 }
 
-// end deletes a session as End does, and publishes that it has ended.
-func (s *service) end(ctx context.Context, keys ...string) error {
+// end deletes a session as End does, and publishes that it has ended. Where there was one it writes
+// that to the audit log, under the first of the keys.
+func (s *service) end(ctx context.Context, why audit.Reason, keys ...string) error {
 	ended, err := End(ctx, s.Store, keys...)
-	events := make([]string, len(ended))
-	for i, key := range ended {
+	if ended.Found {
+		s.audit(ctx, audit.Record{Event: audit.SessionExpired, Reason: why, User: ended.User, Session: keys[0], Incomplete: err != nil})
+	}
+	events := make([]string, len(ended.Keys))
+	for i, key := range ended.Keys {
 		events[i] = session.SessionEvent(key)
 	}
 	return errors.Join(err, s.publish(ctx, events...))
@@ -191,26 +198,41 @@ func (s *service) endRelatives(ctx context.Context, key string) error {
 	if err != nil || len(relatives) == 0 {
 		return err
 	}
-	return s.end(ctx, relatives...)
+	return s.end(ctx, audit.Renewed, relatives...)
+}
+
+// Ended is what End has ended.
+type Ended struct {
+	// Keys are those that were deleted, whether or not there was a session under them.
+	Keys []string
+	// Found reports whether there was a session, live or unreadable. User is whose it was; empty
+	// where that cannot be read.
+	Found bool
+	User  string
 }
 
 // End deletes a session under the given keys, under all keys that replaced them, and under all
-// keys that they replaced, even if one of them is written concurrently. It returns the deleted
-// keys, also beside an error.
-func End(ctx context.Context, store session.Store, keys ...string) (ended []string, err error) {
+// keys that they replaced, even if one of them is written concurrently. It returns what it has
+// ended also beside an error.
+func End(ctx context.Context, store session.Store, keys ...string) (ended Ended, err error) {
 	family := slices.Clone(keys)
 	for i := 0; i < len(family); i++ {
 		key := family[i]
-		v, err := kill(ctx, store, key)
+		ended.Keys = family[:i]
+		v, found, err := kill(ctx, store, key)
 		if err != nil {
-			return family[:i], err
+			return ended, err
 		}
 		relatives, err := noted(ctx, store, key)
 		if err != nil {
-			return family[:i], err
+			return ended, err
 		}
 		if err := store.Delete(ctx, key); err != nil {
-			return family[:i], err
+			return ended, err
+		}
+		ended.Found = ended.Found || found
+		if user := session.UserOf(v.Data); user != "" {
+			ended.User = user
 		}
 		if next := v.Cycle().Next; next != nil {
 			relatives = append(relatives, next.Key)
@@ -221,13 +243,14 @@ func End(ctx context.Context, store session.Store, keys ...string) (ended []stri
 			}
 		}
 	}
-	return family, nil
+	ended.Keys = family
+	return ended, nil
 }
 
 // kill sets the expiry of the session under a key to the past, if it is alive, and returns the
-// session as it was. From then on no other key can be linked from it: a concurrent cycle finds no
+// session as it was, and whether there was one. From then on no other key can be linked from it: a concurrent cycle finds no
 // session.
-func kill(ctx context.Context, store session.Store, key string) (last session.Session, err error) {
+func kill(ctx context.Context, store session.Store, key string) (last session.Session, found bool, err error) {
 	_, err = store.Update(ctx, key, func(v session.Session) (session.Session, error) {
 		last = v
 		v.Expires = longAgo
@@ -235,10 +258,11 @@ func kill(ctx context.Context, store session.Store, key string) (last session.Se
 	})
 	for _, harmless := range []error{session.ErrNotFound, session.ErrUnreadable, session.ErrTooLarge, session.ErrUnwritable} {
 		if errors.Is(err, harmless) {
-			return last, nil // no session, or an unreadable one: nothing can be linked from it
+			// No session, or an unreadable one: nothing can be linked from it.
+			return last, !errors.Is(err, session.ErrNotFound), nil
 		}
 	}
-	return last, err
+	return last, true, err
 }
 
 // longAgo is a past time that every store can represent.

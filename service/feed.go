@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/service/audit"
 	"cloakroom/session"
 )
 
@@ -71,8 +72,9 @@ func (s *service) changed(ctx context.Context, in changedRequest) (response, err
 			return none, err
 		}
 		if len(relatives) > 0 {
-			return none, s.end(ctx, append(relatives, key)...)
+			return none, s.end(ctx, audit.Application, append(relatives, key)...)
 		}
+		s.auditOnce(ctx, audit.Record{Event: audit.SessionExpired, Reason: audit.Application, Session: key})
 	}
 	return none, s.publish(ctx, session.SessionEvent(key))
 }

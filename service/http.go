@@ -59,7 +59,7 @@ func calling[In any](s *service, path string, f func(context.Context, In) (respo
 // endpoint returns the handler of a call.
 func endpoint(s *service, call call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := s.WithTimeout(r.Context(), s.Timeout)
+		ctx, cancel := s.WithTimeout(withTrace(r.Context(), traceOf(r)), s.Timeout)
 		defer cancel()
 		out, err := call(ctx, http.MaxBytesReader(w, r.Body, s.maxBody()))
 		if err != nil {

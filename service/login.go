@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/api"
+	"cloakroom/service/audit"
 	"cloakroom/session"
 )
 
@@ -41,20 +43,36 @@ func (s *service) login(ctx context.Context, in loginRequest) (response, error) 
 		}
 	}
 	marks, err := s.Accounts.marks(ctx, in.User)
+	if errors.Is(err, session.ErrNotFound) {
+		s.audit(ctx, audit.Record{Event: audit.LoginFail, Reason: audit.Account, User: in.User})
+	}
 	if err != nil {
 		return none, err
 	}
+	previous := ""
+	if in.Key != nil && session.ValidKey(*in.Key) {
+		previous = *in.Key
+	}
+	a, err := s.loginWith(ctx, in, patch, marks, previous)
+	if err == nil && a.State == api.StateLive {
+		s.audit(ctx, audit.Record{Event: audit.LoginSuccess, User: marks.User, Session: a.Key, Previous: previous})
+	}
+	return a, err
+}
+
+// loginWith is login with what it has read; previous is the visitor's key, or "".
+func (s *service) loginWith(ctx context.Context, in loginRequest, patch json.RawMessage, marks loginMarks, previous string) (response, error) {
 	change := s.change(in.writing, func(v session.Session) (session.Session, error) {
 		return loggedIn(v, patch, marks)
 	})
-	if in.Key == nil || !session.ValidKey(*in.Key) {
+	if previous == "" {
 		return s.createWith(ctx, session.Session{Data: emptyObject}, change)
 	}
-	a, err := s.loginOf(ctx, *in.Key, marks.User, change)
+	a, err := s.loginOf(ctx, previous, marks.User, change)
 	if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnreadable) {
 		// The session ended elsewhere: filters may still have it cached.
 		a, err = s.createWith(ctx, session.Session{Data: emptyObject}, change)
-		return s.published(ctx, *in.Key, a, err)
+		return s.published(ctx, previous, a, err)
 	}
 	return a, err
 }
@@ -118,7 +136,7 @@ func (s *service) loginAgain(ctx context.Context, key, user string, change sessi
 		})
 		return err
 	})
-	a, err := s.ended(liveNew(v), v, err)
+	a, err := s.ended(ctx, liveNew(v), v, err)
 	return s.published(ctx, key, a, err)
 }
 

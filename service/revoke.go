@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"cloakroom/service/audit"
 	"cloakroom/session"
 )
 
@@ -43,6 +44,9 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 		return none, nil
 	}
 	revoked, err := s.revoked(ctx, of)
+	if err == nil && revoked {
+		s.auditOnce(ctx, audit.Record{Event: audit.UseAfterExpire, Reason: audit.Revoked, User: of.User, Session: of.ID})
+	}
 	if err != nil || revoked {
 		return none, err
 	}
@@ -58,7 +62,7 @@ func (s *service) verify(ctx context.Context, in verifyRequest) (response, error
 			data[hashKey] = *in.Hash
 		}
 		var admitted bool
-		if attributes, admitted, err = s.admits(ctx, marks, names); err != nil || !admitted {
+		if attributes, admitted, err = s.admits(ctx, of.ID, marks, names); err != nil || !admitted {
 			return none, err
 		}
 		data[session.UserKey] = of.User

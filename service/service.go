@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloakroom/api"
+	"cloakroom/service/audit"
 	"cloakroom/session"
 )
 
@@ -51,6 +52,8 @@ type Config struct {
 	MaxData int
 	// Timeout bounds the store's work for one request; default 3 s.
 	Timeout time.Duration
+	// Audit receives what happens to sessions; if nil it is not written. The caller closes it.
+	Audit *audit.Log
 	// Log receives the operator's messages; default slog.Default. They contain no keys, data or
 	// tokens.
 	Log *slog.Logger
@@ -91,6 +94,7 @@ func New(c Config) (http.Handler, error) {
 	s := &service{Config: c.withDefaults()}
 	s.tokenSum = sha256.Sum256([]byte(c.Token))
 	s.metrics = newMetrics(s.Metrics)
+	registerAudit(s.Metrics, s.Audit)
 	if bounded, ok := s.Store.(session.Bounded); ok {
 		s.Metrics.MustRegister(newCapacityCollector(bounded, s.Timeout))
 	}

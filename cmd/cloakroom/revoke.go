@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"cloakroom/api"
 	"cloakroom/service"
+	"cloakroom/service/audit"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/rawjson"
@@ -30,7 +32,8 @@ type revokeCmd struct {
 	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - then reads such a cookie, and --user revokes the user's, too."`
 	Before    time.Time     `placeholder:"2026-12-31T23:59:59Z" help:"With --user and --signed-age: of the sessions in cookies, revoke only those that began by then."`
 	Service   string        `placeholder:"http://127.0.0.1:8081" help:"The running session service, which publishes the revocation to filters with a cache. Needed for that if the store has no feed of its own: SQLite, files. Calls use CLOAKROOM_TOKEN."`
-	JSON      bool          `help:"Print JSON."`
+	auditFlag `embed:""`
+	JSON      bool `help:"Print JSON."`
 }
 
 func (c *revokeCmd) Run(ctx context.Context, a *app) error {
@@ -45,6 +48,10 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 	if err := c.checkService(a); err != nil {
 		return err
 	}
+	log, err := c.openAudit(a, slog.New(slog.DiscardHandler), 0) // its errors are the command's
+	if err != nil {
+		return err
+	}
 	sessions, err := c.openReadable(ctx, a)
 	if err != nil {
 		return err
@@ -52,31 +59,32 @@ func (c *revokeCmd) Run(ctx context.Context, a *app) error {
 	defer sessions.Close()
 	switch {
 	case c.User != "":
-		return c.revokeUser(ctx, a, sessions)
+		return c.revokeUser(ctx, a, sessions, log)
 	case c.SignedAge > 0:
-		return c.revokeSigned(ctx, a, sessions)
+		return c.revokeSigned(ctx, a, sessions, log)
 	}
 	v, err := one{c.ID}.find(ctx, a, sessions)
 	if err != nil {
 		return err
 	}
 	ended, err := service.End(ctx, sessions, v.Key)
+	unlogged := log.Write(audit.Record{Event: audit.SessionExpired, Reason: audit.Revoked, User: ended.User, Session: v.Key, Actor: actor(), Incomplete: err != nil})
 	if err != nil {
 		return err
 	}
-	for _, key := range ended {
+	for _, key := range ended.Keys {
 		if err := c.publish(ctx, a, sessions, session.SessionEvent(key), api.Changed, map[string]any{"key": key}); err != nil {
 			return err
 		}
 	}
 	if c.JSON {
-		return a.printJSON(describe(v, v.Data != nil))
+		return errors.Join(a.printJSON(describe(v, v.Data != nil)), unlogged)
 	}
 	fmt.Fprintln(a.stdout, "revoked", session.ID(v.Key))
-	return nil
+	return unlogged
 }
 
-func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Store) error {
+func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Store, log *audit.Log) error {
 	var err error
 	if c.User, err = c.userID(ctx, a, sessions, c.User); err != nil {
 		return err
@@ -95,6 +103,9 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 	var opaque error // names the sessions that could not be revoked
 	if c.Before.IsZero() {
 		keys, opaque = service.EndUser(ctx, sessions, c.User)
+	}
+	unlogged := log.Write(audit.Record{Event: audit.SessionExpired, Reason: audit.Revoked, User: c.User, All: true, Ended: len(keys), Before: c.Before, Incomplete: opaque != nil, Actor: actor()})
+	if c.Before.IsZero() {
 		if opaque != nil && !errors.Is(opaque, session.ErrNotEnded) {
 			return fmt.Errorf("after %s: %w; run it again to continue", countOf(len(keys), "session"), opaque)
 		}
@@ -110,24 +121,21 @@ func (c *revokeCmd) revokeUser(ctx context.Context, a *app, sessions session.Sto
 		return err
 	}
 	if c.JSON {
-		if err := a.printJSON(map[string]int{"revoked": len(keys)}); err != nil {
-			return err
-		}
-		return opaque
+		return errors.Join(a.printJSON(map[string]int{"revoked": len(keys)}), opaque, unlogged)
 	}
 	and := ""
 	if c.SignedAge > 0 {
 		and = ", and those in cookies"
 	}
 	fmt.Fprintf(a.stdout, "revoked %s%s\n", countOf(len(keys), "session"), and)
-	return opaque
+	return errors.Join(opaque, unlogged)
 }
 
 // maxCookieData bounds the decompressed size of a signed cookie.
 const maxCookieData = 1 << 20
 
 // revokeSigned revokes the session of a cookie that it reads from standard input.
-func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.Store) error {
+func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.Store, log *audit.Log) error {
 	if c.ID != "-" {
 		return fmt.Errorf("%w: - reads the cookie's value from standard input; there is no list of sessions that are in cookies", errUsage)
 	}
@@ -151,14 +159,15 @@ func (c *revokeCmd) revokeSigned(ctx context.Context, a *app, sessions session.S
 	if err := service.Revoke(ctx, sessions, session.RevokedSession(id), now, now, c.SignedAge); err != nil {
 		return err
 	}
+	unlogged := log.Write(audit.Record{Event: audit.SessionExpired, Reason: audit.Revoked, User: session.UserOf(data), Session: id, Actor: actor()})
 	if err := c.publish(ctx, a, sessions, session.SessionEvent(id), api.Changed, map[string]any{"key": id}); err != nil {
 		return err
 	}
 	if c.JSON {
-		return a.printJSON(map[string]string{"id": id, "user": userOf(data)})
+		return errors.Join(a.printJSON(map[string]string{"id": id, "user": userOf(data)}), unlogged)
 	}
 	fmt.Fprintln(a.stdout, "revoked", id)
-	return nil
+	return unlogged
 }
 
 // signedID returns the session.Signed.ID of a cookie.

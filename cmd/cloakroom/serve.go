@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"cloakroom/service"
@@ -26,7 +28,8 @@ type serveCmd struct {
 	tokensFlag   `embed:""`
 	Sweep        time.Duration `default:"1h" placeholder:"DURATION" help:"Interval of deleting expired sessions in the background; 0: never (default ${default})."`
 	LogFormat    string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
-	MaxData      int           `default:"65536" placeholder:"BYTES" help:"Maximum size of a session after a write, in bytes of JSON (default ${default})."`
+	auditFlag    `embed:""`
+	MaxData      int `default:"65536" placeholder:"BYTES" help:"Maximum size of a session after a write, in bytes of JSON (default ${default})."`
 }
 
 // drain is how long requests may take after the signal to stop.
@@ -35,12 +38,21 @@ const drain = 10 * time.Second
 // maxUnauthenticated is the maximum number of open connections without a request with the token.
 const maxUnauthenticated = 256
 
+// maxUnwritten is how many lines of the audit log may wait for a disk, or a reader, that hangs.
+const maxUnwritten = 4096
+
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	signal.Ignore(syscall.SIGPIPE) // a reader of the logs that is gone must not end the service
 	log := a.logger(c.LogFormat)
 	token, err := a.requiredSecret("CLOAKROOM_TOKEN", "the token that the filter sends (engine.service.token)")
 	if err != nil {
 		return err
 	}
+	audit, err := c.openAudit(a, log, maxUnwritten)
+	if err != nil {
+		return err
+	}
+	defer audit.Close()
 	codec, err := a.codec()
 	if err != nil {
 		return err
@@ -73,7 +85,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer feed.Close()
 	guard := service.NewGuard(maxUnauthenticated)
-	handler, err := service.New(service.Config{Guard: guard, Store: sessions, Feed: feed, Token: token, Accounts: accounts, Tokens: tokens, MaxData: c.MaxData, Log: log})
+	handler, err := service.New(service.Config{Guard: guard, Store: sessions, Feed: feed, Token: token, Accounts: accounts, Tokens: tokens, MaxData: c.MaxData, Log: log, Audit: audit})
 	if err != nil {
 		return err
 	}

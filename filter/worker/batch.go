@@ -75,7 +75,7 @@ func (w *Worker) send(p pendingCall) {
 		w.sendNow(b, []pendingCall{p})
 		return
 	}
-	if p.callout.Deferrable && slices.ContainsFunc(b.queue, func(q pendingCall) bool { return q.callout == p.callout }) {
+	if p.callout.Deferrable && slices.ContainsFunc(b.queue, func(q pendingCall) bool { return q.callout.Same(p.callout) }) {
 		return // many requests may find one session due
 	}
 	if b.full() && p.stream == nil && p.flight == nil {
@@ -133,10 +133,10 @@ func (w *Worker) dispatch(b *batcher, call *Call) {
 		body := call.body[:0]
 		for i := range call.pending {
 			c := &call.pending[i].callout
-			body = api.AppendCall(body, c.Path, c.Body)
+			body = api.AppendCall(body, c.Path, c.Trace, c.Body)
 			call.Timeout = max(call.Timeout, c.Timeout)
 		}
-		call.body, call.Path, call.Body = body, api.Batch, textOf(body)
+		call.body, call.Path, call.Body, call.Trace = body, api.Batch, textOf(body), api.Trace{}
 	}
 	w.Count(CalloutsCounter)
 	w.out.Calls = append(w.out.Calls, call)

@@ -342,7 +342,7 @@ func TestCoalescedKeyOutlivesTheHeaders(t *testing.T) {
 	}
 	for len(h.sent) > 0 {
 		h.answer(func(path, body string) (string, string) {
-			if want := `{"key":"` + goodKey + `"}`; body != want {
+			if want := `{"key":"` + goodKey + `","reason":"upstream"}`; body != want {
 				t.Errorf("%s is called with %s, want %s", path, body, want)
 			}
 			return "200", answerNone

@@ -22,14 +22,15 @@ func (w *Worker) wait(s *Stream, key string) bool {
 		return false
 	}
 	w.startWaiting(s, len(c.Body))
+	callout := *c
+	callout.Trace = s.filter.Trace()
 	if key == "" || s.lookups == nil {
-		w.send(pendingCall{callout: *c, stream: s, serial: s.serial})
+		w.send(pendingCall{callout: callout, stream: s, serial: s.serial})
 		return true
 	}
 	f := s.lookups.takeOff(key, s.filter.TokenKey(), s.filter.Judging(), w.now)
 	s.coalesceKey = f.key
 	f.waiting.add(s)
-	callout := *c
 	callout.Body = clone(c.Body) // the stream's, which can end and serve another request before it is sent
 	w.send(pendingCall{callout: callout, flight: f})
 	return true

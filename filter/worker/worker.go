@@ -3,6 +3,7 @@ package worker
 import (
 	"time"
 
+	"cloakroom/api"
 	"cloakroom/filter"
 	"cloakroom/filter/config"
 )
@@ -343,7 +344,11 @@ func (w *Worker) effect(s *Stream, e *filter.Effects) {
 		w.Count(e.Count)
 	}
 	for i := range e.Notify {
-		w.send(pendingCall{callout: e.Notify[i]})
+		c := e.Notify[i]
+		if api.Traced(c.Path) {
+			c.Trace = s.filter.Trace()
+		}
+		w.send(pendingCall{callout: c})
 	}
 	if s.lookups == nil {
 		return
