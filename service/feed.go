@@ -54,14 +54,19 @@ func feedEndpoint(s *service) http.Handler {
 
 type changedRequest struct {
 	Key *string `json:"key"`
+	// User reports that the account of this ID has changed, in place of Key.
+	User string `json:"user"`
 	// Ended reports that the session has ended under this key: it was deleted, or has another key.
 	Ended bool `json:"ended"`
 }
 
-// changed handles the report that a session was changed or ended outside of this service, most
-// likely by Django. Of a session that has ended it deletes the other keys too, which Django does
-// not have.
+// changed handles the report that a session, or a user's account, was changed or ended outside of
+// this service, most likely by Django. Of a session that has ended it deletes the other keys too,
+// which Django does not have.
 func (s *service) changed(ctx context.Context, in changedRequest) (response, error) {
+	if in.User != "" {
+		return none, s.accountChanged(ctx, in)
+	}
 	key, err := checkKey(in.Key)
 	if err != nil {
 		return none, err
@@ -77,6 +82,22 @@ func (s *service) changed(ctx context.Context, in changedRequest) (response, err
 		s.auditOnce(ctx, audit.Record{Event: audit.SessionExpired, Reason: audit.Application, Session: key})
 	}
 	return none, s.publish(ctx, session.SessionEvent(key))
+}
+
+// accountChanged has filters look up a user's sessions anew.
+func (s *service) accountChanged(ctx context.Context, in changedRequest) error {
+	if in.Key != nil || in.Ended {
+		return fmt.Errorf("%w: user excludes key and ended", errRequest)
+	}
+	if err := checkUser(in.User); err != nil {
+		return err
+	}
+	id, err := s.Accounts.canonical(ctx, in.User)
+	if err != nil {
+		return err
+	}
+	s.audit(ctx, audit.Record{Event: audit.AccountsChanged, User: id})
+	return s.publish(ctx, session.UserEvent(id))
 }
 
 // publish publishes events. Its errors must be returned: a caller that gets no error relies on the
