@@ -22,6 +22,7 @@ type cli struct {
 	Sim           simCmd           `cmd:"" help:"Run a proxy-wasm plugin without Envoy, as a small reverse proxy."`
 	Sessions      sessionsCmd      `cmd:"" help:"List, show and revoke sessions."`
 	Keys          keysCmd          `cmd:"" help:"List, make and rotate the keys of the tokens that serve signs."`
+	Users         usersCmd         `cmd:"" help:"Report changes of users' accounts to the filters."`
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
 	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or translate Django's settings into it."`
 	Doctor        doctorCmd        `cmd:"" help:"Check a running Envoy, its session service and a session, and report what is wrong."`

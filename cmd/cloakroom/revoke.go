@@ -2,15 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -20,8 +16,6 @@ import (
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/rawjson"
-	"cloakroom/store"
-	"cloakroom/store/feed"
 )
 
 type revokeCmd struct {
@@ -31,7 +25,7 @@ type revokeCmd struct {
 	usersFlag `embed:""`
 	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - then reads such a cookie, and --user revokes the user's, too."`
 	Before    time.Time     `placeholder:"2026-12-31T23:59:59Z" help:"With --user and --signed-age: of the sessions in cookies, revoke only those that began by then."`
-	Service   string        `placeholder:"http://127.0.0.1:8081" help:"The running session service, which publishes the revocation to filters with a cache. Needed for that if the store has no feed of its own: SQLite, files. Calls use CLOAKROOM_TOKEN."`
+	publisher `embed:""`
 	auditFlag `embed:""`
 	JSON      bool `help:"Print JSON."`
 }
@@ -180,70 +174,6 @@ func signedID(cookie string, data []byte) string {
 		}
 	}
 	return session.SignedID(cookie)
-}
-
-// publish publishes the end of a session to the filters that cache it: by the running service, if
-// it is named, or by the store's feed, if that reaches them.
-func (c *revokeCmd) publish(ctx context.Context, a *app, sessions session.Store, event, path string, body map[string]any) error {
-	if c.Service != "" {
-		if err := c.call(ctx, a, path, body); err != nil {
-			return fmt.Errorf("revoked in the store, but filters may still have it cached: --service: %w", err)
-		}
-		return nil
-	}
-	f, err := store.Feed(ctx, sessions)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, alone := f.(*feed.Memory); alone {
-		fmt.Fprintln(a.stderr, "this store has no feed: filters with a cache apply it after cache.ttl; name the running service by --service to apply it at once")
-	}
-	return f.Publish(ctx, event)
-}
-
-// checkService checks the flags and secrets that call needs, before anything is revoked.
-func (c *revokeCmd) checkService(a *app) error {
-	if c.Service == "" {
-		return nil
-	}
-	u, err := url.Parse(c.Service)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return fmt.Errorf("%w: --service %q is no URL: want one such as http://127.0.0.1:8081", errUsage, c.Service)
-	}
-	_, err = a.requiredSecret("CLOAKROOM_TOKEN", "the service's token")
-	return err
-}
-
-// call sends a request to the running service.
-func (c *revokeCmd) call(ctx context.Context, a *app, path string, body map[string]any) error {
-	token, err := a.requiredSecret("CLOAKROOM_TOKEN", "the service's token")
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Service, "/")+path, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	// Conflict: the service could not end all sessions, which the caller already reports; it has
-	// published those that ended.
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusConflict {
-		return fmt.Errorf("%s responded with %s", path, response.Status)
-	}
-	return nil
 }
 
 // countOf returns "1 session", "2 sessions".
