@@ -94,6 +94,15 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// TestWithoutAHome runs as in a container whose environment has no HOME.
+func TestWithoutAHome(t *testing.T) {
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	if got := run(t, nil, "", "version"); got.status != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestUsage(t *testing.T) {
 	url := database(t)
 	empty := filepath.Join(t.TempDir(), "empty")

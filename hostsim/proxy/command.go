@@ -30,7 +30,7 @@ type Command struct {
 	Admin     string        `placeholder:"ADDR" help:"Address for /metrics, in Prometheus's form."`
 	Trace     bool          `help:"Print each call into the plugin and out of it, with all that passes: cookies, tokens, bodies."`
 	NoReload  bool          `help:"Do not reload when a file changes."`
-	Cache     string        `default:"${cache}" placeholder:"DIR" help:"Keeps the compiled plugin for the next start; empty: does not. Default: ${default}."`
+	Cache     string        `default:"${cache}" placeholder:"DIR" help:"Keeps the compiled plugin for the next start; empty: does not. Default: ${cache}."`
 	CallLimit time.Duration `placeholder:"DURATION" help:"End the plugin's VM if one call into it takes longer; without it, none is ended, as in Envoy."`
 	LogLevel  string        `default:"info" enum:"trace,debug,info,warn,error,critical" help:"Lines of the plugin below it are dropped: ${enum}."`
 }
