@@ -136,6 +136,15 @@ build: tools ## build/cloakroom.wasm (the filter) and build/cloakroom (the servi
 	@$(WASM_GO) build $(WASM_FLAGS) -o build/cloakroom.wasm ./plugin
 	@$(GO) build -trimpath -o build/cloakroom ./cmd/cloakroom
 
+IMAGE_BINARIES := build/image/cloakroom-linux-amd64 build/image/cloakroom-linux-arm64
+
+.PHONY: image
+image: build ## build/image/filter and build/image/service: the container images, as OCI image layouts
+	@rm -rf build/image && mkdir -p build/image
+	@for arch in amd64 arm64; do CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags='-s -w' -o build/image/cloakroom-linux-$$arch ./cmd/cloakroom; done
+	@echo "build/image/filter $$(build/cloakroom image build filter build/image/filter)"
+	@echo "build/image/service $$(build/cloakroom image build service build/image/service $(addprefix --binary ,$(IMAGE_BINARIES)))"
+
 .PHONY: run
 run: tools build/venv/.done build ## Envoy, the filter, Django and a Go service, ready to be tried
 	@$(GO) build -o build/run ./demo && exec build/run

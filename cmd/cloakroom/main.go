@@ -12,6 +12,7 @@ import (
 	_ "time/tzdata" // for datetimes with a ZoneInfo, if the machine has no time zone database
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // for TLS to databases, if the machine has no certificate authorities
 
 	"cloakroom/hostsim/proxy"
 )
@@ -25,6 +26,7 @@ type cli struct {
 	Users         usersCmd         `cmd:"" help:"Report changes of users' accounts to the filters."`
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
 	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or translate Django's settings into it."`
+	Image         imageCmd         `cmd:"" help:"Build the container images of the filter and of the session service, without Docker."`
 	Doctor        doctorCmd        `cmd:"" help:"Check a running Envoy, its session service and a session, and report what is wrong."`
 	Version       versionCmd       `cmd:"" help:"Print the version, as --version does."`
 }
