@@ -43,7 +43,7 @@ func (s *Stream) withSessionID(r *LookupResult, a *authzResult) []Edit {
 // key, or of a session in its cookie the one that its cookies have in common, if they have one.
 func (s *Stream) sessionID(r *LookupResult) string {
 	if s.handle != nil {
-		return s.handle.ID
+		return session.ID(s.handle.ID)
 	}
 	return session.ID(cmp.Or(r.key, s.key))
 }

@@ -50,13 +50,13 @@ func TestAuditTrace(t *testing.T) {
 		f.create(key, `{"_auth_user_id":"7"}`)
 	}
 	got := ended(`{"key":"`+keys[0]+`","reason":"logout"}`, "/v1/flush", "X-Request-Id", "one", "Traceparent", parent)
-	if !strings.Contains(got, `"reason":"logout","user":"7","session":"`+session.AuditHash(keys[0])+`","request_id":"one","traceparent":"`+parent+`"}`) {
+	if !strings.Contains(got, `"reason":"logout","user":"7","session":"`+session.ID(keys[0])+`","request_id":"one","traceparent":"`+parent+`"}`) {
 		t.Errorf("a call by itself: %s", got)
 	}
 	// The batch's own headers are those of none of its calls.
 	got = ended(`/v1/flush id=two {"key":"`+keys[1]+`"}`+"\n"+`/v1/flush parent=`+parent+` {"key":"`+keys[2]+`"}`+"\n"+`/v1/flush {"key":"`+keys[3]+`"}`+"\n", "/v1/batch", "X-Request-Id", "batch")
 	for key, want := range map[string]string{keys[1]: `,"request_id":"two"}`, keys[2]: `,"traceparent":"` + parent + `"}`, keys[3]: "}"} {
-		if !strings.Contains(got, `"session":"`+session.AuditHash(key)+`"`+want) {
+		if !strings.Contains(got, `"session":"`+session.ID(key)+`"`+want) {
 			t.Errorf("in a batch: %s has no %s", got, want)
 		}
 	}

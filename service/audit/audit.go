@@ -26,7 +26,7 @@ type Record struct {
 	Reason Reason
 	// User is the ID of the account.
 	User string
-	// Session and Previous are session keys, of which the line has the session.AuditHash: the
+	// Session and Previous are session keys, of which the line has the session.ID: the
 	// session's, and the one that it replaced.
 	Session, Previous string
 	// All reports that the event is about all of the user's sessions, of which Ended were stored
@@ -138,7 +138,7 @@ func (l *Log) WriteOnce(r Record) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seen.add(string(r.Event) + " " + string(r.Reason) + " " + session.AuditHash(r.Session)) {
+	if l.seen.add(string(r.Event) + " " + string(r.Reason) + " " + session.ID(r.Session)) {
 		_ = l.write(r) // logged and counted
 	}
 }
@@ -188,15 +188,15 @@ func (r *Record) attrs(omitted int) (all []slog.Attr) {
 			all = append(all, slog.String(name, bounded(value)))
 		}
 	}
-	hash := func(name, key string) {
+	id := func(name, key string) {
 		if key != "" {
-			all = append(all, slog.String(name, session.AuditHash(key)))
+			all = append(all, slog.String(name, session.ID(key)))
 		}
 	}
 	text("reason", string(r.Reason))
 	text("user", r.User)
-	hash("session", r.Session)
-	hash("previous", r.Previous)
+	id("session", r.Session)
+	id("previous", r.Previous)
 	if r.All {
 		all = append(all, slog.Bool("all", true), slog.Int("ended", r.Ended))
 	}

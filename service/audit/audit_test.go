@@ -48,8 +48,8 @@ func TestLine(t *testing.T) {
 	if err := l.Write(Record{Event: LoginSuccess, User: "7", Session: key, Previous: strings.Repeat("p", session.KeyLength), Trace: trace}); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"time":"2026-03-04T05:06:07Z","level":"INFO","event":"authn_login_success","user":"7","session":"` + session.AuditHash(key) +
-		`","previous":"` + session.AuditHash(strings.Repeat("p", session.KeyLength)) + `","request_id":"id-1","traceparent":"` + trace.Parent + `"}` + "\n"
+	want := `{"time":"2026-03-04T05:06:07Z","level":"INFO","event":"authn_login_success","user":"7","session":"` + session.ID(key) +
+		`","previous":"` + session.ID(strings.Repeat("p", session.KeyLength)) + `","request_id":"id-1","traceparent":"` + trace.Parent + `"}` + "\n"
 	if out.String() != want {
 		t.Errorf("got  %s\nwant %s", &out, want)
 	}

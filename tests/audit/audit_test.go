@@ -70,17 +70,15 @@ func (s *site) holdsNoSecret() {
 	}
 }
 
-func hash(key string) string { return session.AuditHash(key) }
-
 func loginLogout(_ *testing.T, s *site) {
 	b := s.browser(0).login(1, "X-Request-Id", requestID, "Traceparent", traceparent)
 	first := b.cookie
-	s.wrote(1, fields{"event": audit.LoginSuccess, "user": 1, "session": hash(first), "request_id": requestID, "traceparent": traceparent, "level": "INFO"})
+	s.wrote(1, fields{"event": audit.LoginSuccess, "user": 1, "session": session.ID(first), "request_id": requestID, "traceparent": traceparent, "level": "INFO"})
 	b.login(1)
-	s.wrote(1, fields{"event": audit.LoginSuccess, "user": 1, "session": hash(b.cookie), "previous": hash(first)})
+	s.wrote(1, fields{"event": audit.LoginSuccess, "user": 1, "session": session.ID(b.cookie), "previous": session.ID(first)})
 	last := b.cookie
 	b.send(http.MethodPost, "/logout", 204, "Sec-Fetch-Site", "same-origin", "X-Request-Id", requestID, "Traceparent", traceparent)
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "logout", "user": 1, "session": hash(last), "request_id": requestID, "traceparent": traceparent})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "logout", "user": 1, "session": session.ID(last), "request_id": requestID, "traceparent": traceparent})
 	// A logout without a session is none.
 	lines := strings.Count(s.text(), "\n")
 	for range 20 {
@@ -98,35 +96,35 @@ func byDjango(_ *testing.T, s *site) {
 	b := s.browser(0)
 	b.get("/django/login", 200)
 	key := b.cookie
-	if n := len(s.events(fields{"session": hash(key)})); n != 0 {
+	if n := len(s.events(fields{"session": session.ID(key)})); n != 0 {
 		s.t.Errorf("%d lines about a login that the service did not make", n)
 	}
 	// Its session ends with that of an operator's call, as any other.
 	s.post("/v1/flush", map[string]any{"key": key})
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "revoked", "user": 1, "session": hash(key)})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "revoked", "user": 1, "session": session.ID(key)})
 	// Of a logout by Django the filter reports that the key has ended.
 	b.get("/django/login", 200)
 	key = b.cookie
 	b.get("/django/private/logout", 200, "X-Request-Id", requestID)
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "application", "session": hash(key), "request_id": requestID})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "application", "session": session.ID(key), "request_id": requestID})
 }
 
 func byUpstream(_ *testing.T, s *site) {
 	b := s.browser(0)
 	b.get("/plain/?x-session-set={%22a%22:1}", 200, "X-Request-Id", requestID)
-	s.wrote(1, fields{"event": audit.SessionCreated, "session": hash(b.cookie), "request_id": requestID})
+	s.wrote(1, fields{"event": audit.SessionCreated, "session": session.ID(b.cookie), "request_id": requestID})
 	key := b.login(2).cookie
 	b.get("/plain/?x-session-flush=1", 200)
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "upstream", "user": 2, "session": hash(key)})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "upstream", "user": 2, "session": session.ID(key)})
 	key = b.login(2).cookie
 	b.get("/plain/?x-session-expiry=2020-01-01T00:00:00Z", 200)
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "expiry", "user": 2, "session": hash(key)})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "expiry", "user": 2, "session": session.ID(key)})
 }
 
 func revocations(_ *testing.T, s *site) {
 	key := s.browser(0).login(3).cookie
 	s.command(key+"\n", "sessions", "revoke", "-")
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "revoked", "user": 3, "session": hash(key), "actor": "*"})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "revoked", "user": 3, "session": session.ID(key), "actor": "*"})
 	for range 3 {
 		s.browser(0).login(3)
 	}
@@ -151,7 +149,7 @@ func refusals(_ *testing.T, s *site) {
 		}
 		b.cookie = key
 	}
-	s.wrote(1, fields{"event": audit.AuthzFail, "reason": "inactive", "user": 5, "session": hash(key), "request_id": requestID})
+	s.wrote(1, fields{"event": audit.AuthzFail, "reason": "inactive", "user": 5, "session": session.ID(key), "request_id": requestID})
 	other.get("/plain/?x-session-login=5", 403)
 	s.wrote(1, fields{"event": audit.LoginFail, "reason": "account", "user": 5, "level": "WARN"})
 	other.get("/django/active?user=5&value=yes", 200)
@@ -162,7 +160,7 @@ func refusals(_ *testing.T, s *site) {
 		}
 		b.cookie = key
 	}
-	s.wrote(1, fields{"event": audit.AuthzFail, "reason": "password", "user": 5, "session": hash(key)})
+	s.wrote(1, fields{"event": audit.AuthzFail, "reason": "password", "user": 5, "session": session.ID(key)})
 }
 
 // until sends requests until the browser's cookie is another.
@@ -182,7 +180,7 @@ func rotation(_ *testing.T, s *site) {
 	first := b.cookie
 	s.age(first)
 	b.until("/plain/cycle", first)
-	s.wrote(1, fields{"event": audit.SessionRenewed, "user": 6, "session": hash(b.cookie), "previous": hash(first)})
+	s.wrote(1, fields{"event": audit.SessionRenewed, "user": 6, "session": session.ID(b.cookie), "previous": session.ID(first)})
 	b.get("/plain/cycle", 200) // from now on the previous key is past its grace period
 	thief := s.browser(0)
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -194,8 +192,8 @@ func rotation(_ *testing.T, s *site) {
 			s.t.Fatal("the previous key is admitted")
 		}
 	}
-	s.wrote(1, fields{"event": audit.TokenReuse, "user": 6, "session": hash(first), "request_id": requestID, "level": "WARN"})
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "reuse", "user": 6, "session": hash(first)})
+	s.wrote(1, fields{"event": audit.TokenReuse, "user": 6, "session": session.ID(first), "request_id": requestID, "level": "WARN"})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "reuse", "user": 6, "session": session.ID(first)})
 }
 
 func limits(_ *testing.T, s *site) {
@@ -207,7 +205,7 @@ func limits(_ *testing.T, s *site) {
 		if user := b.get("/plain/"+limit, 200); user != "" {
 			s.t.Errorf("%s: the session continues", limit)
 		}
-		s.wrote(1, fields{"event": audit.SessionExpired, "reason": limit, "user": 7, "session": hash(key)})
+		s.wrote(1, fields{"event": audit.SessionExpired, "reason": limit, "user": 7, "session": session.ID(key)})
 	}
 }
 
@@ -231,14 +229,14 @@ func signedCookies(t *testing.T, s *site) {
 	}
 	s.wrote(0, fields{"event": audit.LoginSuccess, "user": 8}) // the filter itself has signed it
 	b.send(http.MethodPost, "/logout", 204, "Sec-Fetch-Site", "same-origin", "X-Request-Id", requestID)
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "logout", "session": hash(of.ID), "request_id": requestID})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "logout", "session": session.ID(of.ID), "request_id": requestID})
 	for range 10 {
 		b.cookie = cookie
 		if user := b.get("/plain/", 200); user != "" {
 			t.Fatalf("a revoked cookie is the user %q", user)
 		}
 	}
-	s.wrote(1, fields{"event": audit.UseAfterExpire, "reason": "revoked", "user": 8, "session": hash(of.ID)})
+	s.wrote(1, fields{"event": audit.UseAfterExpire, "reason": "revoked", "user": 8, "session": session.ID(of.ID)})
 }
 
 // hostileHeaders holds that what clients send as IDs is left out where it is too long or malformed,
@@ -246,7 +244,7 @@ func signedCookies(t *testing.T, s *site) {
 func hostileHeaders(_ *testing.T, s *site) {
 	for i, header := range []string{strings.Repeat("a", 129), `a"b`, `a\nb`, "a b", "é"} {
 		b := s.browser(0).login(9+i, "X-Request-Id", header, "Traceparent", header)
-		got := s.events(fields{"event": audit.LoginSuccess, "user": 9 + i, "session": hash(b.cookie)})
+		got := s.events(fields{"event": audit.LoginSuccess, "user": 9 + i, "session": session.ID(b.cookie)})
 		if len(got) != 1 || got[0]["request_id"] != nil || got[0]["traceparent"] != nil {
 			s.t.Errorf("%q: %v", header, got)
 		}
