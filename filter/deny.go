@@ -73,8 +73,11 @@ func (s *Stream) refuseUnavailable() Action {
 		Effects: &Effects{Warning: s.unavailable()},
 		Reply:   s.refusal(503, "Sessions cannot be checked at the moment. You are still logged in; try again.", [2]string{"retry-after", "1"}),
 	}
-	if s.reason == noCluster {
+	switch s.reason {
+	case noCluster:
 		action.Reply.Details = "no_cluster"
+	case TooManyWait.reason:
+		action.Reply.Details = Outcomes[Overloaded]
 	}
 	return action
 }

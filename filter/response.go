@@ -85,6 +85,9 @@ func (s *Stream) SkipsResponse() bool {
 	return s.route != nil && s.route.Responses == config.ResponsesSkip && !s.rotated && !s.dropped
 }
 
+// Open reports whether the response's headers have passed.
+func (s *Stream) Open() bool { return s.passed && s.answered && s.waiting == forNothing }
+
 // NeedsTime reports whether Response uses the time: reading the clock costs a host call.
 func (s *Stream) NeedsTime() bool {
 	if s.route == nil {

@@ -110,10 +110,15 @@ func (p *pluginContext) resume(step *worker.Step) {
 	}
 }
 
-// close ends an open stream.
+// close ends an open stream. Where the client has begun to receive the response, a local reply resets
+// the stream as closing does, and its details are logged.
 func (p *pluginContext) close(s *worker.Stream) {
 	if proxywasm.SetEffectiveContext(s.ID) != nil {
 		return // it has ended
+	}
+	if s.Open() {
+		p.reply(&filter.Action{Outcome: filter.Ended})
+		return
 	}
 	if err := upstreamgo.CloseStream(upstreamgo.StreamResponse); err != nil {
 		proxywasm.LogErrorf("cloakroom: a stream whose session has ended cannot be closed: %v", err)

@@ -182,6 +182,9 @@ func TestWaitingIsBounded(t *testing.T) {
 		if got := h.count(streams, "deny 503"); got != 100 {
 			t.Errorf("%d are refused, want 100", got)
 		}
+		if got := h.detail[streams[maxWaiting]]; got != "cloakroom_overloaded" {
+			t.Errorf("the details are %q, want cloakroom_overloaded", got)
+		}
 		for len(h.sent) > 0 || h.soon {
 			if len(h.sent) == 0 {
 				h.tickSoon()

@@ -40,6 +40,7 @@ type host struct {
 	sent   []*Call
 	polls  []*Call            // of the feed
 	became map[*Stream]string // what became of each stream
+	detail map[*Stream]string // the details of its refusal
 	edits  map[*Stream]string // what the upstream was told
 	tokens map[*Stream]string // and by which token
 	refuse func(c *Call) bool // nil: nothing is refused
@@ -56,7 +57,7 @@ func newHost(t *testing.T, text string) *host {
 	}
 	return &host{
 		t: t, w: New(c, Options{ID: "a"}), now: start, shared: map[string]string{},
-		became: map[*Stream]string{}, edits: map[*Stream]string{}, tokens: map[*Stream]string{}, seen: map[*Stream]filter.Headers{},
+		became: map[*Stream]string{}, detail: map[*Stream]string{}, edits: map[*Stream]string{}, tokens: map[*Stream]string{}, seen: map[*Stream]filter.Headers{},
 	}
 }
 
@@ -123,7 +124,7 @@ func (h *host) become(s *Stream, a filter.Action) {
 	case a.Reply == nil:
 		h.became[s] = "deny"
 	default:
-		h.became[s] = fmt.Sprint("deny ", a.Reply.Status)
+		h.became[s], h.detail[s] = fmt.Sprint("deny ", a.Reply.Status), a.Details()
 	}
 }
 

@@ -37,6 +37,9 @@ func (s *Stream) SkipsResponse() bool { return s.filter.SkipsResponse() }
 // Unanswered reports whether the stream's request has passed, and no response has come.
 func (s *Stream) Unanswered() bool { return s.filter.Unanswered() }
 
+// Open reports whether the response's headers have passed.
+func (s *Stream) Open() bool { return s.filter.Open() }
+
 // NeedsTime reports whether Response uses the time.
 func (s *Stream) NeedsTime() bool { return s.filter.NeedsTime() }
 

@@ -246,3 +246,47 @@ func TestFilterStateInCEL(t *testing.T) {
 		}
 	})
 }
+
+// TestDetailsOfStreams ends the session of a WebSocket and of an event stream: the access log says
+// that the filter has closed them, and whose they were.
+func TestDetailsOfStreams(t *testing.T) {
+	guide := readGuide(t)
+	envoys(t, func(t *testing.T, version string) {
+		c := filterConfig(serviceConfig(map[string]any{"end_streams": true, "identity": map[string]any{"filter_state": []string{"user"}}}))
+		c.AccessLogs, c.FlushLog = guide.AccessLog, true
+		s := newSite(t, version, options{FilterConfig: c, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/socket" {
+				socket(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "data: 1\n\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})})
+		key := s.create(`{"_auth_user_id":"7"}`)
+		stream := openSocket(t, s.address, key)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+"/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Cookie", "sessionid="+key)
+		events, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer events.Body.Close()
+		if status, body := s.flush(`{"key":"` + key + `"}`); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		stream.ends(t)
+		if _, err := io.Copy(io.Discard, events.Body); err == nil {
+			t.Error("the event stream ends as if it were complete")
+		}
+		for _, path := range []string{"/socket", "/events"} {
+			if got := s.logged(path); got.Details != "cloakroom_ended" || got.User != "7" {
+				t.Errorf("%s is logged as %+v, want the details cloakroom_ended of user 7", path, got)
+			}
+		}
+	})
+}

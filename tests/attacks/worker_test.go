@@ -178,7 +178,9 @@ func each(n, hands int, do func(i int)) {
 func TestWaitingStreams(t *testing.T) {
 	const streams, perConnection = 18_000, 1000
 	envoys(t, func(t *testing.T, version string) {
-		s := newSite(t, version, options{FilterConfig: filterConfig(serviceConfig(nil))})
+		c := filterConfig(serviceConfig(nil))
+		c.AccessLog, c.FlushLog = "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS%\n", true
+		s := newSite(t, version, options{FilterConfig: c})
 		mine := s.create(`{"_auth_user_id":"7"}`)
 		s.cached(mine)
 		beside := s.bystand("/", mine, "7")
@@ -207,6 +209,9 @@ func TestWaitingStreams(t *testing.T) {
 		if statuses["401"]+refused != streams {
 			t.Errorf("the answers are %v, want %d of 401 and 503", statuses, streams)
 		}
+		eventually(t, "the access log has all that were told to come again", func() bool {
+			return strings.Count(s.envoy.Log(), "503 cloakroom_overloaded\n") == refused
+		})
 		if status, _ := s.get("/", "Cookie: sessionid="+mine); status != 200 {
 			t.Errorf("afterwards: %d, want 200", status)
 		}
