@@ -58,7 +58,7 @@ func (c *cli) run(ctx context.Context) error {
 		}
 	}
 	fmt.Printf("\nready: http://127.0.0.1:%d/\n\n"+
-		"  log in as demo, password cloakroom\n"+
+		"  log in as demo, or as guest, password cloakroom\n"+
 		"  /go/whoami is a Go service without any Django\n"+
 		"  logs are in %s; Ctrl-C ends everything\n\n", c.Port, c.Dir)
 	return d.wait(ctx)

@@ -34,8 +34,16 @@ func (d *running) tour() {
 	}); at != "/" || !strings.Contains(page, "You are demo") {
 		t.Fatalf("the login leads to %s, want the home page of demo", at)
 	}
-	if at, page = get("go/whoami"); at != "/go/whoami" || !strings.Contains(page, "You are user 1") || !strings.Contains(page, "visits") {
-		t.Errorf("%s: %q, want the user and the session's data", at, page)
+	at, page = get("go/whoami")
+	for _, want := range []string{"Hello, demo", "demo@example.com", "<div>editors</div>", "<div>auth.view_group</div><div>auth.view_user</div>", "visits"} {
+		if at != "/go/whoami" || !strings.Contains(page, want) {
+			t.Errorf("%s: %q lacks %q", at, page, want)
+		}
+	}
+	for path, want := range map[string]string{"go/staff": "For the staff only: the proxy has let you in", "go/editors": "For the group editors only: the proxy has let you in"} {
+		if _, page = get(path); !strings.Contains(page, want) {
+			t.Errorf("%s: %q, want %q", path, page, want)
+		}
 	}
 	here, err := url.Parse(d.url)
 	if err != nil {

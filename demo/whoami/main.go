@@ -1,5 +1,5 @@
-// Command whoami is a service without any Django: it reads all it needs about its visitor from two
-// request headers.
+// Command whoami is a service without any Django: it reads all it needs about its visitor from
+// request headers. The proxy admits to /go/staff and /go/editors whom it may.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"log"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -29,7 +30,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /go/whoami", whoami)
+	for path, title := range map[string]string{"/go/whoami": "", "/go/staff": "For the staff only", "/go/editors": "For the group editors only"} {
+		mux.Handle("GET "+path, whoami(title))
+	}
 	server := &http.Server{Addr: *listen, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	stopped := make(chan error, 1)
 	go func() {
@@ -49,24 +52,59 @@ func main() {
 // identity is the visitor's identity in the headers. User is empty for a request that no proxy has
 // checked.
 type identity struct {
-	User    string          `json:"user"`
-	Session json.RawMessage `json:"session"`
+	Title       string          `json:"-"`
+	User        string          `json:"user"`
+	Name        string          `json:"name"`
+	Email       string          `json:"email"`
+	Groups      []string        `json:"groups"`
+	Permissions []string        `json:"permissions"`
+	Session     json.RawMessage `json:"session"`
 }
 
-func whoami(w http.ResponseWriter, r *http.Request) {
-	a := identity{User: r.Header.Get("X-User-Id"), Session: json.RawMessage(r.Header.Get("X-Session"))}
+func whoami(title string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := identityOf(r.Header)
+		a.Title = title
+		w.Header().Set("Content-Type", "application/json")
+		write := json.NewEncoder(w).Encode
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			write = func(a any) error { return page.Execute(w, a) }
+		}
+		if err := write(a); err != nil {
+			log.Print(err)
+		}
+	})
+}
+
+func identityOf(h http.Header) identity {
+	a := identity{
+		User: h.Get("X-User-Id"), Name: text(h.Get("X-User-Name")), Email: text(h.Get("X-User-Email")),
+		Groups: list(h.Get("X-User-Groups")), Permissions: list(h.Get("X-User-Permissions")),
+		Session: json.RawMessage(h.Get("X-Session")),
+	}
 	if !json.Valid(a.Session) {
 		a.Session = json.RawMessage("null")
 	}
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		if err := page.Execute(w, a); err != nil {
-			log.Print(err)
+	return a
+}
+
+// text decodes the text of an attribute: percent-encoded UTF-8.
+func text(header string) string {
+	decoded, err := url.PathUnescape(header)
+	if err != nil {
+		return ""
+	}
+	return decoded
+}
+
+// list decodes a list of texts, with commas between.
+func list(header string) []string {
+	items := []string{}
+	for item := range strings.SplitSeq(header, ",") {
+		if item != "" {
+			items = append(items, text(item))
 		}
-		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(a); err != nil {
-		log.Print(err)
-	}
+	return items
 }

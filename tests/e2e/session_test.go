@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +16,9 @@ import (
 
 // whoami is the Go service's response.
 type whoami struct {
-	User    string
-	Session map[string]any
+	User, Name, Email   string
+	Groups, Permissions []string
+	Session             map[string]any
 }
 
 // djangoView is Django's response at /session/.
@@ -61,6 +63,31 @@ func TestGoServiceLearnsWhoItIs(t *testing.T) {
 	for key := range got.Session {
 		if strings.HasPrefix(key, "_") || key == "admin" {
 			t.Errorf("the Go service got %q", key)
+		}
+	}
+}
+
+// TestAccounts checks that the Go service gets what is in Django's accounts, and that the routes of
+// the staff and of a group admit only those, whatever headers a client sends.
+func TestAccounts(t *testing.T) {
+	for _, tt := range []struct {
+		want   whoami
+		status int // of the two routes
+	}{
+		{whoami{User: "1", Name: "demo", Email: "demo@example.com", Groups: []string{"editors"}, Permissions: []string{"auth.view_group", "auth.view_user"}}, http.StatusOK},
+		{whoami{User: "2", Name: "guest", Email: "guest@example.com", Groups: []string{}, Permissions: []string{}}, http.StatusForbidden},
+	} {
+		v := newVisitor(t)
+		v.loginAs(tt.want.Name)
+		forged := []string{"X-User-Name", "root", "X-User-Groups", "editors", "x_user_groups", "editors", "X-User-Permissions", "auth.add_user"}
+		got := decode[whoami](t, v.Do(theSite.url("/go/whoami"), nil, forged...))
+		if got.Session = nil; !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("the Go service gets %+v, want %+v", got, tt.want)
+		}
+		for _, path := range []string{"/go/staff", "/go/editors"} {
+			if got := v.Do(theSite.url(path), nil, forged...); got.Status != tt.status {
+				t.Errorf("%s: %s gets %d, want %d", tt.want.Name, path, got.Status, tt.status)
+			}
 		}
 	}
 }

@@ -134,12 +134,18 @@ type visitor struct{ *stack.Visitor }
 
 func newVisitor(t *testing.T) *visitor { return &visitor{stack.NewVisitor(t)} }
 
-// login logs in through Django's own login view and returns the session's key.
+// login logs demo in and returns the session's key.
 func (v *visitor) login() string {
+	v.T.Helper()
+	return v.loginAs("demo")
+}
+
+// loginAs logs a user in through Django's own login view and returns the session's key.
+func (v *visitor) loginAs(name string) string {
 	v.T.Helper()
 	form := url.Values{
 		"csrfmiddlewaretoken": {v.CSRF(theSite.url("/login/?next=/go/whoami"))},
-		"username":            {"demo"}, "password": {"cloakroom"}, "next": {"/go/whoami"},
+		"username":            {name}, "password": {"cloakroom"}, "next": {"/go/whoami"},
 	}
 	answer := v.Do(theSite.url("/login/"), form, "Origin", theSite.url(""))
 	if answer.Status != http.StatusFound || answer.Header.Get("Location") != "/go/whoami" {
