@@ -1,6 +1,10 @@
 package audit
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"cloakroom/api"
+)
 
 // Event is the name of an event, from OWASP's Logging Vocabulary.
 type Event string
@@ -53,13 +57,13 @@ func (e Event) level() slog.Level { return kinds[e].level }
 // Reason says why an event came about.
 type Reason string
 
-// The reasons. Those that the filter sends are api.Reasons.
+// The reasons of the service's own.
 const (
 	Revoked       Reason = "revoked"     // by a command, or by a call without another reason
 	Application   Reason = "application" // the application deleted or replaced the cookie
 	Expiry        Reason = "expiry"      // an upstream set an expiry that has passed
-	Renewed       Reason = "renewed"     // under a key that another had replaced, after a login
 	Reuse         Reason = "reuse"       // a rotated key was used after its grace period
+	Renewed       Reason = "renewed"     // under a key that had been replaced, after a login
 	Inactive      Reason = "inactive"    // the account is not active
 	NoAccount     Reason = "no_account"  // there is none
 	Backend       Reason = "backend"     // logged in by a backend that is not configured
@@ -67,3 +71,22 @@ const (
 	ForeignUserID Reason = "user_id"     // the ID is not as the database writes it
 	Account       Reason = "account"     // a login: there is no account, or it is not active
 )
+
+// Reasons returns the reasons that an event can have; none for most.
+func (e Event) Reasons() []Reason {
+	switch e {
+	case SessionExpired:
+		all := []Reason{Revoked, Application, Expiry, Reuse, Renewed}
+		for _, reason := range api.Reasons() {
+			all = append(all, Reason(reason))
+		}
+		return all
+	case AuthzFail:
+		return []Reason{Inactive, NoAccount, Backend, PasswordHash, ForeignUserID}
+	case UseAfterExpire:
+		return []Reason{Revoked}
+	case LoginFail:
+		return []Reason{Account}
+	}
+	return nil
+}
