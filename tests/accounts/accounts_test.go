@@ -77,22 +77,29 @@ func project(t *testing.T, dir string, env ...string) stack.Project {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "demo", "django"))); err != nil {
 		t.Fatal(err)
 	}
-	guide, err := os.ReadFile(filepath.Join(root, "docs", "guide.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(guide), "<!-- signals: tests/accounts -->\n```python\n")
-	signals, _, ok := strings.Cut(rest, "```\n<!-- /signals -->")
-	if !ok {
-		t.Fatal("docs/guide.md has no receivers")
-	}
-	apps := "from django.apps import AppConfig\n\nclass Demo(AppConfig):\n    name = 'demo'\n\n    def ready(self):\n        from demo import signals  # noqa: F401\n"
-	for name, text := range map[string]string{"signals.py": signals, "apps.py": apps} {
+	apps := "from django.apps import AppConfig\n\nclass Demo(AppConfig):\n    name = 'demo'\n\n    def ready(self):\n        from demo import logins, signals  # noqa: F401\n"
+	files := map[string]string{"apps.py": apps, "signals.py": snippet(t, root, "guide.md", "signals"), "logins.py": snippet(t, root, "operations.md", "logins")}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, "demo", name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return stack.Project{Dir: dir, Env: env, WSGI: "demo.wsgi"}
+}
+
+// snippet returns the Python between the comments of a name in a page of docs.
+func snippet(t *testing.T, root, page, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "<!-- "+name+": tests/accounts -->\n```python\n")
+	code, _, ok := strings.Cut(rest, "```\n<!-- /"+name+" -->")
+	if !ok {
+		t.Fatalf("docs/%s has no %s", page, name)
+	}
+	return code
 }
 
 // drive starts a driver of a project.
