@@ -138,8 +138,14 @@ func (r *LookupResult) Expires() time.Time { return r.expires }
 // Size returns about how many bytes a cached result takes: its text, what upstreams get of
 // that, and what describes them.
 func (r *LookupResult) Size() int {
-	const each = 488
-	size := each + 2*(len(r.text)+len(r.attributes))
+	const each, eachEdit = 488, 40
+	text, edits := len(r.text)+len(r.attributes), 0
+	if r.authz != nil {
+		for i := range r.authz.edits {
+			edits += eachEdit + len(r.authz.edits[i].Value)
+		}
+	}
+	size := each + text + max(text, edits)
 	if r.origin != nil {
 		size += len(r.origin.Text)
 	}

@@ -20,7 +20,7 @@ import (
 
 type revokeCmd struct {
 	storeFlag `embed:""`
-	ID        string `arg:"" optional:"" help:"The session's ID as printed by list, its hash in the audit log, or - to read its key from standard input."`
+	ID        string `arg:"" optional:"" help:"The session's ID as printed by list and in the audit log, or - to read its key from standard input."`
 	User      string `placeholder:"ID" help:"Delete all sessions of this user instead."`
 	usersFlag `embed:""`
 	SignedAge time.Duration `placeholder:"336h" help:"SESSION_COOKIE_AGE of sessions that are kept in their cookies (signed_cookies): - then reads such a cookie, and --user revokes the user's, too."`

@@ -158,7 +158,7 @@ func (a *app) printJSON(v any) error {
 // one is the flags that name one session, without its key on the command line, where other users
 // of the machine could read it.
 type one struct {
-	ID string `arg:"" help:"The session's ID as printed by list, its hash in the audit log, or - to read its key from standard input."`
+	ID string `arg:"" help:"The session's ID as printed by list and in the audit log, or - to read its key from standard input."`
 }
 
 // find returns the session even if its data cannot be read.

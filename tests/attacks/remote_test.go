@@ -54,7 +54,7 @@ func (w *whoami) read(t *testing.T, status int, body string) {
 }
 
 // TestRemoteUser has Django's RemoteUserMiddleware log users in by the preset remote-user, behind a
-// WSGI server that takes remote_user for Remote-User: it has the session's user, or nobody, whatever
+// WSGI server that takes remote_user for Remote-User: it has the session's user, or none, whatever
 // the client sends.
 func TestRemoteUser(t *testing.T) {
 	django := startRemoteSite(t)

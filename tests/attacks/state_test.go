@@ -91,8 +91,8 @@ func (s *site) logged(path string) (found stateLine) {
 	return found
 }
 
-// TestFilterState runs docs/guide.md's access log, RBAC and rate limit: each user is known to them by
-// what the filter sets, and nobody by what a client sends. The ID in the log ends the session.
+// TestFilterState runs docs/guide.md's access log, RBAC and rate limit: they go by what the filter sets
+// for each user, and not by what a client sends. The ID in the log ends the session.
 func TestFilterState(t *testing.T) {
 	guide := readGuide(t)
 	envoys(t, func(t *testing.T, version string) {
@@ -138,7 +138,7 @@ func (s *site) limits(one, two string) {
 		default:
 			s.t.Errorf("request %d: %d %s", i, status, body)
 		}
-		if status, body := s.get(fmt.Sprintf("/nobody/%d", i)); status != 200 {
+		if status, body := s.get(fmt.Sprintf("/anonymous/%d", i)); status != 200 {
 			s.t.Errorf("an anonymous request: %d %s", status, body)
 		}
 	}

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -137,7 +138,7 @@ func section(t *testing.T, page, title string) string {
 
 // TestReferenceCounters holds that docs/reference.md has every counter, and no other.
 func TestReferenceCounters(t *testing.T) {
-	want := []string{"callouts", "cloakroom_"}
+	want := []string{"callouts"}
 	for _, name := range filter.Outcomes {
 		want = append(want, name)
 	}
@@ -145,6 +146,28 @@ func TestReferenceCounters(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("the counters are\n%v, want\n%v", got, want)
+	}
+}
+
+// TestReferenceDetails holds that docs/reference.md has the response code details that some scenario
+// has of a proxy, those that tests of their own have, and no other.
+func TestReferenceDetails(t *testing.T) {
+	want := []string{"cloakroom", "cloakroom_overloaded", "cloakroom_ended"}
+	files, err := filepath.Glob(filepath.Join(root(t), "tests", "scenarios", "corpus", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, words(string(text), "details: (cloakroom[a-z_]*)")...)
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	if got := words(section(t, "docs/reference.md", "Response code details"), "`(cloakroom[a-z_]*)`"); !slices.Equal(got, want) {
+		t.Errorf("the details are\n%v, want\n%v", got, want)
 	}
 }
 

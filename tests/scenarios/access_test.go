@@ -127,10 +127,12 @@ func checkAccess(b *backend, mark string, w want) (problems []string) {
 	return problems
 }
 
-// ids replaces {id NAME} by the ID of the session's key, or signed cookie.
+// ids replaces {id NAME} by the ID of the session's key, or signed cookie, and {signed NAME} by that
+// of all of a session's signed cookies.
 func (b *backend) ids(text string) string {
 	for name, key := range b.keys {
 		text = strings.ReplaceAll(text, "{id "+name+"}", session.ID(key))
+		text = strings.ReplaceAll(text, "{signed "+name+"}", session.SignedID(key))
 	}
 	return text
 }

@@ -96,7 +96,7 @@ type want struct {
 	// Store is the expected state of sessions: live, gone, or extended.
 	Store map[string]string
 	// Details is Envoy's %RESPONSE_CODE_DETAILS%, and State all of the filter state, by the names
-	// behind wasm.cloakroom.; {id NAME} is replaced by a session's ID.
+	// behind wasm.cloakroom.; {id NAME} and {signed NAME} are replaced by a session's ID.
 	Details string
 	State   map[string]string
 }

@@ -56,6 +56,7 @@ var kinds = []struct {
 	{name: "login by the upstream", request: "GET /page cookie: sessionid=KEY", upstream: []string{"x-session-login: 7"}},
 	{name: "sliding expiry", request: "GET /slide cookie: sessionid=KEY"},
 	{name: "signed cookie", signed: true, request: "GET /page cookie: sessionid=SIGNED"},
+	{name: "filter state", configuration: `"cache":{"ttl":"1m"}`, warm: true, request: "GET /state cookie: sessionid=KEY"},
 	{name: "route without sessions", request: "GET /static/x.css cookie: sessionid=KEY"},
 }
 
@@ -75,9 +76,9 @@ func TestTranscript(t *testing.T) {
 			host, err := hostsim.New(t.Context(), hostsim.Config{
 				Plugins: []hostsim.Plugin{{Wasm: wasm, Configuration: []byte(`{"engine":{` + engine + `},
 					"identity":{"data_keys":["theme"]},"logout":{"path":"/logout/"},"accept_updates":true,
-					"routes":{"static":{"mode":"off"},"slide":{"expiry":{"save_every_request":true}}}}`)}},
+					"routes":{"static":{"mode":"off"},"slide":{"expiry":{"save_every_request":true}},"state":{"identity":{"filter_state":["user","session"]}}}}`)}},
 				Routes: []hostsim.Route{
-					{Prefix: "/static/", Cluster: "app", Name: "static"}, {Prefix: "/slide", Cluster: "app", Name: "slide"}, {Prefix: "/", Cluster: "app"},
+					{Prefix: "/static/", Cluster: "app", Name: "static"}, {Prefix: "/slide", Cluster: "app", Name: "slide"}, {Prefix: "/state", Cluster: "app", Name: "state"}, {Prefix: "/", Cluster: "app"},
 				},
 				Clusters: map[string]hostsim.Cluster{"app": upstream(&transcript, k.upstream), "sessions": sessions(t, clock, k.away)},
 				Clock:    clock,
