@@ -33,11 +33,15 @@ func TestDoctor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	optional := map[string]any{"mode": "optional"}
+	tenants := []stack.FilterRoute{istioRoute("shop", "login"), istioRoute("evil", "login"), istioRoute("shop", "shelf")}
 	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
 		for name, tt := range map[string]struct {
 			token, cookie, policy, cluster string
 			dead, noEnvoy, alone           bool
 			routes                         map[string]any
+			names                          string              // route_names
+			envoys                         []stack.FilterRoute // Envoy's; nil: one of no name
 			status                         int
 			want, not                      []string
 		}{
@@ -55,6 +59,13 @@ func TestDoctor(t *testing.T) {
 			"a cluster mistyped":       {token: token, cluster: "sesions", status: 1, want: []string{`WRONG  Envoy has no cluster "sesions"`}},
 			"no service":               {token: token, dead: true, status: 1, want: []string{"WRONG  the session service at http://127.0.0.1:", "is not ready"}},
 			"a route mistyped":         {token: token, status: 1, routes: map[string]any{"logni": map[string]any{"mode": "optional"}}, want: []string{`WRONG  the configuration of the filter "cloakroom" has routes.logni, and Envoy has no route of that name`}},
+			"a pattern of no route":    {token: token, status: 1, routes: map[string]any{"httproute/*": optional}, want: []string{"routes.httproute/*, and Envoy has no route of that name"}},
+			"a pattern":                {token: token, routes: map[string]any{"sh*": optional}, envoys: tenants, not: []string{"WRONG", "several namespaces"}},
+			"a name of two namespaces": {token: token, routes: map[string]any{"login": optional}, envoys: tenants, not: []string{"WRONG"}, want: []string{"routes.login holds for routes of several namespaces (evil, shop)"}},
+			"names with namespaces":    {token: token, names: "namespaced", routes: map[string]any{"shop/web/login": optional, "evil/*": optional}, envoys: tenants, not: []string{"WRONG", "several"}},
+			"no such namespace":        {token: token, status: 1, names: "namespaced", routes: map[string]any{"shop/wed/login": optional}, envoys: tenants, want: []string{`routes.shop/wed/login, and Envoy has no route of that name (it has "shop/web/login")`}},
+			"metadata that may not be": {token: token, status: 1, envoys: []stack.FilterRoute{{Name: "login", Prefix: "/", Metadata: map[string]any{"cloakroom": map[string]any{"accept_updates": true}}}}, want: []string{"accept_updates: a route's metadata may not set it"}},
+			"an annotation":            {token: token, status: 1, envoys: []stack.FilterRoute{gatewayRoute(`{"mode":"off"}`)}, want: []string{"annotation gateway.envoyproxy.io/cloakroom: it is not accepted"}},
 			"attributes of no account": {token: token, alone: true, status: 1, routes: map[string]any{"": map[string]any{"require": map[string]any{"user.is_staff": true}}}, want: []string{
 				"WRONG  the filter's configuration names attributes of users that the accounts do not have: user.is_staff; no header"}},
 			"no Envoy": {token: token, noEnvoy: true, status: 1, want: []string{"WRONG  Envoy's admin interface at http://127.0.0.1:", "--admin"}},
@@ -74,8 +85,8 @@ func TestDoctor(t *testing.T) {
 				cluster := cmp.Or(tt.cluster, "sessions")
 				if !tt.noEnvoy {
 					envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
-						Version: version, Workers: 1, Port: ports[0], Admin: ports[1], Upstream: ports[0], Clusters: map[string][]int{"sessions": ports[2:]}, Policy: tt.policy,
-						Config: map[string]any{"routes": orEmpty(tt.routes), "engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": "Envoy's"}}},
+						Version: version, Workers: 1, Port: ports[0], Admin: ports[1], Upstream: ports[0], Clusters: map[string][]int{"sessions": ports[2:]}, Policy: tt.policy, Routes: tt.envoys,
+						Config: map[string]any{"route_names": cmp.Or(tt.names, "envoy"), "routes": orEmpty(tt.routes), "engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": "Envoy's"}}},
 					})
 					if err != nil {
 						t.Fatal(err)
@@ -107,6 +118,19 @@ func TestDoctor(t *testing.T) {
 			})
 		}
 	}
+}
+
+// istioRoute returns a route as Istio makes it of a namespace's VirtualService.
+func istioRoute(namespace, name string) stack.FilterRoute {
+	metadata := map[string]any{"istio": map[string]any{"config": "/apis/networking.istio.io/v1/namespaces/" + namespace + "/virtual-service/web"}}
+	return stack.FilterRoute{Name: name, Prefix: "/" + namespace + "/" + name, Metadata: metadata}
+}
+
+// gatewayRoute returns a route as Envoy Gateway makes it of an HTTPRoute with an annotation.
+func gatewayRoute(annotation string) stack.FilterRoute {
+	resource := map[string]any{"kind": "HTTPRoute", "namespace": "shop", "name": "web", "annotations": map[string]any{"cloakroom": annotation}}
+	metadata := map[string]any{"envoy-gateway": map[string]any{"resources": []any{resource}}}
+	return stack.FilterRoute{Name: "httproute/shop/web/rule/0/match/0/a_test", Prefix: "/", Metadata: metadata}
 }
 
 // serving returns the server of a session service.
