@@ -250,15 +250,15 @@ func TestIstioFromDjango(t *testing.T) {
 		var names []string
 		for _, route := range got.service.Http {
 			names = append(names, route.Name)
-			if mode, known := modes[route.Name]; known && parsed.Named(route.Name).Mode != mode {
-				t.Errorf("route %s: mode %v, want %v", route.Name, parsed.Named(route.Name).Mode, mode)
+			if mode, known := modes[route.Name]; known && parsed.Named("istio-ingress/site/"+route.Name).Mode != mode {
+				t.Errorf("route %s: mode %v, want %v", route.Name, parsed.Named("istio-ingress/site/"+route.Name).Mode, mode)
 			}
 		}
 		want := []string{"semicolons", "login", "password-reset", "password-reset-done", "password-reset-confirm", "password-reset-complete", "public", "public-2", "static", "media", "app"}
 		if !slices.Equal(names, want) {
 			t.Errorf("routes: got %q, want %q", names, want)
 		}
-		if parsed.Named("semicolons").Mode != config.ModeOff || !proto.Equal(got.service.Http[0], sample.service.Http[0]) {
+		if parsed.Named("istio-ingress/site/semicolons").Mode != config.ModeOff || !proto.Equal(got.service.Http[0], sample.service.Http[0]) {
 			t.Errorf("the route semicolons: got %v, want that of istio.yaml", got.service.Http[0])
 		}
 		got.plugin.PluginConfig, sample.plugin.PluginConfig = nil, nil

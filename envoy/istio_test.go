@@ -108,7 +108,7 @@ func TestWasmPlugin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := parsed.Named("go"); got.Service.Token != "a token" || got.ForwardCookie {
+	if got := parsed.Named("istio-ingress/site/go"); got.Service.Token != "a token" || got.ForwardCookie {
 		t.Errorf("route go: token %q, forward_cookie %v; want the environment's token and false", got.Service.Token, got.ForwardCookie)
 	}
 }
@@ -121,9 +121,10 @@ func TestNamedRoutes(t *testing.T) {
 	for _, route := range m.service.Http {
 		names = append(names, route.Name)
 	}
-	for name := range m.plugin.PluginConfig.Fields["routes"].GetStructValue().GetFields() {
-		if !slices.Contains(names, name) {
-			t.Errorf("pluginConfig.routes.%s: the VirtualService's routes are %v", name, names)
+	for key := range m.plugin.PluginConfig.Fields["routes"].GetStructValue().GetFields() {
+		name, ok := strings.CutPrefix(key, "istio-ingress/site/") // the VirtualService's
+		if !ok || !slices.Contains(names, name) {
+			t.Errorf("pluginConfig.routes.%s: the VirtualService's routes are %v", key, names)
 		}
 	}
 	for _, patch := range m.patches.ConfigPatches {
@@ -184,7 +185,7 @@ func TestPluginConfigLoads(t *testing.T) {
 	}
 	t.Run("wrong", func(t *testing.T) {
 		err := start(t, stack.Envoy140, asString(strings.Replace(string(text), `"forward_cookie"`, `"forward_cookies"`, 1)))
-		if want := "routes.go.forward_cookies"; err == nil || !strings.Contains(err.Error(), want) {
+		if want := "routes.istio-ingress/site/go.forward_cookies"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("a wrong field: %v, want an error that names %s", err, want)
 		}
 	})

@@ -344,7 +344,7 @@ func TestConfigCheckNamesOfRoutes(t *testing.T) {
 		return "kind: EnvoyExtensionPolicy\nspec: {wasm: [{name: cloakroom, config: {engine: {service: {cluster: s}}, route_metadata: {annotations: true, allow: " + allow + "}}}]}\n"
 	}
 	namespacedIstio := func(name string) string {
-		text := sample("istio.yaml", "    mode: required\n", "    mode: required\n    route_names: namespaced\n")
+		text := sample("istio.yaml", "", "")
 		before, rest, _ := strings.Cut(text, "    routes:\n")
 		_, after, _ := strings.Cut(rest, "---\n")
 		return before + "    routes: {" + name + ": {mode: optional}}\n---\n" + after
@@ -358,7 +358,7 @@ func TestConfigCheckNamesOfRoutes(t *testing.T) {
 		"a bootstrap":                   {sample("bootstrap.yaml", "login: {mode: optional}", "logni: {mode: optional}"), `configuration.value.routes.logni: no route of Envoy has the name "logni", so this never holds; is it "login"?`, 1},
 		"a bootstrap, like nothing":     {sample("bootstrap.yaml", "login: {mode: optional}", "checkout: {mode: optional}"), `"checkout", so this never holds` + "\n", 1},
 		"a bootstrap, routes elsewhere": {sample("bootstrap.yaml", "login: {mode: optional}", "logni: {mode: optional}") + "  secondary: {rds: {route_config_name: other}}\n", `warning: -: `, 0},
-		"Istio":                         {sample("istio.yaml", "login: {mode: optional}", "logni: {mode: optional}"), `warning: -: spec.pluginConfig.routes.logni: no route of Envoy has the name "logni"`, 0},
+		"Istio":                         {sample("istio.yaml", "login: {mode: optional}", "logni: {mode: optional}"), `warning: -: spec.pluginConfig.routes.istio-ingress/site/logni: no route of Envoy has the name "istio-ingress/site/logni"`, 0},
 		"Istio, a patch":                {sample("istio.yaml", "route: {name: health}", "route: {name: heath}"), `spec.configPatches[0].match.routeConfiguration.vhost.route.name: no route of Envoy has the name "heath", so this never holds; is it "health"?`, 0},
 		"Istio, a match":                {strings.Replace(sample("istio.yaml", "login: {mode: optional}", "login.form: {mode: optional}"), "match: [{uri: {prefix: /login/}}]", "match: [{name: form, uri: {prefix: /login/}}]", 1), "", 0},
 		"Gateway API, Istio's name":     {gateway("prod.shop.1"), "", 0},

@@ -47,7 +47,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 
 // Bootstrap returns a bootstrap of Envoy, like envoy/bootstrap.yaml, with the result in it.
 func (r *Result) Bootstrap(p Proxy) (string, error) {
-	return r.render("bootstrap.yaml", p, maps.Clone(r.Filter), map[string]any{})
+	return r.render("bootstrap.yaml", p, "", maps.Clone(r.Filter), map[string]any{})
 }
 
 // Istio returns manifests, like those of envoy/istio.yaml, with the result in them.
@@ -63,11 +63,18 @@ func (r *Result) Istio(p Proxy) (string, error) {
 			"authority": service.Host, "token": "${CLOAKROOM_TOKEN}",
 		}}
 	}
-	return r.render("istio.yaml", p, config, map[string]any{"semicolons": map[string]any{"mode": "off"}})
+	prefix := ""
+	if config["mode"] == "required" {
+		// Routes of other namespaces must not take the pages' modes by a name. Where the pages are
+		// stricter than the rest, the names must hold whatever the VirtualService is called.
+		config["route_names"], prefix = "namespaced", p.Namespace+"/site/"
+	}
+	return r.render("istio.yaml", p, prefix, config, map[string]any{prefix + "semicolons": map[string]any{"mode": "off"}})
 }
 
-// render executes a template. It adds the pages to routes, and routes to config.
-func (r *Result) render(name string, p Proxy, config, routes map[string]any) (string, error) {
+// render executes a template. It adds the pages to routes, by their names with a prefix, and routes to
+// config.
+func (r *Result) render(name string, p Proxy, prefix string, config, routes map[string]any) (string, error) {
 	app, err := parseEndpoint("--app", p.App)
 	if err != nil {
 		return "", err
@@ -79,7 +86,7 @@ func (r *Result) render(name string, p Proxy, config, routes map[string]any) (st
 		}
 	}
 	for _, page := range r.Pages {
-		routes[page.Name] = map[string]any{"mode": page.Mode}
+		routes[prefix+page.Name] = map[string]any{"mode": page.Mode}
 	}
 	if len(routes) > 0 {
 		config["routes"] = routes
