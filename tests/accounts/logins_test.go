@@ -36,12 +36,12 @@ func TestDjangosLogins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash := session.AuditHash(string(key))
+	id := session.ID(string(key))
 	got := strings.Join(regexp.MustCompile(`(?m)^\{"event".*$`).FindAllString(string(text), -1), "\n")
 	want := strings.Join([]string{
 		`{"event": "authn_login_fail", "request_id": "wrong"}`,
-		`{"event": "authn_login_success", "user": "1", "session": "` + hash + `", "request_id": "right"}`,
-		`{"event": "session_expired", "reason": "logout", "user": "1", "session": "` + hash + `"}`,
+		`{"event": "authn_login_success", "user": "1", "session": "` + id + `", "request_id": "right"}`,
+		`{"event": "session_expired", "reason": "logout", "user": "1", "session": "` + id + `"}`,
 	}, "\n")
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
