@@ -152,7 +152,7 @@ func TestReferenceCounters(t *testing.T) {
 // TestReferenceDetails holds that docs/reference.md has the response code details that some scenario
 // has of a proxy, those that tests of their own have, and no other.
 func TestReferenceDetails(t *testing.T) {
-	want := []string{"cloakroom", "cloakroom_overloaded", "cloakroom_ended"}
+	want := []string{"cloakroom", "cloakroom_overloaded", "cloakroom_ended", "cloakroom_no_cluster"}
 	files, err := filepath.Glob(filepath.Join(root(t), "tests", "scenarios", "corpus", "*.yaml"))
 	if err != nil {
 		t.Fatal(err)

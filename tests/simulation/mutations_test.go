@@ -57,9 +57,9 @@ var mutations = []mutation{
 	{"an answer reaches the request that has the memory now", "2", "filter/worker/batch.go", "		if p.stream.serial == p.serial {\n			w.answered(p.stream, a)\n		}", "		w.answered(p.stream, a)"},
 	{"a look-up's body is the stream's memory", "2", "filter/worker/waiting.go", "callout.Body = clone(c.Body)", "callout.Body = c.Body"},
 	{"an answer is kept in the host's memory", "2 5", "filter/worker/lookups.go", "a.Body = clone(a.Body)", "a.Body = a.Body + \"\""},
-	{"the cache's key is the request's memory", "2 4", "filter/worker/lookups.go", "f := &flight{lookups: l, key: clone(key), route: route}", "f := &flight{lookups: l, key: key, route: route}"},
+	{"the cache's key is the request's memory", "2 4", "filter/worker/lookups.go", "f := &flight{lookups: l, key: clone(key), token", "f := &flight{lookups: l, key: key, token"},
 	{"all wait for one look-up", "2", "filter/worker/waiting.go", "if f := s.lookups.flights[flightKey{key, s.filter.TokenKey()}]; f != nil", "var f *flight\n		for _, f = range s.lookups.flights {\n		}\n		if f != nil"},
-	{"clients' identity headers pass", "2", "filter/stream.go", "s.edits = stripEdits(route.Strip(), h)", "_ = stripEdits(route.Strip(), h)"},
+	{"clients' identity headers pass", "2", "filter/stream.go", "s.edits = stripEdits(route, h)", "_ = stripEdits(route, h)"},
 	{"a login keeps another user's data", "2", "service/login.go", "before.User != \"\" && before.User != marks.User", "before.User == marks.User && before.Backend == \"-\""},
 	{"a stream that has ended waits on", "2 4", "filter/worker/worker.go", "if s.paused || s.list != nil {", "if false {"},
 
@@ -69,7 +69,7 @@ var mutations = []mutation{
 	{"a new key gets data that was changed meanwhile", "3", "service/cycle.go", "if !current.SameData(v) || !current.Expires.Equal(v.Expires) {", "if false {"},
 	{"a write to an old key stays there", "3", "service/api.go", "if next := v.Cycle().Next; next != nil {\n			return v, cycledError{next.Key}", "if next := v.Cycle().Next; false {\n			return v, cycledError{next.Key}"},
 	{"what is cached outlives a change", "3", "filter/stream.go", "action.effects().Invalidate = s.written // what is cached of it may be older", "_ = action"},
-	{"a change by a service is not published", "3", "service/api.go", "	a, err := s.ended(live(v), v, err)\n	return s.published(ctx, key, a, err)", "	return s.ended(live(v), v, err)"},
+	{"a change by a service is not published", "3", "service/api.go", "	a, err := s.ended(ctx, live(v), v, err)\n	return s.published(ctx, key, a, err)", "	return s.ended(ctx, live(v), v, err)"},
 
 	// 4: no request hangs, and nothing is held for streams that are gone
 	{"!a refused callout is not answered", "4", "filter/worker/worker.go", "	c.done(w, filter.Answer{Status: why}, false)\n", ""},
@@ -87,7 +87,7 @@ var mutations = []mutation{
 	{"a failed link takes its second key along", "5", "service/cycle.go", "case linking && errors.Is(err, session.ErrUnavailable):", "case false:"},
 	{"a copied link counts", "5", "session/cycle.go", "c.Next.Of != \"\" && c.Next.Of != ID(s.Key)", "false"},
 	{"an outage closes streams", "5", "filter/worker/watch.go", "case !r.Answered():", "case false:"},
-	{"accounts that cannot be read admit nobody", "5", "service/accounts.go", "	case err != nil:\n		return nil, false, \"\", fmt.Errorf(\"accounts: %w\", err)", "	case err != nil:\n		return nil, false, \"\", nil"},
+	{"accounts that cannot be read admit nobody", "5", "service/accounts.go", "		return nil, false, refusal{}, fmt.Errorf(\"accounts: %w\", err)", "		return nil, false, refusal{}, nil"},
 	{"a failed logout deletes the cookie", "1 5", "filter/logout.go", "	if r.status != noSession {\n		return s.refuseWrite(r)", "	if r.status != noSession {\n		return s.loggedOut()"},
 }
 
