@@ -20,7 +20,7 @@ import (
 // proxy has ports and names as the samples have them.
 var proxy = fromdjango.Proxy{
 	Address: "127.0.0.1", Port: 10000, AdminPort: 9901, App: "127.0.0.1:8000", Service: "127.0.0.1:8081", Wasm: "build/cloakroom.wasm",
-	Site: "site.example.com", Namespace: "istio-ingress", Image: "oci://registry.example.com/cloakroom/filter:latest",
+	Site: "site.example.com", Namespace: "istio-ingress", Image: "oci://registry.example.com/cloakroom/filter@sha256:0000000000000000000000000000000000000000000000000000000000000000",
 }
 
 // inIstio is proxy with the names of services.
@@ -223,6 +223,8 @@ func TestIstioFromDjango(t *testing.T) {
 		specs := map[string]proto.Message{
 			"extensions.istio.io/v1alpha1 WasmPlugin": &got.plugin,
 			"networking.istio.io/v1 VirtualService":   &got.service,
+
+			"networking.istio.io/v1alpha3 EnvoyFilter cloakroom-gateway": &got.around,
 		}
 		if engine == stored {
 			specs["networking.istio.io/v1 DestinationRule"] = &got.rule
@@ -230,6 +232,9 @@ func TestIstioFromDjango(t *testing.T) {
 		got.read(t, []byte(text), specs)
 		if engine == stored && !proto.Equal(&got.rule, &sample.rule) {
 			t.Errorf("the DestinationRule: got %v, want that of istio.yaml, %v", &got.rule, &sample.rule)
+		}
+		if !proto.Equal(&got.around, &sample.around) {
+			t.Errorf("around the filter: got %v, want that of istio.yaml, %v", &got.around, &sample.around)
 		}
 		env := map[string]string{}
 		for _, v := range got.plugin.VmConfig.GetEnv() {

@@ -13,9 +13,12 @@ import (
 	"cloakroom/tests/stack"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/goccy/go-yaml"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	extensions "istio.io/api/extensions/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 )
@@ -26,6 +29,8 @@ type manifests struct {
 	service networking.VirtualService
 	rule    networking.DestinationRule
 	patches networking.EnvoyFilter
+	gateway networking.Gateway
+	around  networking.EnvoyFilter // of what is around the filter
 }
 
 func readManifests(t *testing.T) *manifests {
@@ -36,15 +41,18 @@ func readManifests(t *testing.T) *manifests {
 	}
 	m := &manifests{}
 	m.read(t, text, map[string]proto.Message{
-		"extensions.istio.io/v1alpha1 WasmPlugin":  &m.plugin,
-		"networking.istio.io/v1 VirtualService":    &m.service,
-		"networking.istio.io/v1 DestinationRule":   &m.rule,
-		"networking.istio.io/v1alpha3 EnvoyFilter": &m.patches,
+		"extensions.istio.io/v1alpha1 WasmPlugin": &m.plugin,
+		"networking.istio.io/v1 VirtualService":   &m.service,
+		"networking.istio.io/v1 DestinationRule":  &m.rule,
+		"networking.istio.io/v1 Gateway":          &m.gateway,
+
+		"networking.istio.io/v1alpha3 EnvoyFilter cloakroom-routes":  &m.patches,
+		"networking.istio.io/v1alpha3 EnvoyFilter cloakroom-gateway": &m.around,
 	})
 	return m
 }
 
-// read reads one manifest of each kind.
+// read reads one manifest of each kind, or of each kind and name.
 func (m *manifests) read(t *testing.T, text []byte, specs map[string]proto.Message) {
 	t.Helper()
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.UseJSONUnmarshaler(), yaml.Strict())
@@ -63,6 +71,9 @@ func (m *manifests) read(t *testing.T, text []byte, specs map[string]proto.Messa
 			t.Fatal(err)
 		}
 		kind := manifest.APIVersion + " " + manifest.Kind
+		if name, _ := manifest.Metadata["name"].(string); specs[kind] == nil {
+			kind += " " + name
+		}
 		spec, ok := specs[kind]
 		if !ok {
 			t.Fatalf("an unexpected %s", kind)
@@ -130,6 +141,25 @@ func TestNamedRoutes(t *testing.T) {
 	for _, patch := range m.patches.ConfigPatches {
 		if name := patch.Match.GetRouteConfiguration().GetVhost().GetRoute().GetName(); !slices.Contains(names, name) {
 			t.Errorf("the EnvoyFilter patches route %q; the VirtualService's are %v", name, names)
+		}
+	}
+}
+
+// TestAroundTheFilter reads what the sample sets around the filter as Envoy's own messages.
+func TestAroundTheFilter(t *testing.T) {
+	m := readManifests(t)
+	for _, patch := range m.around.ConfigPatches {
+		value := patch.Patch.Value.GetFields()["typed_config"]
+		if patch.Patch.Operation == networking.EnvoyFilter_Patch_REMOVE {
+			continue
+		}
+		text, err := protojson.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var message anypb.Any
+		if err := protojson.Unmarshal(text, &message); err != nil {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
