@@ -14,11 +14,11 @@ const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 // traced sends a request with a session, an ID and a traceparent, whose memory is the host's again
 // afterwards.
-func (h *host) traced(key, id string, more ...[2]string) *Stream {
+func (h *host) traced(key, id string) *Stream {
 	h.t.Helper()
 	idBytes, parent := []byte(id), []byte(traceparent)
-	headers := append(filter.Headers{{":method", "POST"}, {":path", "/"}, {":authority", "site.test"}, {"sec-fetch-mode", "cors"}, {"cookie", "sessionid=" + key},
-		{"x-request-id", textOf(idBytes)}, {"traceparent", textOf(parent)}}, more...)
+	headers := filter.Headers{{":method", "POST"}, {":path", "/"}, {":authority", "site.test"}, {"sec-fetch-mode", "cors"}, {"cookie", "sessionid=" + key},
+		{"x-request-id", textOf(idBytes)}, {"traceparent", textOf(parent)}}
 	s := h.requestWith(headers)
 	for _, lent := range [][]byte{idBytes, parent} {
 		for i := range lent {
