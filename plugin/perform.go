@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"unsafe"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
@@ -192,10 +193,10 @@ func (p *pluginContext) dispatch(c *worker.Call) (refused string) {
 			p.at = upstreamgo.Now()
 			p.perform(p.worker.CalloutDone(c, p.response(numHeaders, bodySize), p.at), nil, 0)
 		})
-	switch err {
-	case nil:
+	if err == nil {
 		return ""
-	case types.ErrorStatusBadArgument: // all else that it is returned for is there
+	}
+	if errors.Is(err, types.ErrorStatusBadArgument) { // all else that it is returned for is there
 		return filter.NoCluster
 	}
 	return filter.NotSent
