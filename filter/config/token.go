@@ -164,6 +164,16 @@ func (c *Config) checkTokens() error {
 	return nil
 }
 
+// Tokens returns the tokens that the configuration's routes want.
+func (c *Config) Tokens() (all []*Token) {
+	for _, r := range append(sortedRoutes(c.routes), &c.base) {
+		if r.Identity.Token.InUse() {
+			all = append(all, &r.Identity.Token)
+		}
+	}
+	return all
+}
+
 // tokenFits returns an error where a route's look-ups would name too many attributes.
 func (c *Config) tokenFits(r *Route) error {
 	all := append(slices.Clone(c.attributes[r.Service.Cluster]), r.Identity.Token.Claims...)

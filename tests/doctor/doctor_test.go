@@ -68,6 +68,8 @@ func TestDoctor(t *testing.T) {
 			"an annotation":            {token: token, status: 1, envoys: []stack.FilterRoute{gatewayRoute(`{"mode":"off"}`)}, want: []string{"annotation gateway.envoyproxy.io/cloakroom: it is not accepted"}},
 			"attributes of no account": {token: token, alone: true, status: 1, routes: map[string]any{"": map[string]any{"require": map[string]any{"user.is_staff": true}}}, want: []string{
 				"WRONG  the filter's configuration names attributes of users that the accounts do not have: user.is_staff; no header"}},
+			"tokens without keys": {token: token, alone: true, status: 1, routes: map[string]any{"": map[string]any{"identity": map[string]any{"token": map[string]any{"header": "authorization", "audience": "a"}}}}, want: []string{
+				"WRONG  routes want tokens of the user (identity.token) and answer 503", "cloakroom keys new"}},
 			"no Envoy": {token: token, noEnvoy: true, status: 1, want: []string{"WRONG  Envoy's admin interface at http://127.0.0.1:", "--admin"}},
 		} {
 			t.Run(version+"/"+name, func(t *testing.T) {

@@ -45,6 +45,8 @@ type doctor struct {
 	wrong  int
 	// attributes are those of users that the filter's configurations name.
 	attributes []string
+	// tokens says that they want tokens of users.
+	tokens bool
 }
 
 // Run writes its findings, and returns how many things are wrong. It does not check what depends
@@ -148,6 +150,12 @@ func (d *doctor) service(at string) {
 	} else if len(d.attributes) > 0 {
 		d.right("the accounts have the attributes of users that the filter's configuration names")
 	}
+	if why := nothing.TokenMissing; why != "" {
+		d.fail("make a key with cloakroom keys new, and start cloakroom serve with --token-keys and --token-issuer",
+			"routes want tokens of the user (identity.token) and answer 503, because the session service mints none: %s", why)
+	} else if d.tokens {
+		d.right("the session service has keys for the tokens that routes want")
+	}
 	if d.Cookie != "" {
 		d.cookie(at)
 	}
@@ -161,12 +169,17 @@ type found struct {
 	Omitted []string
 	// UserUnknown are attributes of users that no account has.
 	UserUnknown []string `json:"user_unknown"`
+	// TokenMissing is why no token can be had.
+	TokenMissing string `json:"token_missing"`
 }
 
 func (d *doctor) look(at, key string) (found, error) {
 	request := map[string]any{"key": key}
 	if len(d.attributes) > 0 {
 		request["attributes"] = d.attributes
+	}
+	if d.tokens {
+		request["token"] = map[string]any{"audience": "cloakroom doctor", "ttl": int(api.MinTokenTTL / time.Second)}
 	}
 	body, err := json.Marshal(request)
 	if err != nil {

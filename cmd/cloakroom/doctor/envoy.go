@@ -114,10 +114,19 @@ func (d *doctor) plugin(f document.Found) {
 	d.routes(f, config, name)
 	for _, s := range config.Services() {
 		d.cluster(s)
-		for _, key := range config.AttributesOf(s.Cluster) {
-			if name := strings.TrimPrefix(key, "user."); !slices.Contains(d.attributes, name) && len(d.attributes) < api.MaxAttributes {
-				d.attributes = append(d.attributes, name)
-			}
+		d.names(config.AttributesOf(s.Cluster))
+	}
+	for _, token := range config.Tokens() {
+		d.tokens = true
+		d.names(token.Claims)
+	}
+}
+
+// names adds to the attributes that look-ups name.
+func (d *doctor) names(keys []string) {
+	for _, key := range keys {
+		if name := strings.TrimPrefix(key, "user."); !slices.Contains(d.attributes, name) && len(d.attributes) < api.MaxAttributes {
+			d.attributes = append(d.attributes, name)
 		}
 	}
 }
