@@ -8,7 +8,6 @@ import (
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/upstreamgo"
 
-	"cloakroom/api"
 	"cloakroom/filter"
 	"cloakroom/filter/worker"
 )
@@ -168,27 +167,7 @@ func (p *pluginContext) reply(a *filter.Action) {
 
 // dispatch sends a callout. It returns why the host refuses it, or "".
 func (p *pluginContext) dispatch(c *worker.Call) (refused string) {
-	headers := [][2]string{
-		{":method", "POST"},
-		{":path", c.Path},
-		{":authority", c.To.Authority},
-		{"content-type", c.ContentType()},
-		// Envoy's router retries once, on another replica if there is one, if the request did not
-		// reach the first.
-		{"x-envoy-retry-on", "connect-failure,refused-stream,reset-before-request"},
-		{"x-envoy-max-retries", "1"},
-		{"authorization", c.To.Authorization},
-	}
-	if c.To.Authorization == "" {
-		headers = headers[:len(headers)-1]
-	}
-	if c.Trace.RequestID != "" {
-		headers = append(headers, [2]string{api.RequestIDHeader, c.Trace.RequestID})
-	}
-	if c.Trace.Parent != "" {
-		headers = append(headers, [2]string{api.TraceParentHeader, c.Trace.Parent})
-	}
-	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, headers, unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
+	err := upstreamgo.DispatchHTTPCall(p.id, c.To.Cluster, c.Headers(), unsafe.Slice(unsafe.StringData(c.Body), len(c.Body)), uint32(c.Timeout.Milliseconds()),
 		func(numHeaders, bodySize, _ int) {
 			p.at = upstreamgo.Now()
 			p.perform(p.worker.CalloutDone(c, p.response(numHeaders, bodySize), p.at), nil, 0)

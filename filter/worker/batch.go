@@ -48,12 +48,29 @@ type Call struct {
 	feed    *service // whose feed is polled; nil: none is
 }
 
-// ContentType returns that of the callout's body.
-func (c *Call) ContentType() string {
+// Headers returns the callout's request headers.
+func (c *Call) Headers() [][2]string {
+	headers := append(make([][2]string, 0, 9), [][2]string{
+		{":method", "POST"},
+		{":path", c.Path},
+		{":authority", c.To.Authority},
+		{"content-type", "application/json"},
+		// Envoy's router retries once, on another replica if there is one, if the request did not
+		// reach the first.
+		{"x-envoy-retry-on", "connect-failure,refused-stream,reset-before-request"},
+		{"x-envoy-max-retries", "1"},
+	}...)
 	if c.Path == api.Batch {
-		return api.BatchType
+		headers[3][1] = api.BatchType
 	}
-	return "application/json"
+	for _, more := range [...][2]string{
+		{"authorization", c.To.Authorization}, {api.RequestIDHeader, c.Trace.RequestID}, {api.TraceParentHeader, c.Trace.Parent},
+	} {
+		if more[1] != "" {
+			headers = append(headers, more)
+		}
+	}
+	return headers
 }
 
 // batcher returns that of a destination.

@@ -123,11 +123,27 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// TestContentType is that of the form of a callout's body.
-func TestContentType(t *testing.T) {
-	for path, want := range map[string]string{api.Batch: api.BatchType, api.Lookup: "application/json"} {
-		if got := (&Call{Callout: filter.Callout{Path: path}}).ContentType(); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
+// TestCallHeaders: the headers follow from the call, and what is not known is left out.
+func TestCallHeaders(t *testing.T) {
+	to := &config.Destination{Authority: "sessions"}
+	for _, tt := range []struct {
+		path string
+		to   *config.Destination
+		want string
+	}{
+		{api.Batch, to, "content-type: " + api.BatchType},
+		{api.Lookup, to, "content-type: application/json"},
+		{api.Lookup, &config.Destination{Authorization: "Bearer t"}, "authorization: Bearer t"},
+	} {
+		var got []string
+		for _, h := range (&Call{Callout: filter.Callout{Path: tt.path, To: tt.to}}).Headers() {
+			got = append(got, h[0]+": "+h[1])
+			if h[1] == "" && h[0] != ":authority" {
+				t.Errorf("%s is empty", h[0])
+			}
+		}
+		if !slices.Contains(got, tt.want) || !slices.Contains(got, ":path: "+tt.path) {
+			t.Errorf("the headers are %q, want %q among them", got, tt.want)
 		}
 	}
 }

@@ -26,7 +26,11 @@ func carry(t *testing.T, w *worker.Worker, handler http.Handler, calls []*worker
 		c := calls[0]
 		r := httptest.NewRequest("POST", c.Path, strings.NewReader(c.Body))
 		r.Header.Set("Authorization", c.To.Authorization)
-		r.Header.Set("Content-Type", c.ContentType())
+		for _, h := range c.Headers() {
+			if !strings.HasPrefix(h[0], ":") {
+				r.Header.Set(h[0], h[1])
+			}
+		}
 		if c.Path == "/v1/batch" {
 			batches++
 		}
