@@ -1,5 +1,5 @@
 // Package accounts tests that a change in Django's accounts is seen by the upstreams of every Envoy,
-// by the receivers of signals in docs/guide.md, long before the cache's ttl.
+// by the receivers of signals in docs/identity.md, long before the cache's ttl.
 package accounts
 
 import (
@@ -67,7 +67,7 @@ for line in sys.stdin:
         print(repr(error), flush=True)
 `
 
-// project copies the demonstration's project, and adds the receivers of docs/guide.md to it.
+// project copies the demonstration's project, and adds the receivers of docs/identity.md to it.
 func project(t *testing.T, dir string, env ...string) stack.Project {
 	t.Helper()
 	root, err := stack.Root()
@@ -78,7 +78,7 @@ func project(t *testing.T, dir string, env ...string) stack.Project {
 		t.Fatal(err)
 	}
 	apps := "from django.apps import AppConfig\n\nclass Demo(AppConfig):\n    name = 'demo'\n\n    def ready(self):\n        from demo import logins, signals  # noqa: F401\n"
-	files := map[string]string{"apps.py": apps, "signals.py": snippet(t, root, "guide.md", "signals"), "logins.py": snippet(t, root, "operations.md", "logins")}
+	files := map[string]string{"apps.py": apps, "signals.py": snippet(t, root, "identity.md", "signals"), "logins.py": snippet(t, root, "operations.md", "logins")}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, "demo", name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

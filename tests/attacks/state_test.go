@@ -21,7 +21,7 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// guideBlock is the configuration in docs/guide.md that uses filter state.
+// guideBlock is the configuration in docs/identity.md that uses filter state.
 var guideBlock = regexp.MustCompile("(?s)<!-- filter state: run by the tests -->\n```yaml\n(.*?)```")
 
 // guided is what the block configures.
@@ -36,13 +36,13 @@ func readGuide(t *testing.T) (g guided) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "docs", "guide.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "identity.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	match := guideBlock.FindSubmatch(text)
 	if match == nil {
-		t.Fatal("docs/guide.md has no configuration that uses filter state")
+		t.Fatal("docs/identity.md has no configuration that uses filter state")
 	}
 	if err := yaml.Unmarshal(match[1], &g); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func (s *site) logged(path string) (found stateLine) {
 	return found
 }
 
-// TestFilterState runs docs/guide.md's access log, RBAC and rate limit: they go by what the filter sets
+// TestFilterState runs docs/identity.md's access log, RBAC and rate limit: they go by what the filter sets
 // for each user, and not by what a client sends. The ID in the log ends the session.
 func TestFilterState(t *testing.T) {
 	guide := readGuide(t)
@@ -199,7 +199,7 @@ func TestFilterStateOnOneConnection(t *testing.T) {
 	})
 }
 
-// TestFilterStateInCEL holds what docs/guide.md says of CEL: bytes match, and strings do not. The
+// TestFilterStateInCEL holds what docs/identity.md says of CEL: bytes match, and strings do not. The
 // matching API's input has the text.
 func TestFilterStateInCEL(t *testing.T) {
 	condition := func(constant map[string]any) any {

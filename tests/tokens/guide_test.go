@@ -17,13 +17,13 @@ import (
 	"cloakroom/tests/stack"
 )
 
-// TestGuide reads what docs/guide.md says of tokens into Envoy's, Istio's and the filter's types.
+// TestGuide reads what docs/identity.md says of tokens into Envoy's, Istio's and the filter's types.
 func TestGuide(t *testing.T) {
 	root, err := stack.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "docs", "guide.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "identity.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
