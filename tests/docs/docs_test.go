@@ -12,7 +12,7 @@ import (
 )
 
 // documents name tests as folder.TestName, in backticks.
-var documents = []string{"SECURITY.md", "docs/asvs.md", "docs/guide.md", "docs/identity.md", "docs/operations.md", "docs/internals.md", "docs/reference.md", "CHANGELOG.md", "RATIONALE.md", "README.md"}
+var documents = []string{"SECURITY.md", "docs/asvs.md", "docs/guide.md", "docs/identity.md", "docs/operations.md", "docs/internals.md", "docs/reference.md", "docs/istio.md", "docs/envoy-gateway.md", "CHANGELOG.md", "RATIONALE.md", "README.md"}
 
 var (
 	// quoted matches text in backticks that names a test.
