@@ -65,11 +65,12 @@ func isUser(id *config.Identity, data []rawjson.Member) bool {
 // is appended to lines. omitted are the keys of data that the service left out; cut says that
 // data is left out, here or there.
 func identityEdits(id *config.Identity, edits []Edit, lines []byte, data []rawjson.Member, omitted []string) (all []Edit, text []byte, cut bool, err error) {
-	for _, h := range id.Headers {
+	for i := range id.Headers {
+		h := &id.Headers[i]
 		text, err := "", error(nil)
 		if id.Encodes() || config.IsAttribute(h.Key) {
 			var left []string
-			text, left = encodedHeader(&h, data, id.DataMaxBytes)
+			text, left = encodedHeader(h, data, id.DataMaxBytes)
 			omitted = append(slices.Clip(omitted), left...)
 		} else if text, err = headerText(value(data, h.Key)); err != nil {
 			return nil, lines, false, err

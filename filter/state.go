@@ -12,7 +12,8 @@ import (
 // stateEdits returns the edits that set Envoy's filter state of a user, but for the session's ID, and
 // the keys of the values that have no room.
 func stateEdits(id *config.Identity, data []rawjson.Member) (edits []Edit, omitted []string) {
-	for _, field := range id.State {
+	for i := range id.State {
+		field := &id.State[i]
 		text, fits := encodedText(value(data, field.Key), id.DataMaxBytes)
 		switch {
 		case field.Key == "":
@@ -31,8 +32,8 @@ func (s *Stream) withSessionID(r *LookupResult, a *authzResult) []Edit {
 	if !a.user {
 		return a.edits
 	}
-	for _, field := range s.route.Identity.State {
-		if field.Key == "" {
+	for i := range s.route.Identity.State {
+		if field := &s.route.Identity.State[i]; field.Key == "" {
 			return append(slices.Clip(a.edits), Edit{State, field.Name, s.sessionID(r)})
 		}
 	}

@@ -68,6 +68,7 @@ func stateSite(t *testing.T, version string, logs, after []any) (s *site, p *pro
 	c := cookieRoutes(map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},
 		map[string]any{"identity": map[string]any{"filter_state": []string{"user", "session", "groups"}}})
 	c.AccessLogs, c.After, c.FlushLog = logs, after, true
+	c.AccessLog = "typed %FILTER_STATE(wasm.cloakroom.user)%\n"
 	return newSite(t, version, options{Project: p, FilterConfig: c, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "the page")
 	})}), p
@@ -196,6 +197,9 @@ func TestFilterStateOnOneConnection(t *testing.T) {
 				t.Errorf("request %d has the filter state %+v, want %+v", i, got, want)
 			}
 		}
+		eventually(t, "without PLAIN the log has base64", func() bool {
+			return strings.Contains(s.envoy.Log(), `"`+base64.StdEncoding.EncodeToString([]byte("1"))+`"`)
+		})
 	})
 }
 
