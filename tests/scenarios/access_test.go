@@ -132,7 +132,7 @@ func checkAccess(b *backend, mark string, w want) (problems []string) {
 func (b *backend) ids(text string) string {
 	for name, key := range b.keys {
 		text = strings.ReplaceAll(text, "{id "+name+"}", session.ID(key))
-		text = strings.ReplaceAll(text, "{signed "+name+"}", session.SignedID(key))
+		text = strings.ReplaceAll(text, "{signed "+name+"}", session.ID(session.SignedID(key)))
 	}
 	return text
 }
