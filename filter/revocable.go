@@ -149,6 +149,7 @@ func (s *Stream) verified(r *LookupResult, shared bool, now time.Time) Action {
 func (s *Stream) revokeCallout(of *revocationHandle, reason string) Callout {
 	body := rawjson.AppendString([]byte(`{"key":`), of.ID)
 	body = strconv.AppendInt(append(body, `,"age":`...), int64(s.route.Expiry.Policy.Age/time.Second)+1, 10)
-	body = append(append(append(body, `,"reason":"`...), reason...), '"')
+	body = append(append(append(body, `,"reason":"`...), reason...), `","signed":`...)
+	body = rawjson.AppendString(body, of.text)
 	return NewCallout(&s.route.Service, api.Flush, string(append(body, '}')))
 }

@@ -81,6 +81,66 @@ func TestAuditRejectsReasons(t *testing.T) {
 	}
 }
 
+// TestAuditOfSignedCookies holds whose session in a cookie has ended, once however often.
+func TestAuditOfSignedCookies(t *testing.T) {
+	f, out := audited(t)
+	of := session.Signed{ID: drawn(1), Since: 1, User: "7"}
+	for range 3 {
+		if status, body := f.do("POST", "/v1/flush", `{"key":"`+of.ID+`","age":60,"reason":"logout","signed":"`+of.String()+`"}`); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"event":"session_expired","reason":"logout","user":"7","session":"`+session.AuditHash(of.ID)+`"`) {
+		t.Errorf("got %s", got)
+	}
+	for _, signed := range []string{"x", session.Signed{ID: drawn(2), User: "7"}.String()} {
+		if status, body := f.do("POST", "/v1/flush", `{"key":"`+of.ID+`","age":60,"signed":"`+signed+`"}`); status != 400 {
+			t.Errorf("%s: %d %s", signed, status, body)
+		}
+	}
+}
+
+// TestAuditReasons holds the reasons for which an account refuses a session.
+func TestAuditReasons(t *testing.T) {
+	f, users, hasher := withAccounts(t)
+	var out bytes.Buffer
+	handler, err := service.New(service.Config{
+		Store: f.store, Feed: f.feed, Token: token, Now: f.clock.Now, Random: f.random, Log: slog.New(slog.DiscardHandler),
+		Accounts: &service.Accounts{Users: users, Hasher: hasher}, Audit: audit.New(&out, audit.Options{Now: f.clock.Now}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.handler = handler
+	data := func(id, backend, password string) string {
+		return `{"_auth_user_id":"` + id + `","_auth_user_backend":"` + backend + `","_auth_user_hash":"` + hasher.Hash(password) + `"}`
+	}
+	for i, tt := range []struct {
+		reason audit.Reason
+		data   string
+	}{
+		{"", data("7", service.DefaultAuthBackend, "pbkdf2$seven")},
+		{audit.PasswordHash, data("7", service.DefaultAuthBackend, "another")},
+		{audit.Backend, data("7", "another.Backend", "pbkdf2$seven")},
+		{audit.NoAccount, data("404", service.DefaultAuthBackend, "")},
+		{audit.Inactive, data("8", service.DefaultAuthBackend, "pbkdf2$eight")},
+		{audit.ForeignUserID, data("07", service.DefaultAuthBackend, "pbkdf2$seven")},
+	} {
+		out.Reset()
+		f.create(drawn(i), tt.data)
+		for range 3 {
+			f.do("POST", "/v1/lookup", `{"key":"`+drawn(i)+`"}`)
+		}
+		want := ""
+		if tt.reason != "" {
+			want = `"event":"authz_fail","reason":"` + string(tt.reason) + `"`
+		}
+		if got := out.String(); !strings.Contains(got, want) || strings.Count(got, "\n") != min(1, len(want)) {
+			t.Errorf("%q: %s", tt.reason, got)
+		}
+	}
+}
+
 // TestChangedUser holds that a change of an account is published for its user.
 func TestChangedUser(t *testing.T) {
 	f, _ := audited(t)

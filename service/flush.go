@@ -23,8 +23,10 @@ type flushRequest struct {
 	// Before ends only those of a user's sessions that are kept in cookies and
 	// began by then, in Unix seconds.
 	Before int64 `json:"before"`
-	// Reason says why, for the audit log: one of api.Reasons.
+	// Reason says why, for the audit log: one of api.Reasons. Signed is the session.Signed of Key,
+	// which says whose the session is.
 	Reason string `json:"reason"`
+	Signed string `json:"signed"`
 }
 
 func (s *service) flush(ctx context.Context, in flushRequest) (response, error) {
@@ -44,10 +46,14 @@ func (s *service) flush(ctx context.Context, in flushRequest) (response, error) 
 	case in.Age == 0:
 		return none, s.end(ctx, reason, key)
 	}
+	of, ok := session.ParseSigned(in.Signed)
+	if in.Signed != "" && (!ok || of.ID != key) {
+		return none, fmt.Errorf("%w: signed must be of the key", errRequest)
+	}
 	if err := s.revokeSigned(ctx, in); err != nil {
 		return none, err
 	}
-	s.auditOnce(ctx, audit.Record{Event: audit.SessionExpired, Reason: reason, Session: key})
+	s.auditOnce(ctx, audit.Record{Event: audit.SessionExpired, Reason: reason, User: of.User, Session: key})
 	return none, s.publish(ctx, session.SessionEvent(key))
 }
 

@@ -229,7 +229,7 @@ func signedCookies(t *testing.T, s *site) {
 	}
 	s.wrote(0, fields{"event": audit.LoginSuccess, "user": 8}) // the filter itself has signed it
 	b.send(http.MethodPost, "/logout", 204, "Sec-Fetch-Site", "same-origin", "X-Request-Id", requestID)
-	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "logout", "session": session.ID(of.ID), "request_id": requestID})
+	s.wrote(1, fields{"event": audit.SessionExpired, "reason": "logout", "user": 8, "session": session.ID(of.ID), "request_id": requestID})
 	for range 10 {
 		b.cookie = cookie
 		if user := b.get("/plain/", 200); user != "" {

@@ -87,7 +87,7 @@ var mutations = []mutation{
 	{"a failed link takes its second key along", "5", "service/cycle.go", "case linking && errors.Is(err, session.ErrUnavailable):", "case false:"},
 	{"a copied link counts", "5", "session/cycle.go", "c.Next.Of != \"\" && c.Next.Of != ID(s.Key)", "false"},
 	{"an outage closes streams", "5", "filter/worker/watch.go", "case !r.Answered():", "case false:"},
-	{"accounts that cannot be read admit nobody", "5", "service/accounts.go", "		return nil, false, refusal{}, fmt.Errorf(\"accounts: %w\", err)", "		return nil, false, refusal{}, nil"},
+	{"accounts that cannot be read admit nobody", "5", "service/accounts.go", "	case err != nil:\n		return nil, false, refusal{}, fmt.Errorf(\"accounts: %w\", err)", "	case err != nil:\n		return nil, false, refusal{}, nil"},
 	{"a failed logout deletes the cookie", "1 5", "filter/logout.go", "	if r.status != noSession {\n		return s.refuseWrite(r)", "	if r.status != noSession {\n		return s.loggedOut()"},
 }
 
