@@ -90,7 +90,7 @@ func TestAuditOfSignedCookies(t *testing.T) {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
-	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"event":"session_expired","reason":"logout","user":"7","session":"`+session.AuditHash(of.ID)+`"`) {
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"event":"session_expired","reason":"logout","user":"7","session":"`+session.ID(of.ID)+`"`) {
 		t.Errorf("got %s", got)
 	}
 	for _, signed := range []string{"x", session.Signed{ID: drawn(2), User: "7"}.String()} {

@@ -35,7 +35,7 @@ func (s *service) flush(ctx context.Context, in flushRequest) (response, error) 
 		return none, err
 	}
 	if in.User != "" {
-		return none, s.flushUser(ctx, in)
+		return none, s.flushUser(ctx, in, reason)
 	}
 	key, err := checkKey(in.Key)
 	switch {
@@ -68,7 +68,7 @@ func flushReason(reason string) (audit.Reason, error) {
 	return "", fmt.Errorf("%w: reason must be one of %s", errRequest, strings.Join(api.Reasons(), ", "))
 }
 
-func (s *service) flushUser(ctx context.Context, in flushRequest) error {
+func (s *service) flushUser(ctx context.Context, in flushRequest, reason audit.Reason) error {
 	switch {
 	case in.Key != nil:
 		return fmt.Errorf("%w: key and user exclude each other", errRequest)
@@ -87,7 +87,7 @@ func (s *service) flushUser(ctx context.Context, in flushRequest) error {
 			return err
 		}
 	}
-	record := audit.Record{Event: audit.SessionExpired, Reason: audit.Revoked, User: in.User, All: true}
+	record := audit.Record{Event: audit.SessionExpired, Reason: reason, User: in.User, All: true}
 	if in.Before == 0 {
 		var ended []string
 		ended, err = EndUser(ctx, s.Store, in.User)

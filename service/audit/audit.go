@@ -127,38 +127,43 @@ func (l *Log) Write(r Record) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.write(r)
+	_, err := l.write(r)
+	return err
 }
 
-// WriteOnce is Write for the first of records with the same event, reason and session. Which were
-// written is kept of the last few thousand.
+// WriteOnce is Write for the first of records with the same event, reason and session that could be
+// written. Which were is kept of the last few thousand.
 func (l *Log) WriteOnce(r Record) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seen.add(string(r.Event) + " " + string(r.Reason) + " " + session.ID(r.Session)) {
-		_ = l.write(r) // logged and counted
+	name := string(r.Event) + " " + string(r.Reason) + " " + session.ID(r.Session)
+	if l.seen.has(name) {
+		return
+	}
+	if written, _ := l.write(r); written { // an error is logged and counted
+		l.seen.add(name)
 	}
 }
 
-func (l *Log) write(r Record) error {
+// write writes a record, and reports whether it was written, and not left out or lost.
+func (l *Log) write(r Record) (written bool, err error) {
 	now, omitted := l.Now(), 0
 	if r.Event.Capped() {
 		var ok bool
 		if omitted, ok = l.capped.pass(now); !ok {
 			l.omitted++
-			return nil
+			return false, nil
 		}
 	}
 	line := slog.NewRecord(now.UTC(), r.Event.level(), string(r.Event), 0)
 	line.AddAttrs(r.attrs(omitted)...)
-	err := l.handler.Handle(context.Background(), line)
-	if err != nil {
+	if err = l.handler.Handle(context.Background(), line); err != nil {
 		l.failed(err)
 	}
-	return err
+	return err == nil, err
 }
 
 // failed counts an error of writing and logs it, once a second at most, and not while one is being

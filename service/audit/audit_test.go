@@ -122,6 +122,27 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// TestOnceAfterAFlood holds that what was left out over the limit is written later.
+func TestOnceAfterAFlood(t *testing.T) {
+	var out bytes.Buffer
+	clock := now
+	l := New(&out, Options{Now: func() time.Time { return clock }})
+	for n := range 2 * maxPerSecond {
+		l.WriteOnce(Record{Event: AuthzFail, Session: fmt.Sprint(n)})
+	}
+	clock = clock.Add(time.Second)
+	for n := range 2 * maxPerSecond {
+		l.WriteOnce(Record{Event: AuthzFail, Session: fmt.Sprint(n)})
+	}
+	sessions := map[any]int{}
+	for _, line := range lines(t, out.String()) {
+		sessions[line["session"]]++
+	}
+	if len(sessions) != 2*maxPerSecond || strings.Count(out.String(), "\n") != 2*maxPerSecond {
+		t.Errorf("%d sessions in %d lines, want %d in as many", len(sessions), strings.Count(out.String(), "\n"), 2*maxPerSecond)
+	}
+}
+
 // TestFlood holds which events are left out over the limit, and that the next line has how many.
 func TestFlood(t *testing.T) {
 	for _, e := range Events() {

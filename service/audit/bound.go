@@ -14,20 +14,18 @@ type seen struct {
 
 func newSeen() seen { return seen{names: map[string]bool{}} }
 
-// add adds a name, and reports whether it is new.
-func (s *seen) add(name string) bool {
-	switch {
-	case s.names[name]:
-		return false
-	case len(s.order) < maxSeen:
+func (s *seen) has(name string) bool { return s.names[name] }
+
+// add adds a name that is not in the set, in place of the oldest where it is full.
+func (s *seen) add(name string) {
+	if len(s.order) < maxSeen {
 		s.order = append(s.order, name)
-	default:
+	} else {
 		delete(s.names, s.order[s.next])
 		s.order[s.next] = name
 		s.next = (s.next + 1) % maxSeen
 	}
 	s.names[name] = true
-	return true
 }
 
 // limiter passes max events a second, and counts the others.
