@@ -58,13 +58,10 @@ func isToken(text string) bool {
 	return strings.Count(text, ".") == 2 && len(text) <= api.MaxTokenBytes
 }
 
-// Minted sets which token the call asked for that a result is the answer to (config.Token.Wanted),
-// and when it was sent, by which the token ends: the session service's clock may be another. It is
+// Minted sets which token the call asked for that a result is the answer to (config.Token.Wanted;
+// one that was not asked for is of no route), and when it was sent, by which the token ends: the session service's clock may be another. It is
 // to be called once, before the result is used.
 func (r *LookupResult) Minted(wanted string, sent time.Time) {
-	if wanted == "" && len(r.tokens.minted) > 0 {
-		r.tokens.minted = nil // it asked for none
-	}
 	for i := range r.tokens.minted {
 		m := &r.tokens.minted[i]
 		m.wanted, m.until = wanted, sent.Add(m.life)

@@ -145,8 +145,13 @@ func (w *Worker) land(f *flight, a filter.Answer) {
 	r.Minted(f.token, f.sent)
 	if !f.outdated {
 		l.watches.lookedUp(w, l, f.key, r)
-		if r.Answered() && r.Key() == "" { // what an old key leads to is looked up each time
+		switch {
+		case r.Answered() && r.Key() == "":
 			l.put(f.key, r, w.now)
+		case r.Answered():
+			// What an old key leads to is looked up each time: nothing that was, or is being, looked
+			// up before is used of it, for this token or another.
+			l.invalidate(f.key)
 		}
 	}
 	for s := f.waiting.first; s != nil; s = f.waiting.first {

@@ -150,19 +150,23 @@ func TestTokensApart(t *testing.T) {
 	if len(h.sent) > 0 {
 		t.Errorf("%d look-ups for what is cached", len(h.sent))
 	}
-	// Another user's session has none of them.
-	s := h.ask("orders", 45*time.Second, true)
-	h.answer(h.mintsFor("8", 60))
-	h.got(s, "continue", "Bearer a.a.3")
-	s = h.ask("bills", 46*time.Second, true)
-	if len(h.sent) != 1 {
-		t.Fatal("the token of the user before is handed on")
+	// A later look-up for one keeps the other, unless it is another user's.
+	for n, user := range []string{"7", "8"} {
+		again := newTokenHost(t, "")
+		again.ask("orders", 0, true)
+		again.answer(again.mints)
+		again.ask("bills", 30*time.Second, true)
+		again.answer(again.mints)
+		s := again.ask("orders", 45*time.Second, true)
+		again.answer(again.mintsFor(user, 60))
+		again.got(s, "continue", "Bearer a.a.3")
+		if again.ask("bills", 46*time.Second, true); len(again.sent) != n {
+			t.Errorf("of the user %s, the token of the user 7 takes %d look-ups", user, len(again.sent))
+		}
 	}
-	h.answer(h.mintsFor("8", 60))
-	h.got(s, "continue", "a.a.4")
 	// Nor has what was invalidated.
-	h.w.order[0].invalidateUser("8")
-	h.ask("bills", 47*time.Second, true)
+	h.w.order[0].invalidateUser("7")
+	h.ask("bills", 2*time.Second, true)
 	if len(h.sent) != 1 {
 		t.Fatal("the token of a session that was invalidated is handed on")
 	}
@@ -192,4 +196,36 @@ func TestTokenOverloaded(t *testing.T) {
 	h.w.waiting = maxWaiting
 	h.got(h.ask("orders", 41*time.Second, true), "continue", "Bearer a.a.1")
 	h.got(h.ask("orders", time.Minute, true), "deny 503", "")
+}
+
+// TestTokenOfAnOldKey holds that nothing is used of a key under which a look-up for another token
+// has found a newer one: not what is cached, and not what was asked for before.
+func TestTokenOfAnOldKey(t *testing.T) {
+	newer := strings.Replace(liveAnswer("7"), "{", `{"key":"`+keyOf(2)+`",`, 1)
+	h := newTokenHost(t, "")
+	h.ask("orders", 0, true)
+	h.answer(h.mints)
+	h.ask("bills", time.Second, true)
+	late := h.ask("", time.Second, true)
+	h.got(late, "continue", "")
+	h.answer(always("200", strings.TrimSuffix(newer, "}")+`,"token":"a.a.9","token_ttl":60}`))
+	if h.ask("orders", time.Second, true); len(h.sent) != 1 {
+		t.Error("what is cached of the old key is used")
+	}
+	h = newTokenHost(t, "")
+	h.ask("orders", 0, true)
+	h.ask("bills", 0, true)
+	orders, bills := h.sent[0], h.sent[1:]
+	if len(bills) == 0 { // they wait for one another
+		h.now = h.now.Add(overlapAfter)
+		h.tick()
+		bills = h.sent[1:]
+	}
+	h.sent = bills
+	h.answer(always("200", strings.TrimSuffix(newer, "}")+`,"token":"a.a.9","token_ttl":60}`))
+	h.sent = []*Call{orders}
+	h.answer(h.mints)
+	if h.ask("orders", time.Second, true); len(h.sent) != 1 {
+		t.Error("what was asked for before the old key had a newer one is cached")
+	}
 }

@@ -20,11 +20,12 @@ func (p *plan) config() string {
 	if p.cycle {
 		cycle = `,"cycle_every":"1h","cycle_grace":"1m"`
 	}
+	pages, visits := p.tokenConfig()
 	return fmt.Sprintf(`{
 		"engine":{"service":{"cluster":"sessions","timeout":"400ms","token":%q%s}},
-		"cookie":{"secure":false},"logout":{"path":"/logout/"},"identity":{"data_keys":["*"]},"accept_updates":true,
+		"cookie":{"secure":false},"logout":{"path":"/logout/"},"identity":{"data_keys":["*"]%s},"accept_updates":true,
 		"end_streams":%v,"on_unavailable":%q,"expiry":{"save_every_request":%v%s},
-		"routes":{"visit":{"mode":"optional"}}}`, token, cache, p.endStreams && p.cache, unavailable, p.slide, cycle)
+		"routes":{"visit":{"mode":"optional"%s}}}`, token, cache, pages, p.endStreams && p.cache, unavailable, p.slide, cycle, visits)
 }
 
 // begin has an item of the plan happen.

@@ -51,8 +51,11 @@ var mutations = []mutation{
 	{"accounts are not checked", "1", "service/accounts.go", "case !a.admits(user, marks.Backend):", "case false:"},
 	{"passwords are not checked", "1", "service/accounts.go", "case marks.Hash == nil || !a.Hasher.Verify(user.Password, *marks.Hash):", "case false:"},
 	{"all of a user leaves one", "1", "session/user.go", "	for _, key := range keys {\n		if err := end", "	for _, key := range keys[:max(0, len(keys)-1)] {\n		if err := end"},
+	{"a token is not renewed", "5", "filter/token.go", "return m == nil || m.until.Sub(now) < m.life/3 ||", "return m == nil ||"},
+	{"a token's life counts from its answer's end", "1", "filter/token.go", "m.wanted, m.until = wanted, sent.Add(m.life)", "m.wanted, m.until = wanted, sent.Add(2*m.life); m.life *= 2"},
 
 	// 2: nobody is admitted as somebody else
+	{"!a token is handed on by any route", "2", "filter/token.go", "return m.wanted == wanted })", "return true })"},
 	{"!answers of a batch go to others", "2", "filter/worker/batch.go", "p.done(w, answers[i])", "p.done(w, answers[len(answers)-1-i])"},
 	{"an answer reaches the request that has the memory now", "2", "filter/worker/batch.go", "		if p.stream.serial == p.serial {\n			w.answered(p.stream, a)\n		}", "		w.answered(p.stream, a)"},
 	{"a look-up's body is the stream's memory", "2", "filter/worker/waiting.go", "callout.Body = clone(c.Body)", "callout.Body = c.Body"},

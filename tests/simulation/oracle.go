@@ -202,6 +202,7 @@ func (o *oracle) accepts(v session.Session) bool {
 // admitted checks a request that passes.
 func (o *oracle) admitted(r *request, outcome filter.Outcome, headers filter.Headers) {
 	w := o.w
+	o.token(r, headers)
 	if r.as == "" {
 		if o.live(r.lineage) && r.last {
 			w.fail(5, "%s passes as nobody's, though session %s lives", r, r.lineage.tag)

@@ -86,16 +86,16 @@ func (it *item) String() string {
 
 // plan is what a seed becomes: a history follows from it alone.
 type plan struct {
-	seed                                         uint64
-	envoys, workers, replicas, browsers          int
-	cache, stale, endStreams, cycle, slide, acct bool
-	ttl                                          time.Duration
-	items                                        []item
+	seed                                                 uint64
+	envoys, workers, replicas, browsers                  int
+	cache, stale, endStreams, cycle, slide, acct, tokens bool
+	ttl                                                  time.Duration
+	items                                                []item
 }
 
 func (p *plan) String() string {
-	return fmt.Sprintf("seed %d: %d envoys of %d workers, %d replicas, %d browsers; cache %v (ttl %s, stale %v), end_streams %v, cycle %v, save_every_request %v, accounts %v",
-		p.seed, p.envoys, p.workers, p.replicas, p.browsers, p.cache, p.ttl, p.stale, p.endStreams, p.cycle, p.slide, p.acct)
+	return fmt.Sprintf("seed %d: %d envoys of %d workers, %d replicas, %d browsers; cache %v (ttl %s, stale %v), end_streams %v, cycle %v, save_every_request %v, accounts %v, tokens %v",
+		p.seed, p.envoys, p.workers, p.replicas, p.browsers, p.cache, p.ttl, p.stale, p.endStreams, p.cycle, p.slide, p.acct, p.tokens)
 }
 
 // length is how long a plan's history is.
@@ -140,6 +140,7 @@ func planned(seed uint64) *plan {
 	for range [...]int{0, 1, 1, 2, 3, 5}[pick(6)] {
 		p.items = append(p.items, d.fault())
 	}
+	p.tokens = pick(2) == 0
 	slices.SortStableFunc(p.items, func(a, b item) int { return int(a.at - b.at) })
 	return p
 }

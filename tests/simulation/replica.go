@@ -57,6 +57,9 @@ func (r *replica) begin() {
 		Now: r.clock.now, Random: r.w.random(), WithTimeout: r.w.withTimeout, Each: r.each,
 		Log: slog.New(slog.DiscardHandler),
 	}
+	if r.w.plan.tokens {
+		c.Tokens = &service.Tokens{Issuer: "sim", Keys: mint{r.w}}
+	}
 	if r.w.plan.acct {
 		c.Accounts = &service.Accounts{Users: users{r}, Hasher: hasher}
 	}

@@ -49,6 +49,7 @@ func simpler(p *plan) (all []*plan) {
 	}
 	off(func(c *plan) *bool { return &c.cycle })
 	off(func(c *plan) *bool { return &c.acct })
+	off(func(c *plan) *bool { return &c.tokens })
 	off(func(c *plan) *bool { return &c.stale })
 	off(func(c *plan) *bool { return &c.endStreams })
 	off(func(c *plan) *bool { return &c.slide })
