@@ -13,6 +13,8 @@ func TestMatches(t *testing.T) {
 	}{
 		{"a", "a", true},
 		{"a", "ab", false},
+		{"a", "a/b", false},
+		{"shop/*b", "shop/b/c", false},
 		{"", "", true},
 		{"*", "", true},
 		{"*", "a/b", true},

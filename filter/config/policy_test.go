@@ -247,6 +247,12 @@ func TestNamespaced(t *testing.T) {
 	if !c.ByMetadata() {
 		t.Error("the metadata, which has the namespace, is not looked at")
 	}
+	unknown := parsed(t, `"route_names":"namespaced","routes":{"*":{"mode":"off"}}`)
+	for name, want := range map[string]Mode{"shop": ModeOff, "": Required} {
+		if r, err := unknown.ResolveMetadata("login", istio(name, "web")); err != nil || r.Route.Mode != want {
+			t.Errorf("a route of the namespace %q has the mode %v, %v; want %v", name, r.Route.Mode, err, want)
+		}
+	}
 	for _, key := range []string{"login", "api-*", "shop/web", "HTTPRoute/shop/web", "GRPCRoute/shop/web", ""} {
 		if _, err := Parse(`{"engine":{"service":{"cluster":"s"}},"route_names":"namespaced","routes":{"`+key+`":{}}}`, noEnv); err == nil || !strings.Contains(err.Error(), "routes."+key+": with route_names: namespaced") {
 			t.Errorf("the key %q: error %v", key, err)
