@@ -173,8 +173,8 @@ build/planes/pilot-agent: tests/planes/istio/go.mod
 	@$(GO) -C tests/planes/istio build -trimpath -ldflags='-s -w' -o $(CURDIR)/$@ istio.io/istio/pilot/cmd/pilot-agent
 
 build/planes/envoy_bootstrap.json: tests/planes/istio/go.mod
-	@mkdir -p $(@D)
 	@$(GO) -C tests/planes/istio mod download istio.io/istio
+	@mkdir -p $(@D)
 	@install -m 644 "$$($(GO) -C tests/planes/istio list -m -f '{{.Dir}}' istio.io/istio)/tools/packaging/common/envoy_bootstrap.json" $@
 
 build/planes/envoy-gateway: tests/planes/gateway/go.mod
