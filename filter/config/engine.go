@@ -11,6 +11,9 @@ type Destination struct {
 // To returns where callouts to the service are sent.
 func (s *Service) To() *Destination { return &s.to }
 
+// named reports whether there is a session service.
+func (s *Service) named() bool { return s.Cluster != "" }
+
 // prepare derives where callouts are sent.
 func (s *Service) prepare() {
 	s.to = Destination{Cluster: s.Cluster, Authority: s.Authority}

@@ -12,7 +12,66 @@ import (
 // minEndStreamsAfter is longer than what a poll of the feed takes when all is well.
 const minEndStreamsAfter = 5 * time.Second
 
-// validate checks what no single field can say.
+// rules are what no single field can say: a route that breaks one is refused.
+var rules = []struct {
+	field  string
+	broken func(*Route) bool
+	why    string
+}{
+	{"engine.signed_cookies.revocable", func(r *Route) bool { return r.Signed.Revocable && (!r.Service.named() || !r.Signed.InUse()) },
+		"needs secret_key, and engine.service.cluster: the session service knows what was revoked"},
+	{"engine", func(r *Route) bool { return r.Service.named() && r.Signed.InUse() && !r.Signed.Revocable },
+		`has both service.cluster and signed_cookies, which is for signed_cookies.revocable; a route that changes the engine sets service.cluster or signed_cookies.secret_key of the other to ""`},
+	{"engine", func(r *Route) bool {
+		return !r.Service.named() && !r.Signed.InUse() && !r.Signed.Revocable && r.Mode != ModeOff
+	},
+		"must have service.cluster, the Envoy cluster of the session service, or signed_cookies.secret_key"},
+	{"engine.service.timeout", func(r *Route) bool { return r.Service.Timeout <= 0 },
+		"must be more than 0: a callout without an end would hold requests for ever"},
+	{"engine.service.authority", func(r *Route) bool { return r.Service.Authority == "" },
+		"must not be empty"},
+	{"on_unavailable", func(r *Route) bool { return r.OnUnavailable == UnavailableStale && r.Service.Cache.TTL == 0 },
+		"stale needs engine.service.cache.ttl: without a cache there is nothing to use"},
+	{"end_streams", func(r *Route) bool { return r.EndStreams && r.Service.Cache.TTL == 0 },
+		"needs engine.service.cache.ttl, with which the feed comes that reports ends"},
+	{"end_streams_after", func(r *Route) bool {
+		return r.EndStreamsAfter > 0 && (!r.EndStreams || r.EndStreamsAfter < minEndStreamsAfter)
+	},
+		"needs end_streams: true, and must be 0s or " + minEndStreamsAfter.String() + " at least: the session service answers about every second"},
+	{"expiry.age", func(r *Route) bool { return r.Expiry.Policy.Age <= 0 },
+		"must be more than 0"},
+	{"expiry.refresh_every", func(r *Route) bool { return r.Expiry.Idle > 0 && r.Expiry.RefreshEvery >= r.Expiry.Idle },
+		"must be less than expiry.idle, or sessions in use end"},
+	{"expiry.idle", func(r *Route) bool { return r.Expiry.Idle > 0 && r.Signed.InUse() && !r.Expiry.SaveEveryRequest },
+		"needs save_every_request: true with engine.signed_cookies, whose cookies say when they were last signed and nothing else"},
+	{"expiry.cycle_every", func(r *Route) bool { return r.Expiry.CycleEvery > 0 && r.Expiry.CycleEvery <= r.Expiry.CycleGrace },
+		"must be more than expiry.cycle_grace"},
+	{"expiry.cycle_grace", func(r *Route) bool { return r.Expiry.CycleGrace > api.MaxGrace },
+		"must be " + api.MaxGrace.String() + " at most"},
+	{"expiry.cycle_every", func(r *Route) bool { return r.Expiry.CycleEvery > 0 && r.Signed.InUse() },
+		"is not for engine.signed_cookies, whose cookies are new each time they are signed"},
+	{"responses", func(r *Route) bool { return r.Responses == ResponsesSkip && r.setsCookies() },
+		"skip is not for accept_updates, save_every_request, idle, absolute, cycle_every and revocable, which all set the session cookie"},
+	{"login.url", func(r *Route) bool { return !isLocation(r.Login.URL) },
+		"must begin with one slash, or with http:// or https://"},
+	{"login.next_param", func(r *Route) bool { return r.Login.NextParam == "" },
+		"must not be empty"},
+	{"logout.redirect", func(r *Route) bool { return !isLocation(r.Logout.Redirect) },
+		"must begin with one slash, or with http:// or https://"},
+	{"logout.path", func(r *Route) bool {
+		return r.Logout.Path != "" && (r.Logout.Path[0] != '/' || strings.ContainsAny(r.Logout.Path, "?#"))
+	},
+		"must be a path, without a query"},
+	{"require", func(r *Route) bool { return len(r.Require) > 0 && r.Mode != Required },
+		"holds with mode: required only; set require: {} where the mode is another"},
+}
+
+// setsCookies reports whether responses have to be processed for the route's own sake.
+func (r *Route) setsCookies() bool {
+	return r.AcceptUpdates || r.Expiry.SaveEveryRequest || r.Expiry.Limited() || r.Signed.Revocable
+}
+
+// validate derives what follows from the fields, and checks what no single field can say.
 func (r *Route) validate(path string) error {
 	var errs []error
 	bad := func(field, format string, args ...any) {
@@ -30,69 +89,15 @@ func (r *Route) validate(path string) error {
 	r.checkAttributes(bad)
 	r.prepareToken()
 	r.checkToken(bad)
-	switch named := r.Service.Cluster != ""; {
-	case r.Signed.Revocable && (!named || !r.Signed.InUse()):
-		bad("engine.signed_cookies.revocable", "needs secret_key, and engine.service.cluster: the session service knows what was revoked")
-	case named && r.Signed.InUse() && !r.Signed.Revocable:
-		bad("engine", "has both service.cluster and signed_cookies, which is for signed_cookies.revocable; a route that changes the engine sets service.cluster or signed_cookies.secret_key of the other to \"\"")
-	case !named && !r.Signed.InUse() && r.Mode != ModeOff:
-		bad("engine", "must have service.cluster, the Envoy cluster of the session service, or signed_cookies.secret_key")
-	}
-	if r.Service.Timeout <= 0 {
-		bad("engine.service.timeout", "must be more than 0: a callout without an end would hold requests for ever")
-	}
-	if r.OnUnavailable == UnavailableStale && r.Service.Cache.TTL == 0 {
-		bad("on_unavailable", "stale needs engine.service.cache.ttl: without a cache nothing is known")
-	}
-	if r.EndStreams && r.Service.Cache.TTL == 0 {
-		bad("end_streams", "needs engine.service.cache.ttl: without the feed that comes with it nobody hears of an end")
-	}
-	if r.EndStreamsAfter > 0 && (!r.EndStreams || r.EndStreamsAfter < minEndStreamsAfter) {
-		bad("end_streams_after", "needs end_streams: true, and must be 0s or %s at least: the session service answers about every second", minEndStreamsAfter)
-	}
-	if r.Service.Authority == "" {
-		bad("engine.service.authority", "must not be empty")
-	}
-	if r.Expiry.Policy.Age <= 0 {
-		bad("expiry.age", "must be more than 0")
-	}
-	if r.Expiry.Idle > 0 && r.Expiry.RefreshEvery >= r.Expiry.Idle {
-		bad("expiry.refresh_every", "must be less than expiry.idle, or sessions in use end")
-	}
-	if r.Expiry.Idle > 0 && r.Signed.InUse() && !r.Expiry.SaveEveryRequest {
-		bad("expiry.idle", "needs save_every_request: true with engine.signed_cookies, whose cookies say when they were last signed and nothing else")
-	}
-	if r.Expiry.CycleEvery > 0 && r.Expiry.CycleEvery <= r.Expiry.CycleGrace {
-		bad("expiry.cycle_every", "must be more than expiry.cycle_grace")
-	}
-	if r.Expiry.CycleGrace > api.MaxGrace {
-		bad("expiry.cycle_grace", "must be %s at most", api.MaxGrace)
-	}
-	if r.Expiry.CycleEvery > 0 && r.Signed.InUse() {
-		bad("expiry.cycle_every", "is not for engine.signed_cookies, whose cookies are new each time they are signed")
-	}
-	if r.Responses == ResponsesSkip && (r.AcceptUpdates || r.Expiry.SaveEveryRequest || r.Expiry.Limited() || r.Signed.Revocable) {
-		bad("responses", "skip is not for accept_updates, save_every_request, idle, absolute, cycle_every and revocable, which all set the session cookie")
-	}
-	if !isLocation(r.Login.URL) {
-		bad("login.url", "must begin with one slash, or with http:// or https://")
-	}
-	if !isLocation(r.Logout.Redirect) {
-		bad("logout.redirect", "must begin with one slash, or with http:// or https://")
-	}
-	if r.Login.NextParam == "" {
-		bad("login.next_param", "must not be empty")
-	}
-	if r.Logout.Path != "" && (r.Logout.Path[0] != '/' || strings.ContainsAny(r.Logout.Path, "?#")) {
-		bad("logout.path", "must be a path, without a query")
+	for i := range rules {
+		if rules[i].broken(r) {
+			bad(rules[i].field, "%s", rules[i].why)
+		}
 	}
 	for _, origin := range r.Logout.TrustedOrigins {
 		if !isOriginPattern(origin) {
 			bad("logout.trusted_origins", `%q is no origin: want a scheme and a host, such as "https://www.example.com", "https://*.example.com" or "http://localhost:8000", without a path; or "null"`, origin)
 		}
-	}
-	if len(r.Require) > 0 && r.Mode != Required {
-		bad("require", "holds with mode: required only; set require: {} where the mode is another")
 	}
 	for _, name := range r.Identity.HeaderNames() {
 		if !isIdentityName(name) {
