@@ -59,11 +59,12 @@ func version(text string) string {
 	return text
 }
 
-// paths checks how connection managers normalize paths.
+// paths checks how the connection managers that have plugins normalize paths. Control planes add
+// others of their own, for health checks and statistics.
 func (d *doctor) paths(parts []any) {
 	managers, bad := 0, 0
 	walk(parts, func(node map[string]any) {
-		if kind, _ := node["@type"].(string); !strings.HasSuffix(kind, ".HttpConnectionManager") || node["http_filters"] == nil {
+		if kind, _ := node["@type"].(string); !strings.HasSuffix(kind, ".HttpConnectionManager") || !hasPlugin(node["http_filters"]) {
 			return
 		}
 		managers++
@@ -76,6 +77,22 @@ func (d *doctor) paths(parts []any) {
 	if managers > 0 && bad == 0 {
 		d.right("paths are normalized")
 	}
+}
+
+// hasPlugin reports whether a Wasm filter is among the filters, or is delivered apart from them, as
+// by Istio.
+func hasPlugin(filters any) (found bool) {
+	const wasm = ".http.wasm.v3.Wasm"
+	walk(filters, func(node map[string]any) {
+		kind, _ := node["@type"].(string)
+		found = found || strings.HasSuffix(kind, wasm)
+		urls, _ := node["type_urls"].([]any)
+		for _, url := range urls {
+			url, _ := url.(string)
+			found = found || strings.HasSuffix(url, wasm)
+		}
+	})
+	return found
 }
 
 // walk calls do with every object.
