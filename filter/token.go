@@ -131,6 +131,18 @@ func (s *Stream) tokenEdit(r *LookupResult, now time.Time) (edit Edit, wanted bo
 	return edit, true
 }
 
+// Renewed is Cached with a result whose token was to be renewed, which has failed: it is handed on
+// while it is valid.
+func (s *Stream) Renewed(r *LookupResult, now time.Time) (action Action, usable bool) {
+	if edit, _ := s.tokenEdit(r, now); edit.Value == "" || !r.Live() || s.isOver(r, now) {
+		return Action{}, false
+	}
+	if s.waiting == forLookup || (s.waiting == forVerify && r.answers(s.handle)) {
+		return s.LookedUp(r, now), true
+	}
+	return Action{}, false
+}
+
 // untokened returns why a request is refused whose session has no token, for the operator.
 func (s *Stream) untokened() string {
 	why := s.reason

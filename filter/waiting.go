@@ -76,18 +76,6 @@ func (s *Stream) Cached(key string, r *LookupResult, now time.Time) (action Acti
 	return Action{}, false
 }
 
-// Renewed is Cached with a result whose token was to be renewed, which has failed: it is handed on
-// while it is valid.
-func (s *Stream) Renewed(r *LookupResult, now time.Time) (action Action, usable bool) {
-	if edit, _ := s.tokenEdit(r, now); edit.Value == "" || !r.Live() || s.isOver(r, now) {
-		return Action{}, false
-	}
-	if s.waiting == forLookup || (s.waiting == forVerify && r.answers(s.handle)) {
-		return s.LookedUp(r, now), true
-	}
-	return Action{}, false
-}
-
 // Stale is Cached with an old result, while the service does not answer.
 func (s *Stream) Stale(r *LookupResult, now time.Time) (action Action, usable bool) {
 	if s.waiting == forLookup || ((s.waiting == forVerify || s.waiting == forVerifyAlone) && r.answers(s.handle)) {

@@ -200,7 +200,7 @@ func (s *service) claims(in *tokenRequest, of tokenOf, now, end int64) []byte {
 		case at.Unknown || !slices.Contains(in.Claims, at.Name):
 		case at.Omitted || size > left:
 			omitted = append(omitted, name)
-		case string(at.Value) != "null":
+		case at.Value != "null":
 			left -= size
 			object = append(append(append(rawjson.AppendString(object, name), ':'), at.Value...), ',')
 		}
