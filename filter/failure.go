@@ -35,17 +35,21 @@ func Reason(a Answer) string {
 	case "504":
 		return "there was no response within engine.service.timeout"
 	}
-	text := strings.Map(func(c rune) rune {
+	reason := "it answers " + strings.ToValidUTF8(a.Status, "?")
+	if text := loggable(a.Body); text != "" {
+		reason += ": " + text
+	}
+	return reason
+}
+
+// loggable returns the beginning of a text as one line.
+func loggable(text string) string {
+	return strings.TrimSpace(strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f {
 			return ' '
 		}
 		return c
-	}, strings.ToValidUTF8(a.Body[:min(len(a.Body), maxReason)], ""))
-	reason := "it answers " + strings.ToValidUTF8(a.Status, "?")
-	if text = strings.TrimSpace(text); text != "" {
-		reason += ": " + text
-	}
-	return reason
+	}, strings.ToValidUTF8(text[:min(len(text), maxReason)], "")))
 }
 
 // isUnsent reports whether a call has certainly done nothing: it was not sent, or was refused

@@ -43,7 +43,7 @@ func parseTokens(answer []rawjson.Member) tokens {
 	seconds, err := strconv.ParseInt(value(answer, "token_ttl"), 10, 64)
 	if !isText || !isToken(text) || err != nil || seconds <= 0 || seconds > int64(api.MaxTokenTTL/time.Second) {
 		missing, _ := rawjson.String(value(answer, "token_missing"))
-		return tokens{missing: strings.Clone(missing)}
+		return tokens{missing: strings.Clone(loggable(missing))}
 	}
 	return tokens{minted: []minted{{value: bearer + text, life: time.Duration(seconds) * time.Second}}}
 }

@@ -188,6 +188,17 @@ func TestTokenUnasked(t *testing.T) {
 	h.got(h.ask("orders", time.Second, true), "continue", "")
 }
 
+// TestTokenMissing holds that the log has the service's reason, as one line that is bounded.
+func TestTokenMissing(t *testing.T) {
+	h := newTokenHost(t, "")
+	s := h.ask("orders", 0, true)
+	h.answer(always("200", strings.TrimSuffix(liveAnswer("7"), "}")+`,"token_missing":"it has\nno keys `+strings.Repeat("x", 1000)+`"}`))
+	h.got(s, "deny 503", "")
+	if got := strings.Join(h.log, "; "); !strings.Contains(got, "cluster s, which the route wants (identity.token): it has no keys xxx") || len(got) > 500 {
+		t.Errorf("the log is %q", got)
+	}
+}
+
 // TestTokenOverloaded holds that a request with a valid token passes where too many others wait.
 func TestTokenOverloaded(t *testing.T) {
 	h := newTokenHost(t, "")
