@@ -102,7 +102,6 @@ func testOutage(t *testing.T, p *place) {
 	stop, start := p.stop, p.start
 	if stop == nil {
 		stop = func() { b.site.Replicas[0].Kill() }
-		start = func(context.Context) error { b.site.StartReplica(t, 0); return nil }
 	}
 	keys := createAll(t, p)
 	var all []*client
@@ -115,7 +114,9 @@ func testOutage(t *testing.T, p *place) {
 	var began, back time.Time
 	b.phase(all, http.StatusServiceUnavailable, func() { stop(); began = time.Now() })
 	b.phase(all, http.StatusOK, func() {
-		if err := start(context.WithoutCancel(t.Context())); err != nil {
+		if start == nil {
+			b.site.StartReplica(t, 0)
+		} else if err := start(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 		back = time.Now()
