@@ -26,7 +26,7 @@ const (
 	token     = "the planes' token"
 	host      = "site.example.com"
 	// patience is the deadline of polling.
-	patience = 150 * time.Second
+	patience = 5 * time.Minute
 	// The manifests' ports, but for the session service's, which Envoy Gateway itself takes.
 	appPort, goPort, servicePort = 8000, 8002, 9081
 )
