@@ -163,7 +163,7 @@ test: setup build ## every test, Envoy and Django included
 	exit $$failed
 
 # The control planes are built once, each in a module of its own: some 25 minutes on two cores, 2 GB of modules and 5 GB of
-# Go's build cache. What is built takes 0.5 GB.
+# Go's build cache. What is built takes 0.35 GB.
 build/planes/istio: tests/planes/istio/go.mod $(wildcard tests/planes/istio/*.go)
 	@echo "building Istio's control plane (once; some ten minutes)"
 	@$(GO) -C tests/planes/istio build -trimpath -ldflags='-s -w' -o $(CURDIR)/$@ .
