@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -92,3 +93,6 @@ func isIdentityName(name string) bool {
 // Identity.DataHeader, as a JSON array of strings: a page must not fail because a session is
 // large, and a service must not take what has no room for what is not there.
 const OmittedSuffix = "-omitted"
+
+// Names returns the names in the set, folded and sorted.
+func (s *Strip) Names() []string { return slices.Sorted(maps.Keys(s.names)) }
