@@ -159,6 +159,7 @@ test: setup build ## every test, Envoy and Django included
 	@failed=0; \
 	$(GO) test -count=1 -timeout 45m ./... || failed=1; \
 	(cd plugin/sdk && CLOAKROOM_ENVOY="$$(echo $(CURDIR)/build/venv/lib/python3*/site-packages/envoy/_bin/envoy):$(CURDIR)/build/envoy-$(ENVOY_OLD)/envoy/_bin/envoy" $(GO) test -count=1 ./...) || failed=1; \
+	(cd tests/manifests && $(GO) test -count=1 ./...) || failed=1; \
 	cat build/test/*.txt || failed=1; \
 	exit $$failed
 
@@ -190,7 +191,7 @@ test-planes: build/venv/.done build/envoy-$(ENVOY_OLD)/.done build build/planes/
 
 .PHONY: update
 update: setup build ## write the golden files and the generated tables anew
-	@CLOAKROOM_UPDATE=1 $(GO) test -count=1 -timeout 15m ./filter/config ./hostsim ./tests/transcripts ./tests/steps ./tests/differential -run 'Reference|Transcript$$|Guide|HostsAgree'
+	@CLOAKROOM_UPDATE=1 $(GO) test -count=1 -timeout 15m ./filter/config ./hostsim ./tests/transcripts ./tests/steps ./tests/differential ./cmd/cloakroom/manifests -run 'Reference|Transcript$$|Guide|HostsAgree|Printed'
 
 .PHONY: race
 race: tools ## the tests of what has goroutines and needs no other process, under the race detector
@@ -240,6 +241,7 @@ check: tools ## format, vet, lint, modules, import rules, file sizes
 	@cd plugin/sdk && $(GO) mod tidy -diff
 	@cd tests/bench && $(GO) mod tidy -diff
 	@cd tests/planes && $(GO) mod tidy -diff
+	@cd tests/manifests && $(GO) vet ./... && ../../build/golangci-lint run ./... && $(GO) mod tidy -diff
 	@cd tests/plugins/coraza && $(WASM_GO) vet . && $(GO) mod tidy -diff
 	@tests/imports.sh
 

@@ -20,7 +20,7 @@ import (
 // proxy has ports and names as the samples have them.
 var proxy = fromdjango.Proxy{
 	Address: "127.0.0.1", Port: 10000, AdminPort: 9901, App: "127.0.0.1:8000", Service: "127.0.0.1:8081", Wasm: "build/cloakroom.wasm",
-	Site: "site.example.com", Namespace: "istio-ingress", Image: "oci://registry.example.com/cloakroom/filter@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+	Site: "site.example.com", Namespace: "istio-ingress", Image: "registry.example.com/cloakroom/filter@sha256:" + strings.Repeat("0", 64),
 }
 
 // inIstio is proxy with the names of services.
@@ -221,10 +221,10 @@ func TestIstioFromDjango(t *testing.T) {
 		}
 		got, sample := &manifests{}, readManifests(t)
 		specs := map[string]proto.Message{
-			"extensions.istio.io/v1alpha1 WasmPlugin": &got.plugin,
-			"networking.istio.io/v1 VirtualService":   &got.service,
-
-			"networking.istio.io/v1alpha3 EnvoyFilter cloakroom-gateway": &got.around,
+			"extensions.istio.io/v1alpha1 WasmPlugin":  &got.plugin,
+			"networking.istio.io/v1 VirtualService":    &got.service,
+			"networking.istio.io/v1 Gateway":           &got.gateway,
+			"networking.istio.io/v1alpha3 EnvoyFilter": &got.around,
 		}
 		if engine == stored {
 			specs["networking.istio.io/v1 DestinationRule"] = &got.rule

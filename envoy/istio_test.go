@@ -3,6 +3,7 @@ package envoy_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -14,11 +15,10 @@ import (
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/goccy/go-yaml"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 	extensions "istio.io/api/extensions/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 )
@@ -30,7 +30,7 @@ type manifests struct {
 	rule    networking.DestinationRule
 	patches networking.EnvoyFilter
 	gateway networking.Gateway
-	around  networking.EnvoyFilter // of what is around the filter
+	around  networking.EnvoyFilter
 }
 
 func readManifests(t *testing.T) *manifests {
@@ -41,11 +41,10 @@ func readManifests(t *testing.T) *manifests {
 	}
 	m := &manifests{}
 	m.read(t, text, map[string]proto.Message{
-		"extensions.istio.io/v1alpha1 WasmPlugin": &m.plugin,
-		"networking.istio.io/v1 VirtualService":   &m.service,
-		"networking.istio.io/v1 DestinationRule":  &m.rule,
-		"networking.istio.io/v1 Gateway":          &m.gateway,
-
+		"extensions.istio.io/v1alpha1 WasmPlugin":                    &m.plugin,
+		"networking.istio.io/v1 VirtualService":                      &m.service,
+		"networking.istio.io/v1 DestinationRule":                     &m.rule,
+		"networking.istio.io/v1 Gateway":                             &m.gateway,
 		"networking.istio.io/v1alpha3 EnvoyFilter cloakroom-routes":  &m.patches,
 		"networking.istio.io/v1alpha3 EnvoyFilter cloakroom-gateway": &m.around,
 	})
@@ -54,6 +53,25 @@ func readManifests(t *testing.T) *manifests {
 
 // read reads one manifest of each kind, or of each kind and name.
 func (m *manifests) read(t *testing.T, text []byte, specs map[string]proto.Message) {
+	t.Helper()
+	kinds := map[string]func() proto.Message{}
+	for kind, spec := range specs {
+		kinds[kind] = func() proto.Message {
+			if specs[kind] == nil {
+				t.Errorf("two manifests are %s", kind)
+			}
+			delete(specs, kind)
+			return spec
+		}
+	}
+	m.readAll(t, text, kinds)
+	for kind := range specs {
+		t.Errorf("there is no %s", kind)
+	}
+}
+
+// readAll reads manifests strictly into what their kind, or their kind and name, have.
+func (m *manifests) readAll(t *testing.T, text []byte, kinds map[string]func() proto.Message) {
 	t.Helper()
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.UseJSONUnmarshaler(), yaml.Strict())
 	for {
@@ -65,26 +83,21 @@ func (m *manifests) read(t *testing.T, text []byte, specs map[string]proto.Messa
 		}
 		err := decoder.Decode(&manifest)
 		if errors.Is(err, io.EOF) {
-			break
+			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		kind := manifest.APIVersion + " " + manifest.Kind
-		if name, _ := manifest.Metadata["name"].(string); specs[kind] == nil {
-			kind += " " + name
+		if named := fmt.Sprintf("%s %v", kind, manifest.Metadata["name"]); kinds[named] != nil {
+			kind = named
 		}
-		spec, ok := specs[kind]
-		if !ok {
+		if kinds[kind] == nil {
 			t.Fatalf("an unexpected %s", kind)
 		}
-		delete(specs, kind)
-		if err := protojson.Unmarshal(toJSON(t, manifest.Spec), spec); err != nil {
+		if err := protojson.Unmarshal(toJSON(t, manifest.Spec), kinds[kind]()); err != nil {
 			t.Fatalf("%s: %v", kind, err)
 		}
-	}
-	for kind := range specs {
-		t.Errorf("there is no %s", kind)
 	}
 }
 
@@ -145,25 +158,6 @@ func TestNamedRoutes(t *testing.T) {
 	}
 }
 
-// TestAroundTheFilter reads what the sample sets around the filter as Envoy's own messages.
-func TestAroundTheFilter(t *testing.T) {
-	m := readManifests(t)
-	for _, patch := range m.around.ConfigPatches {
-		value := patch.Patch.Value.GetFields()["typed_config"]
-		if patch.Patch.Operation == networking.EnvoyFilter_Patch_REMOVE {
-			continue
-		}
-		text, err := protojson.Marshal(value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var message anypb.Any
-		if err := protojson.Unmarshal(text, &message); err != nil {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-}
-
 // TestRouteMetadata reads the patched value as Envoy's own route, and its
 // metadata as the filter does.
 func TestRouteMetadata(t *testing.T) {
@@ -192,6 +186,38 @@ func TestRouteMetadata(t *testing.T) {
 		if got.Route.Mode != config.ModeOff {
 			t.Errorf("mode %v, want off", got.Route.Mode)
 		}
+	}
+}
+
+// TestAroundTheFilter reads what an EnvoyFilter puts into the gateway as Envoy does, and sees that the
+// cors filter comes first and that paths are made alike.
+func TestAroundTheFilter(t *testing.T) {
+	var operations []string
+	for _, patch := range readManifests(t).around.ConfigPatches {
+		operations = append(operations, patch.ApplyTo.String()+" "+patch.Patch.Operation.String())
+		value := patch.Patch.Value
+		if value == nil {
+			continue
+		}
+		text, err := protojson.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var filter hcmv3.HttpFilter
+		if err := protojson.Unmarshal(text, &filter); err != nil {
+			t.Fatal(err)
+		}
+		typed, err := filter.GetTypedConfig().UnmarshalNew()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hcm, ok := typed.(*hcmv3.HttpConnectionManager); ok && (!hcm.NormalizePath.GetValue() || !hcm.MergeSlashes || hcm.PathWithEscapedSlashesAction != hcmv3.HttpConnectionManager_UNESCAPE_AND_REDIRECT) {
+			t.Errorf("got the connection manager %v", hcm)
+		}
+	}
+	want := []string{"NETWORK_FILTER MERGE", "HTTP_FILTER REMOVE", "HTTP_FILTER INSERT_FIRST"}
+	if !slices.Equal(operations, want) {
+		t.Errorf("got the patches %q, want %q", operations, want)
 	}
 }
 

@@ -32,7 +32,7 @@ type fromDjangoCmd struct {
 	Wasm      string `default:"build/cloakroom.wasm" help:"With --envoy: the path of the filter's module."`
 	Site      string `default:"site.example.com" placeholder:"HOST" help:"With --istio: the host that the gateway serves."`
 	Namespace string `default:"istio-ingress" help:"With --istio: the gateway's namespace."`
-	Image     string `default:"oci://registry.example.com/cloakroom/filter@sha256:0000000000000000000000000000000000000000000000000000000000000000" help:"With --istio: the filter's image, by its digest."`
+	Image     string `default:"registry.example.com/cloakroom/filter@sha256:0000000000000000000000000000000000000000000000000000000000000000" help:"With --istio: the filter's image, as cloakroom image push prints it."`
 }
 
 // Run prints the filter's configuration, Envoy's or Istio's, with the service's command line and

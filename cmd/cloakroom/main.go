@@ -27,6 +27,7 @@ type cli struct {
 	Clearsessions clearsessionsCmd `cmd:"" help:"Delete expired sessions, as Django's command of that name does."`
 	Config        configCmd        `cmd:"" help:"Check the filter's configuration, or translate Django's settings into it."`
 	Image         imageCmd         `cmd:"" help:"Build the container images of the filter and of the session service, without Docker."`
+	Manifests     manifestsCmd     `cmd:"" help:"Print the manifests of a site for Istio, Envoy Gateway, Envoy and Kubernetes."`
 	Doctor        doctorCmd        `cmd:"" help:"Check a running Envoy, its session service and a session, and report what is wrong."`
 	Version       versionCmd       `cmd:"" help:"Print the version, as --version does."`
 }

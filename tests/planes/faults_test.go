@@ -134,21 +134,31 @@ func TestGatewayNeeds(t *testing.T) {
 	see(full, false, refused)
 }
 
-// TestGatewayPositions shows why each route that is not `required` is an HTTPRoute of its own: what is
-// inserted before takes its name.
+// TestGatewayPositions shows that a rule keeps its configuration by its name when another is inserted
+// before it. By Envoy's names of routes, which count positions, the other takes it.
 func TestGatewayPositions(t *testing.T) {
 	s := newSite(t)
 	full := s.readManifest(t, "gateway.yaml", gatewayHost...)
 	p := startGateway(t, s, full, stack.Envoy140)
-	g := p.gateways[0]
+	g, key := p.gateways[0], s.login(t)
 	p.ready(t, s)
-	const login = "  - matches: [{path: {type: PathPrefix, value: /login/}}]\n"
-	const admin = "  - matches: [{path: {type: PathPrefix, value: /admin/}}]\n    backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: app}]\n"
-	if err := g.status("/admin/", "", 401); err != nil {
-		t.Fatal(err)
-	}
-	p.apply(t, edit(t, full, login, admin+login))
+	const login = "  - name: login\n    matches: [{path: {type: PathPrefix, value: /login/}}]\n"
+	const admin = "  - matches: [{path: {type: PathPrefix, value: /admin/}}]\n    backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: app}]\n" +
+		"    filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-rule, value: admin}]}}]\n"
+	inserted := edit(t, full, login, admin+login)
+	p.apply(t, inserted)
 	until(t, "a rule before that of the login page", func() error {
+		r, err := g.send(http.MethodGet, "/admin/", asScript(key)...)
+		if err == nil && (r.status != 200 || r.header.Get("X-Rule") != "admin") {
+			err = fmt.Errorf("%v", r)
+		}
+		return err
+	})
+	if err := errors.Join(g.status("/admin/", "", 401), g.status("/login/", "", 200)); err != nil {
+		t.Error(err)
+	}
+	p.apply(t, edit(t, inserted, "route_names: namespaced", "route_names: envoy", "HTTPRoute/edge/login/login", "httproute/edge/login/rule/0/match/0/site_example_com"))
+	until(t, "Envoy's names of routes", func() error {
 		return errors.Join(g.status("/admin/", "", 200), g.status("/login/", "", 401))
 	})
 }

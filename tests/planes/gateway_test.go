@@ -120,7 +120,7 @@ var gatewayHost = []string{
 
 // another returns manifests in another namespace, for a second gateway with another Envoy.
 func another(text, version string) string {
-	return strings.NewReplacer("namespace: edge", "namespace: edge2", "httproute/edge/", "httproute/edge2/", "port: 443", "port: 444", "envoyVersion: "+stack.Envoy140, "envoyVersion: "+version).Replace(text)
+	return strings.NewReplacer("namespace: edge", "namespace: edge2", "HTTPRoute/edge/", "HTTPRoute/edge2/", "port: 443", "port: 444", "envoyVersion: "+stack.Envoy140, "envoyVersion: "+version).Replace(text)
 }
 
 // startGateway starts Envoy Gateway with manifests, and a gateway for each version of Envoy, two at
