@@ -15,7 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 type cli struct {
@@ -91,7 +91,7 @@ func (c *cli) portsFree() error {
 
 // wait waits for the interrupt, or for a process to end unexpectedly.
 func (d *demo) wait(ctx context.Context) error {
-	ended := make(chan *stack.Process, len(d.processes))
+	ended := make(chan *testenv.Process, len(d.processes))
 	for _, p := range d.processes {
 		go func() {
 			<-p.Done()

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // running is a demonstration in a process group of its own, as in a terminal.
@@ -88,7 +88,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ports, err := stack.FreePorts(2)
+			ports, err := testenv.FreePorts(2)
 			if err != nil {
 				t.Fatal(err)
 			}

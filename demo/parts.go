@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // The ports in envoy/bootstrap.yaml.
@@ -28,14 +28,14 @@ type demo struct {
 	root, dir        string // the repository, and build/demo in it
 	secretKey, token string
 	ports            map[int]int // those of the bootstrap, and the free ones that replace them
-	processes        []*stack.Process
+	processes        []*testenv.Process
 	cleanup          []func() error
 }
 
 // newDemo prepares a demonstration with its files in dir, a path relative to the repository's
 // folder.
 func newDemo(dir string) (*demo, error) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func newDemo(dir string) (*demo, error) {
 	if d.secretKey, err = keptSecret(filepath.Join(d.dir, "secret-key")); err != nil {
 		return nil, err
 	}
-	free, err := stack.FreePorts(3)
+	free, err := testenv.FreePorts(3)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (d *demo) django(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.keep(stack.StartDjango(ctx, stack.DjangoConfig{
+	return d.keep(testenv.StartDjango(ctx, testenv.DjangoConfig{
 		Port: d.ports[djangoPort], Database: d.database(), SecretKey: d.secretKey, Tee: log,
 	}))
 }
@@ -90,7 +90,7 @@ func (d *demo) service(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.keep(stack.StartService(ctx, stack.ServiceConfig{
+	return d.keep(testenv.StartService(ctx, testenv.ServiceConfig{
 		Port: d.ports[servicePort], Store: "sqlite://" + d.database(), SecretKey: d.secretKey, Token: d.token, Tee: log,
 	}))
 }
@@ -106,7 +106,7 @@ func (d *demo) whoami(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("demo/whoami: %w\n%s", err, out)
 	}
-	return d.keep(stack.StartWhoami(ctx, binary, d.ports[whoamiPort], log))
+	return d.keep(testenv.StartWhoami(ctx, binary, d.ports[whoamiPort], log))
 }
 
 func (d *demo) envoy(ctx context.Context, c *cli) error {
@@ -119,9 +119,9 @@ func (d *demo) envoy(ctx context.Context, c *cli) error {
 		return err
 	}
 	d.ports[listenPort], d.ports[adminPort] = c.Port, c.AdminPort
-	envoy, err := stack.StartEnvoy(ctx, stack.EnvoyConfig{
-		Version:   stack.Envoy140,
-		Bootstrap: stack.ReplacePorts(string(bootstrap), d.ports),
+	envoy, err := testenv.StartEnvoy(ctx, testenv.EnvoyConfig{
+		Version:   testenv.Envoy140,
+		Bootstrap: testenv.ReplacePorts(string(bootstrap), d.ports),
 		AdminPort: c.AdminPort,
 		Workers:   2,
 		Env:       []string{"CLOAKROOM_TOKEN=" + d.token},
@@ -143,7 +143,7 @@ func (d *demo) log(name string) (*os.File, error) {
 	return file, err
 }
 
-func (d *demo) keep(p *stack.Process, err error) error {
+func (d *demo) keep(p *testenv.Process, err error) error {
 	if err != nil {
 		return err
 	}
@@ -169,11 +169,11 @@ func (d *demo) sim(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	cloakroom, err := stack.Cloakroom()
+	cloakroom, err := testenv.Cloakroom()
 	if err != nil {
 		return err
 	}
-	wasm, err := stack.Wasm()
+	wasm, err := testenv.Wasm()
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (d *demo) sim(ctx context.Context, c *cli) error {
 		return err
 	}
 	address := "127.0.0.1:" + strconv.Itoa(c.Port)
-	return d.keep(stack.Start(ctx, stack.Command{
+	return d.keep(testenv.Start(ctx, testenv.Command{
 		Name: "cloakroom sim",
 		Path: cloakroom,
 		Args: []string{
@@ -193,6 +193,6 @@ func (d *demo) sim(ctx context.Context, c *cli) error {
 		},
 		Env:   []string{"CLOAKROOM_TOKEN=" + d.token},
 		Tee:   log,
-		Ready: stack.Answers("http://"+address+"/login/", ""),
+		Ready: testenv.Answers("http://"+address+"/login/", ""),
 	}))
 }

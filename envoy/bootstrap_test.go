@@ -4,12 +4,12 @@ import (
 	"os"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 
 	"github.com/goccy/go-yaml"
 )
 
-var versions = []string{stack.Envoy136, stack.Envoy140}
+var versions = []string{testenv.Envoy136, testenv.Envoy140}
 
 func TestBootstrap(t *testing.T) {
 	for _, version := range versions {
@@ -39,12 +39,12 @@ func start(t *testing.T, version string, configuration any) error {
 // startText starts Envoy with a bootstrap on free ports, and ends it again.
 func startText(t *testing.T, version, bootstrap string) error {
 	t.Helper()
-	free, err := stack.FreePorts(2)
+	free, err := testenv.FreePorts(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
-		Version: version, Bootstrap: stack.ReplacePorts(bootstrap, map[int]int{10000: free[0], 9901: free[1]}), AdminPort: free[1],
+	envoy, err := testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{
+		Version: version, Bootstrap: testenv.ReplacePorts(bootstrap, map[int]int{10000: free[0], 9901: free[1]}), AdminPort: free[1],
 		Env: []string{"CLOAKROOM_TOKEN=a token", "CLOAKROOM_SECRET_KEY=a key", "CLOAKROOM_SECRET_KEY_FALLBACKS=older oldest"},
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"cloakroom/cmd/cloakroom/fromdjango"
 	"cloakroom/filter/config"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 
 	"github.com/goccy/go-yaml"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -39,7 +39,7 @@ const (
 // translated is a project with a login page, pages for a forgotten password, assets and languages.
 func translated(t *testing.T, engine string) *fromdjango.Result {
 	t.Helper()
-	python, err := stack.Python()
+	python, err := testenv.Python()
 	if err != nil {
 		t.Fatal(err)
 	}

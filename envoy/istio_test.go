@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"cloakroom/filter/config"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
@@ -240,7 +240,7 @@ func TestPluginConfigLoads(t *testing.T) {
 		})
 	}
 	t.Run("wrong", func(t *testing.T) {
-		err := start(t, stack.Envoy140, asString(strings.Replace(string(text), `"forward_cookie"`, `"forward_cookies"`, 1)))
+		err := start(t, testenv.Envoy140, asString(strings.Replace(string(text), `"forward_cookie"`, `"forward_cookies"`, 1)))
 		if want := "routes.istio-ingress/site/go.forward_cookies"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("a wrong field: %v, want an error that names %s", err, want)
 		}

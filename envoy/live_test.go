@@ -15,12 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 // TestLive has a response on the route live that is longer than Envoy's own timeout of a route,
@@ -57,13 +57,13 @@ func TestLive(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			free, err := stack.FreePorts(2)
+			free, err := testenv.FreePorts(2)
 			if err != nil {
 				t.Fatal(err)
 			}
-			envoy, err := stack.StartEnvoy(context.WithoutCancel(t.Context()), stack.EnvoyConfig{
+			envoy, err := testenv.StartEnvoy(context.WithoutCancel(t.Context()), testenv.EnvoyConfig{
 				Version: version, AdminPort: free[1], Env: []string{"CLOAKROOM_TOKEN=a token"},
-				Bootstrap: stack.ReplacePorts(string(text), map[int]int{10000: free[0], 9901: free[1], 8000: app, 8081: servicePort}),
+				Bootstrap: testenv.ReplacePorts(string(text), map[int]int{10000: free[0], 9901: free[1], 8000: app, 8081: servicePort}),
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -10,13 +10,13 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // djangoProject writes a project and returns the arguments that name it.
 func djangoProject(t *testing.T, settings string) []string {
 	t.Helper()
-	python, err := stack.Python()
+	python, err := testenv.Python()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
@@ -21,24 +22,23 @@ import (
 	"cloakroom/store/postgres"
 	"cloakroom/store/redis"
 	"cloakroom/store/sqlite"
-	"cloakroom/tests/stack"
 )
 
 var (
-	postgresServer *stack.Postgres
-	redisServer    *stack.RedisServer
+	postgresServer *testenv.Postgres
+	redisServer    *testenv.RedisServer
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	var err error
-	if postgresServer, err = stack.StartPostgres(context.Background(), stack.PostgresConfig{}); err != nil {
+	if postgresServer, err = testenv.StartPostgres(context.Background(), testenv.PostgresConfig{}); err != nil {
 		log.Print(err)
 		return 1
 	}
 	defer postgresServer.Stop()
-	if redisServer, err = stack.StartRedis(context.Background(), stack.RedisConfig{Server: stack.Valkey}); err != nil {
+	if redisServer, err = testenv.StartRedis(context.Background(), testenv.RedisConfig{Server: testenv.Valkey}); err != nil {
 		log.Print(err)
 		return 1
 	}

@@ -15,18 +15,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/postgres"
-	"cloakroom/tests/stack"
 )
 
-var server *stack.Postgres
+var server *testenv.Postgres
 
 func TestMain(m *testing.M) {
 	var err error
-	if server, err = stack.StartPostgres(context.Background(), stack.PostgresConfig{}); err != nil {
+	if server, err = testenv.StartPostgres(context.Background(), testenv.PostgresConfig{}); err != nil {
 		log.Fatal(err)
 	}
 	code := m.Run()
@@ -213,13 +213,13 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	own, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{Dir: dir})
+	own, err := testenv.StartPostgres(t.Context(), testenv.PostgresConfig{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { own.Stop() }()
 	// No server listens on the first host.
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestRestart(t *testing.T) {
 	if err := s.Ping(t.Context()); !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("stopped: got %v, want %v", err, session.ErrUnavailable)
 	}
-	if own, err = stack.StartPostgres(t.Context(), stack.PostgresConfig{Dir: dir, Port: own.Port}); err != nil {
+	if own, err = testenv.StartPostgres(t.Context(), testenv.PostgresConfig{Dir: dir, Port: own.Port}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Load(t.Context(), key); err != nil {
@@ -329,7 +329,7 @@ func TestUsers(t *testing.T) {
 // TestFailover lists a host that is down before the one that is up, and requests one that accepts
 // writes.
 func TestFailover(t *testing.T) {
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,11 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/redis"
-	"cloakroom/tests/stack"
 )
 
 // TestFull fills real servers. Live sessions stay readable and can be ended; a write that does not
@@ -24,7 +24,7 @@ import (
 func TestFull(t *testing.T) {
 	for name := range servers {
 		t.Run(name, func(t *testing.T) {
-			server, err := stack.StartRedis(t.Context(), stack.RedisConfig{Server: name, Args: []string{"--maxmemory", "64mb", "--maxmemory-policy", "noeviction"}})
+			server, err := testenv.StartRedis(t.Context(), testenv.RedisConfig{Server: name, Args: []string{"--maxmemory", "64mb", "--maxmemory-policy", "noeviction"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestFull(t *testing.T) {
 			t.Logf("the response to a logout is %d %s", status, strings.TrimSpace(body))
 		})
 		t.Run(name+", evicting", func(t *testing.T) {
-			server, err := stack.StartRedis(t.Context(), stack.RedisConfig{Server: name, Args: []string{"--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"}})
+			server, err := testenv.StartRedis(t.Context(), testenv.RedisConfig{Server: name, Args: []string{"--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +97,7 @@ func TestFull(t *testing.T) {
 }
 
 // bound sets maxmemory so that the memory in use is a given part of it.
-func bound(t *testing.T, server *stack.RedisServer, s *redis.Store, part float64) {
+func bound(t *testing.T, server *testenv.RedisServer, s *redis.Store, part float64) {
 	t.Helper()
 	c, err := s.Capacity(t.Context())
 	if err != nil {

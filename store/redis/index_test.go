@@ -12,10 +12,10 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/redis"
-	"cloakroom/tests/stack"
 )
 
 // patience is the deadline of polling.
@@ -312,7 +312,7 @@ func TestUserIndexStaysSmall(t *testing.T) {
 // TestUserIndexEvicted checks that with a server that evicts the index is not used, and no session
 // is missed.
 func TestUserIndexEvicted(t *testing.T) {
-	server, err := stack.StartRedis(context.WithoutCancel(t.Context()), stack.RedisConfig{Server: stack.Valkey, Args: []string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}})
+	server, err := testenv.StartRedis(context.WithoutCancel(t.Context()), testenv.RedisConfig{Server: testenv.Valkey, Args: []string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}})
 	if err != nil {
 		t.Fatal(err)
 	}

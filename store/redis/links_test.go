@@ -23,10 +23,10 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/redis"
-	"cloakroom/tests/stack"
 )
 
 // certificate returns a self-signed certificate for localhost, and its PEM.
@@ -83,8 +83,8 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("SSL_CERT_FILE", file) // the process reads it once: here
-	address := servers[stack.Valkey].Address()
-	url := strings.Replace(fresh(stack.Valkey), "redis://", "rediss://", 1)
+	address := servers[testenv.Valkey].Address()
+	url := strings.Replace(fresh(testenv.Valkey), "redis://", "rediss://", 1)
 	at := func(port string) string { return strings.Replace(url, address, "localhost:"+port, 1) }
 	s := open(t, at(wrap(t, address, trusted)), time.Now)
 	key := sessiontest.Key(t)
@@ -102,9 +102,9 @@ func TestTLS(t *testing.T) {
 
 // TestSentinel checks that the store, and the index of users, follow a failover of the primary.
 func TestSentinel(t *testing.T) {
-	start := func(args ...string) *stack.RedisServer {
+	start := func(args ...string) *testenv.RedisServer {
 		t.Helper()
-		s, err := stack.StartRedis(context.WithoutCancel(t.Context()), stack.RedisConfig{Server: stack.Valkey, Args: append(args, "--dir", t.TempDir())})
+		s, err := testenv.StartRedis(context.WithoutCancel(t.Context()), testenv.RedisConfig{Server: testenv.Valkey, Args: append(args, "--dir", t.TempDir())})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,16 +119,16 @@ func TestSentinel(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path, err := stack.RedisPath(stack.Valkey)
+	path, err := testenv.RedisPath(testenv.Valkey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := "127.0.0.1:" + strconv.Itoa(ports[0])
-	sentinel, err := stack.Start(context.WithoutCancel(t.Context()), stack.Command{
+	sentinel, err := testenv.Start(context.WithoutCancel(t.Context()), testenv.Command{
 		Name: "sentinel", Path: path, Dir: dir,
 		Args:  []string{config, "--sentinel", "--bind", "127.0.0.1", "--port", strconv.Itoa(ports[0])},
 		Ready: func(ctx context.Context) error { return hasReplica(ctx, address, replica.Port) },

@@ -15,20 +15,20 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/redis"
-	"cloakroom/tests/stack"
 )
 
 // servers by their names; both run as long as the tests.
-var servers = map[string]*stack.RedisServer{stack.Redis: nil, stack.Valkey: nil}
+var servers = map[string]*testenv.RedisServer{testenv.Redis: nil, testenv.Valkey: nil}
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	for name := range servers {
-		s, err := stack.StartRedis(context.Background(), stack.RedisConfig{Server: name, Args: []string{"--requirepass", "pass word"}})
+		s, err := testenv.StartRedis(context.Background(), testenv.RedisConfig{Server: name, Args: []string{"--requirepass", "pass word"}})
 		if err != nil {
 			log.Print(err)
 			return 1
@@ -180,8 +180,8 @@ func python(t *testing.T) string {
 // TestPythonsValues checks that values that JSON cannot represent survive a change of others, and
 // cannot be changed.
 func TestPythonsValues(t *testing.T) {
-	url := fresh(stack.Valkey)
-	s, c := open(t, url, time.Now), client(t, stack.Valkey)
+	url := fresh(testenv.Valkey)
+	s, c := open(t, url, time.Now), client(t, testenv.Valkey)
 	name := fmt.Sprintf("test[*]%d:1:django.contrib.sessions.cachekey", prefixes.Load())
 	if err := c.Set(t.Context(), name, python(t), time.Hour).Err(); err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestPythonsValues(t *testing.T) {
 
 // TestTwoStoresLoseNothing uses two stores, as two processes would.
 func TestTwoStoresLoseNothing(t *testing.T) {
-	url := fresh(stack.Redis)
+	url := fresh(testenv.Redis)
 	stores := []*redis.Store{open(t, url, time.Now), open(t, url, time.Now)}
 	v := session.Session{Key: sessiontest.Key(t), Data: []byte(`{"x":""}`), Expires: time.Now().Add(time.Hour)}
 	if err := stores[0].Create(t.Context(), v); err != nil {
@@ -244,11 +244,11 @@ func TestTwoStoresLoseNothing(t *testing.T) {
 }
 
 func TestOpenFails(t *testing.T) {
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := servers[stack.Redis].Address()
+	address := servers[testenv.Redis].Address()
 	for url, want := range map[string]error{
 		fmt.Sprintf("redis://:pass%%20word@127.0.0.1:%d", ports[0]): session.ErrUnavailable,
 		"redis://:wrong@" + address:                                 session.ErrUnavailable,

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const (
@@ -68,9 +68,9 @@ for line in sys.stdin:
 `
 
 // project copies the demonstration's project, and adds the receivers of docs/identity.md to it.
-func project(t *testing.T, dir string, env ...string) stack.Project {
+func project(t *testing.T, dir string, env ...string) testenv.Project {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func project(t *testing.T, dir string, env ...string) stack.Project {
 			t.Fatal(err)
 		}
 	}
-	return stack.Project{Dir: dir, Env: env, WSGI: "demo.wsgi"}
+	return testenv.Project{Dir: dir, Env: env, WSGI: "demo.wsgi"}
 }
 
 // snippet returns the Python between the comments of a name in a page of docs.
@@ -103,9 +103,9 @@ func snippet(t *testing.T, root, page, name string) string {
 }
 
 // drive starts a driver of a project.
-func drive(t *testing.T, p stack.Project) *driver {
+func drive(t *testing.T, p testenv.Project) *driver {
 	t.Helper()
-	python, err := stack.Python()
+	python, err := testenv.Python()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ var upstream = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 // get returns what the upstream of an Envoy gets of a session, and the session's cookie.
 func get(t *testing.T, address, key string) (got identity, cookie string) {
 	t.Helper()
-	v := stack.NewVisitor(t)
+	v := testenv.NewVisitor(t)
 	v.Client.Jar = nil
 	r := v.Do(address, nil, "Sec-Fetch-Mode", "cors", "Cookie", "sessionid="+key)
 	if err := json.Unmarshal([]byte(r.Body), &got); err != nil || r.Status != http.StatusOK {
@@ -163,7 +163,7 @@ func get(t *testing.T, address, key string) (got identity, cookie string) {
 func envoys(t *testing.T, ports []int, database string) (addresses []string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	service, err := stack.StartService(ctx, stack.ServiceConfig{Port: ports[0], Store: "sqlite://" + database, SecretKey: secretKey, Token: token, Args: []string{"--audit", "off"}})
+	service, err := testenv.StartService(ctx, testenv.ServiceConfig{Port: ports[0], Store: "sqlite://" + database, SecretKey: secretKey, Token: token, Args: []string{"--audit", "off"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,8 +178,8 @@ func envoys(t *testing.T, ports []int, database string) (addresses []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, version := range []string{stack.Envoy140, stack.Envoy136} {
-		envoy, err := stack.StartFilter(ctx, stack.FilterConfig{
+	for i, version := range []string{testenv.Envoy140, testenv.Envoy136} {
+		envoy, err := testenv.StartFilter(ctx, testenv.FilterConfig{
 			Version: version, Workers: 2, Port: ports[1+2*i], Admin: ports[2+2*i], Upstream: port, Clusters: map[string][]int{"sessions": ports[:1]},
 			Config: map[string]any{
 				"mode": "optional", "accept_updates": true, "cookie": map[string]any{"secure": false},
@@ -198,7 +198,7 @@ func envoys(t *testing.T, ports []int, database string) (addresses []string) {
 
 // TestChanges changes an account in each way, and waits until the upstreams of both Envoys see it.
 func TestChanges(t *testing.T) {
-	ports, err := stack.FreePorts(5)
+	ports, err := testenv.FreePorts(5)
 	if err != nil {
 		t.Fatal(err)
 	}

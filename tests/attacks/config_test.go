@@ -1,8 +1,8 @@
 package attacks
 
-import "cloakroom/tests/stack"
+import "cloakroom/internal/testenv"
 
 // filterConfig is a worker with this configuration of the filter.
-func filterConfig(config map[string]any, routes ...stack.FilterRoute) stack.FilterConfig {
-	return stack.FilterConfig{Config: config, Workers: 1, Routes: routes}
+func filterConfig(config map[string]any, routes ...testenv.FilterRoute) testenv.FilterConfig {
+	return testenv.FilterConfig{Config: config, Workers: 1, Routes: routes}
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session/django"
-	"cloakroom/tests/stack"
 )
 
 // disguises are the ways in which a cookie can be written so that some parser reads it as the
@@ -72,7 +72,7 @@ func djangosUser(t *testing.T, body string) string {
 
 // cookieRoutes are a route that requires a session, one that has the cookie kept from the
 // upstream, and others, on which it is optional.
-func cookieRoutes(engine map[string]any, more map[string]any) stack.FilterConfig {
+func cookieRoutes(engine map[string]any, more map[string]any) testenv.FilterConfig {
 	config := map[string]any{
 		"mode": "optional", "cookie": map[string]any{"secure": false}, "engine": engine,
 		"routes": map[string]any{
@@ -86,9 +86,9 @@ func cookieRoutes(engine map[string]any, more map[string]any) stack.FilterConfig
 		config[name] = value
 	}
 	return filterConfig(config,
-		stack.FilterRoute{Name: "private", Prefix: "/django/private/"}, stack.FilterRoute{Name: "kept", Prefix: "/kept/"},
-		stack.FilterRoute{Name: "off", Prefix: "/django/store"}, stack.FilterRoute{Name: "login", Prefix: "/instruct"},
-		stack.FilterRoute{Name: "open", Prefix: "/"})
+		testenv.FilterRoute{Name: "private", Prefix: "/django/private/"}, testenv.FilterRoute{Name: "kept", Prefix: "/kept/"},
+		testenv.FilterRoute{Name: "off", Prefix: "/django/store"}, testenv.FilterRoute{Name: "login", Prefix: "/instruct"},
+		testenv.FilterRoute{Name: "open", Prefix: "/"})
 }
 
 // TestDisguisedCookies sends the session cookies of two users, one of them disguised, and one

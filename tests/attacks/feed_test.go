@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
-	"cloakroom/tests/stack"
 )
 
 // twoWorkers is a filter whose workers share what one of them receives from the feed.
-func twoWorkers(more map[string]any) stack.FilterConfig {
+func twoWorkers(more map[string]any) testenv.FilterConfig {
 	c := filterConfig(serviceConfig(more))
 	c.Workers = 2
 	return c

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
-	"cloakroom/tests/stack"
 )
 
 // TestIdentityOfAnotherRoute sends, on one route, the identity header that only the metadata of
@@ -28,8 +28,8 @@ func TestIdentityOfAnotherRoute(t *testing.T) {
 			}
 			s := newSite(t, version, options{
 				FilterConfig: filterConfig(serviceConfig(more),
-					stack.FilterRoute{Name: "billing", Prefix: "/billing/", Metadata: map[string]any{"cloakroom": names}},
-					stack.FilterRoute{Name: "rest", Prefix: "/"}),
+					testenv.FilterRoute{Name: "billing", Prefix: "/billing/", Metadata: map[string]any{"cloakroom": names}},
+					testenv.FilterRoute{Name: "rest", Prefix: "/"}),
 				Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					fmt.Fprintf(w, "%q", r.Header["X-Uid"])
 				}),

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session/sessiontest"
-	"cloakroom/tests/stack"
 )
 
 // TestLargeSessions has sessions of many sizes, with cookies of other origin beside theirs, before
@@ -65,7 +65,7 @@ func TestLargeSessions(t *testing.T) {
 // startNode starts a server of Node.js with its own limits, and returns its URL.
 func startNode(t *testing.T) string {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +73,13 @@ func startNode(t *testing.T) string {
 	if _, err := exec.LookPath(binary); err != nil {
 		t.Fatalf("%v: make setup", err)
 	}
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
-	server, err := stack.Start(t.Context(), stack.Command{
-		Name: "Node.js", Path: binary, Ready: stack.Answers("http://"+address+"/", ""),
+	server, err := testenv.Start(t.Context(), testenv.Command{
+		Name: "Node.js", Path: binary, Ready: testenv.Answers("http://"+address+"/", ""),
 		Args: []string{"-e", `require("http").createServer((q, r) => r.end(JSON.stringify({
 			User: q.headers["x-user-id"] || "", Session: q.headers["x-session"] || "", Omitted: q.headers["x-session-omitted"] || ""
 		}))).listen(process.argv[1], "127.0.0.1")`, fmt.Sprint(ports[0])},

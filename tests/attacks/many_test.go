@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session/sessiontest"
-	"cloakroom/tests/stack"
 )
 
 // TestManyUnknownKeys sends 100,000 keys that no session has: a session that was cached before
@@ -66,7 +66,7 @@ func TestManyCookies(t *testing.T) {
 	const pairs, requests = 10_000, 200
 	envoys(t, func(t *testing.T, version string) {
 		c := filterConfig(serviceConfig(map[string]any{"forward_cookie": false, "routes": map[string]any{"off": map[string]any{"mode": "off", "forward_cookie": true}}}),
-			stack.FilterRoute{Name: "off", Prefix: "/off"}, stack.FilterRoute{Name: "rest", Prefix: "/"})
+			testenv.FilterRoute{Name: "off", Prefix: "/off"}, testenv.FilterRoute{Name: "rest", Prefix: "/"})
 		s := newSite(t, version, options{FilterConfig: c})
 		key := s.create(`{"_auth_user_id":"7"}`)
 		s.cached(key)

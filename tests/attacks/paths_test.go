@@ -13,17 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 // TestPathsOfOtherServers sends, to envoy/bootstrap.yaml as it is, paths that match a route on
 // which a session is optional, and that a server takes for one on which it is required: servers
 // that drop what follows a ; in a part of the path, decode it, or take \ for /.
 func TestPathsOfOtherServers(t *testing.T) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,13 +40,13 @@ func TestPathsOfOtherServers(t *testing.T) {
 	}
 	servicePort := portOf(t, listen(t, sessions, false))
 	envoys(t, func(t *testing.T, version string) {
-		ports, err := stack.FreePorts(2)
+		ports, err := testenv.FreePorts(2)
 		if err != nil {
 			t.Fatal(err)
 		}
-		envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
+		envoy, err := testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{
 			Version: version, AdminPort: ports[1], Env: []string{"CLOAKROOM_TOKEN=" + token},
-			Bootstrap: stack.ReplacePorts(string(bootstrap), map[int]int{10000: ports[0], 9901: ports[1], 8000: portOf(t, upstream), 8002: portOf(t, upstream), 8081: servicePort}),
+			Bootstrap: testenv.ReplacePorts(string(bootstrap), map[int]int{10000: ports[0], 9901: ports[1], 8000: portOf(t, upstream), 8002: portOf(t, upstream), 8081: servicePort}),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -19,10 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 // project is a Django site of one session engine, with the session service beside it. The users 1
@@ -30,7 +30,7 @@ import (
 type project struct {
 	url           string // Django's
 	service       int    // the port of the session service
-	serviceStarts *stack.Process
+	serviceStarts *testenv.Process
 	file          string        // the SQLite database
 	store         session.Store // the site's sessions, and notes
 	stops         []func() error
@@ -94,7 +94,7 @@ func startProject(engine, name string) (p *project, err error) {
 			p.stop()
 		}
 	}()
-	ports, err := stack.FreePorts(2)
+	ports, err := testenv.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +104,13 @@ func startProject(engine, name string) (p *project, err error) {
 		// A site that signs the cookie anew for each request is the one that renews a copy.
 		"SESSION_SAVE_EVERY_REQUEST": engine == "signed_cookies",
 	}
-	app, err := stack.StartDjangoSite(ctx, stack.Engine{Name: engine, Settings: settings}, ports[0], 1)
+	app, err := testenv.StartDjangoSite(ctx, testenv.Engine{Name: engine, Settings: settings}, ports[0], 1)
 	if err != nil {
 		return nil, err
 	}
 	p.stops = append(p.stops, app.Stop)
 	p.url, p.service = "http://127.0.0.1:"+strconv.Itoa(ports[0]), ports[1]
-	p.serviceStarts, err = stack.StartService(ctx, stack.ServiceConfig{
+	p.serviceStarts, err = testenv.StartService(ctx, testenv.ServiceConfig{
 		Port: p.service, Store: "sqlite://" + p.file, SecretKey: secretKey, Token: token, Binary: os.Getenv("CLOAKROOM_SERVICE"),
 	})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestInternalRedirect has Envoy follow an upstream's redirect by itself. The filter does not see
@@ -16,10 +16,10 @@ func TestInternalRedirect(t *testing.T) {
 	envoys(t, func(t *testing.T, version string) {
 		var s *site
 		s = newSite(t, version, options{
-			FilterConfig: stack.FilterConfig{
+			FilterConfig: testenv.FilterConfig{
 				Workers: 1,
 				Config:  serviceConfig(map[string]any{"routes": map[string]any{"writer": map[string]any{"accept_updates": true}}}),
-				Routes: []stack.FilterRoute{
+				Routes: []testenv.FilterRoute{
 					{Name: "writer", Prefix: "/write", Redirects: true}, {Name: "out", Prefix: "/out", Redirects: true}, {Name: "rest", Prefix: "/"},
 				},
 			},

@@ -9,29 +9,29 @@ import (
 	"strconv"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // startRemoteSite starts a Django whose users are those of Remote-User, and returns its URL.
 func startRemoteSite(t *testing.T) string {
 	t.Helper()
-	python, err := stack.Python()
+	python, err := testenv.Python()
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := "http://127.0.0.1:" + strconv.Itoa(ports[0])
-	site, err := stack.Start(t.Context(), stack.Command{
+	site, err := testenv.Start(t.Context(), testenv.Command{
 		Name: "django with Remote-User", Path: python, Args: []string{"remotesite.py", strconv.Itoa(ports[0]), filepath.Join(t.TempDir(), "remote.sqlite3")},
-		Env: []string{"PYTHONDONTWRITEBYTECODE=1"}, Dir: filepath.Join(root, "tests", "stack", "djangosite"),
-		Ready: stack.Answers(address+"/", ""),
+		Env: []string{"PYTHONDONTWRITEBYTECODE=1"}, Dir: filepath.Join(root, "internal", "testenv", "djangosite"),
+		Ready: testenv.Answers(address+"/", ""),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestRemoteUser(t *testing.T) {
 		c := filterConfig(map[string]any{
 			"mode": "optional", "cookie": map[string]any{"secure": false}, "engine": engine, "identity": map[string]any{"preset": "remote-user"},
 			"routes": map[string]any{"off": map[string]any{"mode": "off"}, "private": map[string]any{"mode": "required"}},
-		}, stack.FilterRoute{Name: "off", Prefix: "/static/"}, stack.FilterRoute{Name: "private", Prefix: "/private/"}, stack.FilterRoute{Name: "open", Prefix: "/"})
+		}, testenv.FilterRoute{Name: "off", Prefix: "/static/"}, testenv.FilterRoute{Name: "private", Prefix: "/private/"}, testenv.FilterRoute{Name: "open", Prefix: "/"})
 		s := newSite(t, version, options{Project: p, FilterConfig: c, Handler: httputil.NewSingleHostReverseProxy(target)})
 		for _, tt := range []struct {
 			path, cookie string

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
-	"cloakroom/tests/stack"
 )
 
 // TestUnreadableRows plants rows that cannot be read here and that Django may serve. A revocation
@@ -64,17 +64,17 @@ func TestUnreadableRows(t *testing.T) {
 
 // TestUnreadableValues does the same with what Django has pickled into a cache.
 func TestUnreadableValues(t *testing.T) {
-	redis, err := stack.StartRedis(t.Context(), stack.RedisConfig{Server: stack.Valkey})
+	redis, err := testenv.StartRedis(t.Context(), testenv.RedisConfig{Server: testenv.Valkey})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = redis.Stop() })
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &project{service: ports[0]}
-	service, err := stack.StartService(t.Context(), stack.ServiceConfig{
+	service, err := testenv.StartService(t.Context(), testenv.ServiceConfig{
 		Port: p.service, Store: "redis://" + redis.Address() + "/0", SecretKey: secretKey, Token: token, Bare: true, Binary: os.Getenv("CLOAKROOM_SERVICE"),
 	})
 	if err != nil {
@@ -122,7 +122,7 @@ print(Redis.from_url(sys.argv[1]).exists(":1:django.contrib.sessions.cache" + sy
 // revokeByID ends a session as an operator does who was given its ID.
 func (p *project) revokeByID(t testing.TB, store, id string) {
 	t.Helper()
-	path, err := stack.Cloakroom()
+	path, err := testenv.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestNestedNotes(t *testing.T) {
 // python runs a program in Django's Python and returns what it prints.
 func python(t testing.TB, program string, args ...string) string {
 	t.Helper()
-	path, err := stack.Python()
+	path, err := testenv.Python()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
-	"cloakroom/tests/stack"
 )
 
 // revocable is the engine of sessions in cookies that can be revoked.
@@ -194,7 +194,7 @@ func TestIDsAreNoKeys(t *testing.T) {
 			"cookie": map[string]any{"secure": false}, "end_streams": true,
 			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "cache": map[string]any{"ttl": "300s", "negative_ttl": "300s"}}},
 			"routes": map[string]any{"signed": map[string]any{"engine": map[string]any{"signed_cookies": map[string]any{"secret_key": secretKey, "revocable": true}}}},
-		}, stack.FilterRoute{Name: "stored", Prefix: "/stored"}, stack.FilterRoute{Name: "signed", Prefix: "/"})})
+		}, testenv.FilterRoute{Name: "stored", Prefix: "/stored"}, testenv.FilterRoute{Name: "signed", Prefix: "/"})})
 		user := freshUser()
 		for _, first := range []string{"the key", "the cookie"} {
 			login, _ := p.at(t, "login?user="+user, "")

@@ -22,12 +22,12 @@ import (
 	"time"
 
 	"cloakroom/api"
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -39,7 +39,7 @@ const (
 
 // envoys runs an attack against each version of Envoy.
 func envoys(t *testing.T, attack func(t *testing.T, version string)) {
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		t.Run(version, func(t *testing.T) { attack(t, version) })
 	}
 }
@@ -48,7 +48,7 @@ func envoys(t *testing.T, attack func(t *testing.T, version string)) {
 // upstream.
 type site struct {
 	t        testing.TB
-	envoy    *stack.Envoy
+	envoy    *testenv.Envoy
 	base     string // http://host:port
 	address  string // host:port
 	store    session.Store
@@ -64,7 +64,7 @@ type site struct {
 
 // options are what a site differs in.
 type options struct {
-	stack.FilterConfig // Version, Port, Admin, Upstream, Clusters are filled in
+	testenv.FilterConfig // Version, Port, Admin, Upstream, Clusters are filled in
 	// Project is a Django with its session service; nil: there is no Django, and a service
 	// over a store in memory.
 	Project *project
@@ -102,7 +102,7 @@ func newSite(t testing.TB, version string, o options) *site {
 		servicePort = o.Between.start(t, servicePort)
 	}
 	s.upstream = listen(t, o.Handler, o.UpstreamHTTP2)
-	ports, err := stack.FreePorts(2)
+	ports, err := testenv.FreePorts(2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func newSite(t testing.TB, version string, o options) *site {
 	if c.Wasm == "" {
 		c.Wasm = os.Getenv("CLOAKROOM_WASM")
 	}
-	if s.envoy, err = stack.StartFilter(context.WithoutCancel(t.Context()), c); err != nil {
+	if s.envoy, err = testenv.StartFilter(context.WithoutCancel(t.Context()), c); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -323,7 +323,7 @@ func note(t *testing.T, name, line string) {
 	if t.Failed() {
 		line += " (WITH FAILURES)"
 	}
-	if err := stack.Summarize("attacks-"+name, "attacks: "+line); err != nil {
+	if err := testenv.Summarize("attacks-"+name, "attacks: "+line); err != nil {
 		t.Fatal(err)
 	}
 }

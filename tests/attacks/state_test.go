@@ -17,8 +17,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
-	"cloakroom/tests/stack"
 )
 
 // guideBlock is the configuration in docs/identity.md that uses filter state.
@@ -32,7 +32,7 @@ type guided struct {
 
 func readGuide(t *testing.T) (g guided) {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service/audit"
 	"cloakroom/session"
 	"cloakroom/session/django"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -253,18 +253,18 @@ func hostileHeaders(_ *testing.T, s *site) {
 
 // TestUnwritable holds that an audit log that cannot be written stops nothing, and is seen.
 func TestUnwritable(t *testing.T) {
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &site{t: t, port: ports[0]}
-	s.service = keep(t)(stack.StartService(t.Context(), stack.ServiceConfig{
+	s.service = keep(t)(testenv.StartService(t.Context(), testenv.ServiceConfig{
 		Port: s.port, Store: "sqlite://" + t.TempDir() + "/db.sqlite3", SecretKey: secretKey, Token: token, Bare: true, Args: []string{"--audit", "/dev/full"},
 	}))
 	for range 3 {
 		s.post("/v1/login", map[string]any{"user": "1", "age": 60})
 	}
-	if n, err := stack.Metric(t.Context(), s.port, "cloakroom_audit_errors_total"); err != nil || n != 3 {
+	if n, err := testenv.Metric(t.Context(), s.port, "cloakroom_audit_errors_total"); err != nil || n != 3 {
 		t.Errorf("%d errors are counted, %v; want 3", n, err)
 	}
 	for deadline := time.Now().Add(patience); !strings.Contains(s.service.Log(), "the audit log cannot be written"); time.Sleep(20 * time.Millisecond) {

@@ -19,11 +19,11 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/rawjson"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -40,8 +40,8 @@ type site struct {
 	store   string
 	file    string // the audit log
 	port    int    // the session service's
-	service *stack.Process
-	envoys  []*stack.Envoy
+	service *testenv.Process
+	envoys  []*testenv.Envoy
 	bases   []string
 	secrets map[string]bool // each cookie that any browser had
 }
@@ -49,19 +49,19 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	ctx, dir := context.WithoutCancel(t.Context()), t.TempDir()
-	ports, err := stack.FreePorts(6)
+	ports, err := testenv.FreePorts(6)
 	if err != nil {
 		t.Fatal(err)
 	}
 	database := filepath.Join(dir, "db.sqlite3")
 	s := &site{t: t, store: "sqlite://" + database, file: filepath.Join(dir, "audit.log"), port: ports[1], secrets: map[string]bool{}}
-	django := keep(t)(stack.StartDjangoSite(ctx, stack.Engine{Name: "audit", Settings: map[string]any{
+	django := keep(t)(testenv.StartDjangoSite(ctx, testenv.Engine{Name: "audit", Settings: map[string]any{
 		"SECRET_KEY": secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.db",
 		"DATABASES": map[string]any{"default": map[string]any{
 			"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": map[string]any{"timeout": 10, "transaction_mode": "IMMEDIATE"},
 		}},
 	}}, ports[0], 1))
-	s.service = keep(t)(stack.StartService(ctx, stack.ServiceConfig{
+	s.service = keep(t)(testenv.StartService(ctx, testenv.ServiceConfig{
 		Port: s.port, Store: s.store, SecretKey: secretKey, Token: token, Args: []string{"--audit", s.file},
 	}))
 	upstream := httptest.NewServer(upstreams(ports[0]))
@@ -79,14 +79,14 @@ func newSite(t *testing.T) *site {
 		version string
 		engine  map[string]any
 	}{
-		{stack.Envoy140, map[string]any{"service": service}},
-		{stack.Envoy136, map[string]any{"service": service, "signed_cookies": map[string]any{"secret_key": secretKey, "revocable": true}}},
+		{testenv.Envoy140, map[string]any{"service": service}},
+		{testenv.Envoy136, map[string]any{"service": service, "signed_cookies": map[string]any{"secret_key": secretKey, "revocable": true}}},
 	} {
 		config := map[string]any{
 			"mode": "optional", "accept_updates": true, "engine": engine.engine, "cookie": map[string]any{"secure": false},
 			"logout": map[string]any{"path": "/logout"},
 		}
-		var routes []stack.FilterRoute
+		var routes []testenv.FilterRoute
 		if i == 0 {
 			config["routes"] = map[string]any{
 				"cycle":    map[string]any{"expiry": map[string]any{"cycle_every": "10m", "cycle_grace": "0s"}},
@@ -94,13 +94,13 @@ func newSite(t *testing.T) *site {
 				"absolute": map[string]any{"expiry": map[string]any{"absolute": "10m"}},
 			}
 			for name := range config["routes"].(map[string]any) {
-				routes = append(routes, stack.FilterRoute{Name: name, Prefix: "/plain/" + name})
+				routes = append(routes, testenv.FilterRoute{Name: name, Prefix: "/plain/" + name})
 			}
 			config["routes"].(map[string]any)["cached"] = map[string]any{"engine": map[string]any{"service": map[string]any{"cache": map[string]any{"ttl": "1m"}}}}
-			routes = append(routes, stack.FilterRoute{Name: "cached", Prefix: "/django/private/"})
-			routes = append(routes, stack.FilterRoute{Name: "all", Prefix: "/"})
+			routes = append(routes, testenv.FilterRoute{Name: "cached", Prefix: "/django/private/"})
+			routes = append(routes, testenv.FilterRoute{Name: "all", Prefix: "/"})
 		}
-		envoy, err := stack.StartFilter(ctx, stack.FilterConfig{
+		envoy, err := testenv.StartFilter(ctx, testenv.FilterConfig{
 			Version: engine.version, Workers: 1, Port: ports[2+2*i], Admin: ports[3+2*i], Upstream: port,
 			Clusters: map[string][]int{"sessions": {s.port}}, Config: config, Routes: routes,
 		})
@@ -120,8 +120,8 @@ func newSite(t *testing.T) *site {
 }
 
 // keep returns a process that ends with the test.
-func keep(t *testing.T) func(*stack.Process, error) *stack.Process {
-	return func(p *stack.Process, err error) *stack.Process {
+func keep(t *testing.T) func(*testenv.Process, error) *testenv.Process {
+	return func(p *testenv.Process, err error) *testenv.Process {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +162,7 @@ func (b *browser) get(path string, want int, headers ...string) string {
 
 func (b *browser) send(method, path string, want int, headers ...string) string {
 	b.s.t.Helper()
-	v := stack.NewVisitor(b.s.t)
+	v := testenv.NewVisitor(b.s.t)
 	v.Client.Jar = nil
 	headers = append([]string{"Sec-Fetch-Mode", "cors"}, headers...)
 	if b.cookie != "" {
@@ -240,7 +240,7 @@ func (s *site) post(path string, body any) {
 // command runs the command line with the same audit log.
 func (s *site) command(stdin string, args ...string) {
 	s.t.Helper()
-	cloakroom, err := stack.Cloakroom()
+	cloakroom, err := testenv.Cloakroom()
 	if err != nil {
 		s.t.Fatal(err)
 	}

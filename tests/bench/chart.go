@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/plot/plotutil"
 	"gonum.org/v1/plot/vg"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // chart draws what each side adds to Envoy's CPU for a request, in build/bench/filter.svg.
@@ -56,7 +56,7 @@ func drawCurves(names []string, points []plotter.XYs) error {
 
 // draw writes a chart beside the tables.
 func draw(p *plot.Plot, width, height vg.Length, file string) error {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		return err
 	}

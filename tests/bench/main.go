@@ -21,7 +21,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 type cli struct {
@@ -61,7 +61,7 @@ func (c *cli) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 		fmt.Println(text)
-		root, err := stack.Root()
+		root, err := testenv.Root()
 		if err != nil {
 			return err
 		}

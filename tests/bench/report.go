@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // report returns the figures as text: medians, and the spread in brackets.
 func report(sides []side, turns map[string][]turn, m memory) (string, error) {
-	path, err := stack.Wasm()
+	path, err := testenv.Wasm()
 	if err != nil {
 		return "", err
 	}
@@ -21,7 +21,7 @@ func report(sides []side, turns map[string][]turn, m memory) (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "Envoy %s, one worker; medians of %d rounds, [lowest–highest].\n\n", stack.Envoy140, len(turns[sides[0].Name]))
+	fmt.Fprintf(&out, "Envoy %s, one worker; medians of %d rounds, [lowest–highest].\n\n", testenv.Envoy140, len(turns[sides[0].Name]))
 	fmt.Fprintln(&out, "| side | Envoy's CPU for each request | added | requests/s | p50 under load | p99 | p99.9 | one at a time, p50 | added | callouts per 1000 |")
 	fmt.Fprintln(&out, "|---|---|---|---|---|---|---|---|---|---|")
 	base := turns[sides[0].Name]

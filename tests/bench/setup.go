@@ -15,8 +15,8 @@ import (
 	"text/template"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session/django"
-	"cloakroom/tests/stack"
 )
 
 //go:embed bootstrap.yaml.tmpl
@@ -31,13 +31,13 @@ var bootstrap = template.Must(template.New("bootstrap").Funcs(template.FuncMap{"
 type bench struct {
 	dir, wasm, token  string
 	servicePort       int
-	service           *stack.Process
-	django            *stack.Process // nil: none
+	service           *testenv.Process
+	django            *testenv.Process // nil: none
 	djangoPort        int
-	key               string         // of a session in the store
-	noop, calls       string         // the modules noop and calls
-	secretKey, signed string         // and a signed cookie
-	check             *stack.Process // nil: none
+	key               string           // of a session in the store
+	noop, calls       string           // the modules noop and calls
+	secretKey, signed string           // and a signed cookie
+	check             *testenv.Process // nil: none
 	checkPort         int
 	stored            int      // sessions, by the growth of the store
 	some              []string // keys of some of them
@@ -46,7 +46,7 @@ type bench struct {
 // newBench starts the session service, and, if requested, the servers of ext_authz: one in Go and
 // a Django, on the same database.
 func newBench(ctx context.Context, withRivals bool) (*bench, error) {
-	wasm, err := stack.Wasm()
+	wasm, err := testenv.Wasm()
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func newBench(ctx context.Context, withRivals bool) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := stack.FreePorts(3)
+	ports, err := testenv.FreePorts(3)
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +66,15 @@ func newBench(ctx context.Context, withRivals bool) (*bench, error) {
 		return nil, err
 	}
 	if withRivals {
-		site := stack.Engine{Name: "db, SQLite", Settings: map[string]any{
+		site := testenv.Engine{Name: "db, SQLite", Settings: map[string]any{
 			"SECRET_KEY": b.secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.db",
 			"DATABASES": map[string]any{"default": map[string]any{"ENGINE": "django.db.backends.sqlite3", "NAME": b.database(), "CONN_MAX_AGE": nil}},
 		}}
-		if b.django, err = stack.StartDjangoSite(ctx, site, b.djangoPort, 2); err != nil {
+		if b.django, err = testenv.StartDjangoSite(ctx, site, b.djangoPort, 2); err != nil {
 			return nil, err
 		}
 	}
-	b.service, err = stack.StartService(ctx, stack.ServiceConfig{
+	b.service, err = testenv.StartService(ctx, testenv.ServiceConfig{
 		Port: b.servicePort, Store: b.store(), SecretKey: b.secretKey, Token: b.token, Bare: true,
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func buildPlugin(ctx context.Context, name, dir string, flags ...string) (string
 
 // goBuild compiles a package, by its path from this module.
 func goBuild(ctx context.Context, pkg, out string, env []string, flags ...string) error {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		return err
 	}
@@ -133,15 +133,15 @@ func (b *bench) startCheck(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.check, err = stack.Start(ctx, stack.Command{
+	b.check, err = testenv.Start(ctx, testenv.Command{
 		Name: "check", Path: binary, Args: []string{"--listen", address, "--store", b.store()},
-		Env: []string{"CHECK_SECRET_KEY=" + b.secretKey}, Ready: stack.Answers("http://"+address+"/readyz", ""),
+		Env: []string{"CHECK_SECRET_KEY=" + b.secretKey}, Ready: testenv.Answers("http://"+address+"/readyz", ""),
 	})
 	return err
 }
 
 func (b *bench) stop() {
-	for _, p := range []*stack.Process{b.service, b.django, b.check} {
+	for _, p := range []*testenv.Process{b.service, b.django, b.check} {
 		if p != nil {
 			_ = p.Stop()
 		}
@@ -176,12 +176,12 @@ func (b *bench) createSession(ctx context.Context, data string) (string, error) 
 
 // running is an Envoy with a listener for each side.
 type running struct {
-	*stack.Envoy
+	*testenv.Envoy
 	sides []side
 }
 
 func (b *bench) envoy(ctx context.Context, of []side, workers int) (*running, error) {
-	ports, err := stack.FreePorts(len(of) + 1)
+	ports, err := testenv.FreePorts(len(of) + 1)
 	if err != nil {
 		return nil, err
 	}
@@ -196,8 +196,8 @@ func (b *bench) envoy(ctx context.Context, of []side, workers int) (*running, er
 	if err != nil {
 		return nil, err
 	}
-	r.Envoy, err = stack.StartEnvoy(ctx, stack.EnvoyConfig{
-		Version: stack.Envoy140, Bootstrap: text.String(), AdminPort: ports[0], Workers: workers,
+	r.Envoy, err = testenv.StartEnvoy(ctx, testenv.EnvoyConfig{
+		Version: testenv.Envoy140, Bootstrap: text.String(), AdminPort: ports[0], Workers: workers,
 	})
 	return r, err
 }

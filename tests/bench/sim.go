@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // sim compares `cloakroom sim` with Envoy: one worker each, with the same upstream and the plugin
@@ -29,12 +29,12 @@ func (c *cli) sim(ctx context.Context) (string, error) {
 	}
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	defer upstream.Close()
-	ports, err := stack.FreePorts(3)
+	ports, err := testenv.FreePorts(3)
 	if err != nil {
 		return "", err
 	}
-	envoy, err := stack.StartFilter(ctx, stack.FilterConfig{
-		Version: stack.Envoy140, Wasm: noop, Port: ports[0], Admin: ports[1], Workers: 1,
+	envoy, err := testenv.StartFilter(ctx, testenv.FilterConfig{
+		Version: testenv.Envoy140, Wasm: noop, Port: ports[0], Admin: ports[1], Workers: 1,
 		Upstream: upstream.Listener.Addr().(*net.TCPAddr).Port,
 	})
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *cli) sim(ctx context.Context) (string, error) {
 		side
 		pid int
 	}{
-		{side{Name: "envoy", what: "Envoy " + stack.Envoy140, Port: ports[0]}, envoy.PID()},
+		{side{Name: "envoy", what: "Envoy " + testenv.Envoy140, Port: ports[0]}, envoy.PID()},
 		{side{Name: "sim", what: "cloakroom sim", Port: ports[2]}, sim.PID()},
 	}
 	turns := map[string][]turn{}
@@ -78,18 +78,18 @@ func (c *cli) sim(ctx context.Context) (string, error) {
 	return out.String(), nil
 }
 
-func startSim(ctx context.Context, wasm, upstream string, port int) (*stack.Process, error) {
-	path, err := stack.Cloakroom()
+func startSim(ctx context.Context, wasm, upstream string, port int) (*testenv.Process, error) {
+	path, err := testenv.Cloakroom()
 	if err != nil {
 		return nil, err
 	}
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		return nil, err
 	}
 	address := "127.0.0.1:" + strconv.Itoa(port)
-	return stack.Start(ctx, stack.Command{
-		Name: "cloakroom sim", Path: path, Ready: stack.Answers("http://"+address+"/", "ok"),
+	return testenv.Start(ctx, testenv.Command{
+		Name: "cloakroom sim", Path: path, Ready: testenv.Answers("http://"+address+"/", "ok"),
 		Args: []string{"sim", "--wasm", wasm, "--upstream", upstream, "--listen", address, "--log-level", "error", "--cache", filepath.Join(root, "build", "wazero")},
 	})
 }

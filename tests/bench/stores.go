@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 
 // lookups is one engine's store, with the two servers that look up sessions in it.
 type lookups struct {
-	stack.Engine
+	testenv.Engine
 	ours, theirs nextRequest
 	stops        []func() error
 }
@@ -40,18 +40,18 @@ func (c *cli) stores(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	postgres, err := stack.StartPostgres(ctx, stack.PostgresConfig{})
+	postgres, err := testenv.StartPostgres(ctx, testenv.PostgresConfig{})
 	if err != nil {
 		return "", err
 	}
 	defer postgres.Stop()
-	redis, err := stack.StartRedis(ctx, stack.RedisConfig{Server: stack.Valkey})
+	redis, err := testenv.StartRedis(ctx, testenv.RedisConfig{Server: testenv.Valkey})
 	if err != nil {
 		return "", err
 	}
 	defer redis.Stop()
 	secretKey := rand.Text()
-	engines, err := stack.Engines(dir, secretKey, postgres, redis)
+	engines, err := testenv.Engines(dir, secretKey, postgres, redis)
 	if err != nil {
 		return "", err
 	}
@@ -83,17 +83,17 @@ func (c *cli) stores(ctx context.Context) (string, error) {
 
 // start fills the store and starts both.
 func (l *lookups) start(ctx context.Context, secretKey string) error {
-	ports, err := stack.FreePorts(2)
+	ports, err := testenv.FreePorts(2)
 	if err != nil {
 		return err
 	}
-	site, err := stack.StartDjangoSite(ctx, l.Engine, ports[0], 2)
+	site, err := testenv.StartDjangoSite(ctx, l.Engine, ports[0], 2)
 	if err != nil {
 		return err
 	}
 	l.stops = append(l.stops, site.Stop)
 	token := rand.Text()
-	service, err := stack.StartService(ctx, stack.ServiceConfig{Port: ports[1], Store: l.Store, SecretKey: secretKey, Token: token, Bare: true})
+	service, err := testenv.StartService(ctx, testenv.ServiceConfig{Port: ports[1], Store: l.Store, SecretKey: secretKey, Token: token, Bare: true})
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,11 @@ import (
 	"sync"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -62,7 +62,7 @@ func startSQLite(ctx context.Context, dir, secretKey string, n int) (string, fun
 }
 
 func startPostgres(ctx context.Context, _, secretKey string, n int) (string, func() error, error) {
-	server, err := stack.StartPostgres(ctx, stack.PostgresConfig{})
+	server, err := testenv.StartPostgres(ctx, testenv.PostgresConfig{})
 	if err != nil {
 		return "", nil, err
 	}
@@ -80,7 +80,7 @@ func startPostgres(ctx context.Context, _, secretKey string, n int) (string, fun
 }
 
 func startRedis(ctx context.Context, _, _ string, n int) (string, func() error, error) {
-	server, err := stack.StartRedis(ctx, stack.RedisConfig{Server: stack.Valkey})
+	server, err := testenv.StartRedis(ctx, testenv.RedisConfig{Server: testenv.Valkey})
 	if err != nil {
 		return "", nil, err
 	}
@@ -89,11 +89,11 @@ func startRedis(ctx context.Context, _, _ string, n int) (string, func() error, 
 
 // djangoTable creates only Django's table, as its migrations do.
 func djangoTable(ctx context.Context, database map[string]any, secretKey string) error {
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		return err
 	}
-	site, err := stack.StartDjangoSite(ctx, stack.Engine{Name: "that makes the table", Settings: map[string]any{
+	site, err := testenv.StartDjangoSite(ctx, testenv.Engine{Name: "that makes the table", Settings: map[string]any{
 		"SECRET_KEY": secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.db", "DATABASES": map[string]any{"default": database},
 	}}, ports[0], 1)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"cloakroom/hostsim"
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -56,7 +56,7 @@ func newSiteOf(t *testing.T, between func(http.Handler) http.Handler, data func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	wasm, err := stack.Module()
+	wasm, err := testenv.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

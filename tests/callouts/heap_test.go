@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // slowClock simulates an overloaded machine: time passes with each call.
@@ -29,7 +29,7 @@ func (c *slowClock) Now() time.Time {
 // response, while collections seem to take most of the time.
 func TestHeapOnABusyMachine(t *testing.T) {
 	const requests, kilobytes = 450, 1000
-	wasm, err := stack.Module()
+	wasm, err := testenv.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // Without CLOAKROOM_FUZZ as many requests are compared.
@@ -122,7 +122,7 @@ func note(t *testing.T, name, line string) {
 	if t.Failed() {
 		line += " (WITH FAILURES)"
 	}
-	if err := stack.Summarize("cookies-"+name, "cookies: "+line); err != nil {
+	if err := testenv.Summarize("cookies-"+name, "cookies: "+line); err != nil {
 		t.Fatal(err)
 	}
 }

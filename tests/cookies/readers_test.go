@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // reading is the cookies that a reader finds in a request, by name, each with all its values;
@@ -37,7 +37,7 @@ type process struct {
 // libraries starts those that can run here. It returns the names of those that cannot.
 func libraries(t *testing.T) (all []library, missing []string) {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // patience is the maximum wait of a case for a response, and for its last log line. Some cases
@@ -22,8 +22,8 @@ const patience = 2 * time.Second
 
 // The hosts' names; all are compared with the reference.
 const (
-	reference = "envoy " + stack.Envoy140
-	older     = "envoy " + stack.Envoy136
+	reference = "envoy " + testenv.Envoy140
+	older     = "envoy " + testenv.Envoy136
 	simulator = "hostsim"
 )
 
@@ -33,8 +33,8 @@ func TestHostsAgree(t *testing.T) {
 	upstream := newUpstream(ended)
 	t.Cleanup(func() { close(ended); _ = upstream.Config.Close() })
 	hosts := map[string]host{
-		reference: startEnvoy(t, stack.Envoy140, wasm, upstream.URL, "FAIL_CLOSED"),
-		older:     startEnvoy(t, stack.Envoy136, wasm, upstream.URL, "FAIL_CLOSED"),
+		reference: startEnvoy(t, testenv.Envoy140, wasm, upstream.URL, "FAIL_CLOSED"),
+		older:     startEnvoy(t, testenv.Envoy136, wasm, upstream.URL, "FAIL_CLOSED"),
 		simulator: startSim(t, wasm, upstream.URL),
 	}
 	cases := loadCases(t)
@@ -237,7 +237,7 @@ func summarize(t *testing.T, all int, equal, named map[string]int) {
 	for _, name := range []string{older, simulator} {
 		line += fmt.Sprintf("; %s: %d equal, %d named differences", name, equal[name], named[name])
 	}
-	if err := stack.Summarize("differential", line); err != nil {
+	if err := testenv.Summarize("differential", line); err != nil {
 		t.Fatal(err)
 	}
 	t.Log(line)

@@ -18,7 +18,7 @@ import (
 	"text/template"
 
 	"cloakroom/hostsim"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // host is a host that runs the probe.
@@ -38,7 +38,7 @@ var metadata = map[string]map[string]any{
 // buildProbe compiles the probe plugin.
 func buildProbe(t *testing.T) string {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ var bootstrapText string
 var bootstrap = template.Must(template.New("bootstrap").Parse(bootstrapText))
 
 type envoyHost struct {
-	envoy      *stack.Envoy
+	envoy      *testenv.Envoy
 	one, chain int // ports
 }
 
@@ -165,7 +165,7 @@ func (e *envoyHost) lines() []string {
 
 func startEnvoy(t *testing.T, version, wasm, appURL, policy string) *envoyHost {
 	t.Helper()
-	ports, err := stack.FreePorts(3)
+	ports, err := testenv.FreePorts(3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func startEnvoy(t *testing.T, version, wasm, appURL, policy string) *envoyHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
+	envoy, err := testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{
 		Version: version, Bootstrap: text.String(), AdminPort: ports[0],
 		Args: []string{"-l", "info", "--log-format", "[%l] %v"},
 	})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"cloakroom/hostsim"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // policies are the ways to handle streams after a VM has failed.
@@ -45,8 +45,8 @@ func TestFailurePolicies(t *testing.T) {
 			sim.one = sim.start(t, upstream.URL, hostsim.Plugin{Wasm: text, FailurePolicy: policy})
 			names := []string{reference, older, simulator}
 			hosts := []host{
-				startEnvoy(t, stack.Envoy140, wasm, upstream.URL, name),
-				startEnvoy(t, stack.Envoy136, wasm, upstream.URL, name),
+				startEnvoy(t, testenv.Envoy140, wasm, upstream.URL, name),
+				startEnvoy(t, testenv.Envoy136, wasm, upstream.URL, name),
 				sim,
 			}
 			seen := make([]string, len(hosts))

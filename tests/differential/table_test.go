@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"cloakroom/internal/golden"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const tableHead = `# What hostsim was held against
@@ -42,7 +42,7 @@ func (c probeCase) did() string {
 // checkTable compares the document with the results.
 func checkTable(t *testing.T, table string) {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

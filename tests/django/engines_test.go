@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // engine is one of Django's session engines over one kind of storage.
@@ -32,8 +32,8 @@ type engine struct {
 var (
 	sqlite     = engine{name: "SQLite", new: newSQLite, resolution: time.Microsecond}
 	postgresql = engine{name: "PostgreSQL", new: newPostgres, resolution: time.Microsecond}
-	redis      = engine{name: stack.Redis, new: newRedis(stack.Redis), resolution: time.Millisecond, whole: true}
-	valkey     = engine{name: stack.Valkey, new: newRedis(stack.Valkey), resolution: time.Millisecond, whole: true}
+	redis      = engine{name: testenv.Redis, new: newRedis(testenv.Redis), resolution: time.Millisecond, whole: true}
+	valkey     = engine{name: testenv.Valkey, new: newRedis(testenv.Valkey), resolution: time.Millisecond, whole: true}
 	files      = engine{name: "file", new: newFiles, resolution: time.Microsecond}
 	cachedDB   = engine{name: "cached_db", new: newCached, resolution: time.Millisecond, whole: true, slack: 2 * time.Second}
 )
@@ -62,22 +62,22 @@ func each(t *testing.T, engines []engine, test func(t *testing.T, d *driver)) {
 
 // servers are the servers of the engines; all run as long as the tests.
 var servers struct {
-	postgres *stack.Postgres
-	redis    map[string]*stack.RedisServer
+	postgres *testenv.Postgres
+	redis    map[string]*testenv.RedisServer
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	var err error
-	if servers.postgres, err = stack.StartPostgres(context.Background(), stack.PostgresConfig{}); err != nil {
+	if servers.postgres, err = testenv.StartPostgres(context.Background(), testenv.PostgresConfig{}); err != nil {
 		log.Print(err)
 		return 1
 	}
 	defer servers.postgres.Stop()
-	servers.redis = map[string]*stack.RedisServer{}
-	for _, name := range []string{stack.Redis, stack.Valkey} {
-		s, err := stack.StartRedis(context.Background(), stack.RedisConfig{Server: name})
+	servers.redis = map[string]*testenv.RedisServer{}
+	for _, name := range []string{testenv.Redis, testenv.Valkey} {
+		s, err := testenv.StartRedis(context.Background(), testenv.RedisConfig{Server: name})
 		if err != nil {
 			log.Print(err)
 			return 1
@@ -147,7 +147,7 @@ func newFiles(t *testing.T) (string, map[string]any) {
 
 func newCached(t *testing.T) (string, map[string]any) {
 	databaseURL, settings := newSQLite(t)
-	cacheURL, cache := newRedis(stack.Valkey)(t)
+	cacheURL, cache := newRedis(testenv.Valkey)(t)
 	settings["SESSION_ENGINE"] = "django.contrib.sessions.backends.cached_db"
 	settings["CACHES"] = cache["CACHES"]
 	return "cached+" + databaseURL + " " + cacheURL, settings

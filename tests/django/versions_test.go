@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // version is a Django to compare with: an interpreter, and a folder of packages that precede its
@@ -37,7 +37,7 @@ func (v version) missing(root string) bool {
 // command runs the driver under this version.
 func (v version) command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func (v version) command(ctx context.Context, t *testing.T, args ...string) *exe
 
 // eachVersion runs a test with each Django that can run here.
 func eachVersion(t *testing.T, test func(t *testing.T, v version)) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,5 +97,5 @@ func summarize() error {
 		}
 		djangos = append(djangos, name)
 	}
-	return stack.Summarize("django", fmt.Sprintf("generated sessions compared with Django %s: %s", strings.Join(djangos, ", "), strings.Join(parts, ", ")))
+	return testenv.Summarize("django", fmt.Sprintf("generated sessions compared with Django %s: %s", strings.Join(djangos, ", "), strings.Join(parts, ", ")))
 }

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 // zones are the time zone settings of projects.
@@ -186,7 +186,7 @@ func (d *driver) serve(t *testing.T, storeURL string) caller {
 
 func newCachedPostgres(t *testing.T) (string, map[string]any) {
 	databaseURL, settings := newPostgres(t)
-	cacheURL, cache := newRedis(stack.Valkey)(t)
+	cacheURL, cache := newRedis(testenv.Valkey)(t)
 	settings["SESSION_ENGINE"] = "django.contrib.sessions.backends.cached_db"
 	settings["CACHES"] = cache["CACHES"]
 	return "cached+" + databaseURL + " " + cacheURL, settings

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // documents name tests as folder.TestName, in backticks.
@@ -109,7 +109,7 @@ func hasTest(t *testing.T, folder, name string) bool {
 
 func root(t *testing.T) string {
 	t.Helper()
-	path, err := stack.Root()
+	path, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 const token = "the doctor's token"
@@ -34,14 +34,14 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	optional := map[string]any{"mode": "optional"}
-	tenants := []stack.FilterRoute{istioRoute("shop", "login"), istioRoute("evil", "login"), istioRoute("shop", "shelf")}
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	tenants := []testenv.FilterRoute{istioRoute("shop", "login"), istioRoute("evil", "login"), istioRoute("shop", "shelf")}
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		for name, tt := range map[string]struct {
 			token, cookie, policy, cluster string
 			dead, noEnvoy, alone           bool
 			routes                         map[string]any
-			names                          string              // route_names
-			envoys                         []stack.FilterRoute // Envoy's; nil: one of no name
+			names                          string                // route_names
+			envoys                         []testenv.FilterRoute // Envoy's; nil: one of no name
 			status                         int
 			want, not                      []string
 		}{
@@ -64,8 +64,8 @@ func TestDoctor(t *testing.T) {
 			"a name of two namespaces": {token: token, routes: map[string]any{"login": optional}, envoys: tenants, not: []string{"WRONG"}, want: []string{"routes.login holds for routes of several namespaces (evil, shop)"}},
 			"names with namespaces":    {token: token, names: "namespaced", routes: map[string]any{"shop/web/login": optional, "evil/*": optional}, envoys: tenants, not: []string{"WRONG", "several"}},
 			"no such namespace":        {token: token, status: 1, names: "namespaced", routes: map[string]any{"shop/wed/login": optional}, envoys: tenants, want: []string{`routes.shop/wed/login, and Envoy has no route of that name (it has "shop/web/login")`}},
-			"metadata that may not be": {token: token, status: 1, envoys: []stack.FilterRoute{{Name: "login", Prefix: "/", Metadata: map[string]any{"cloakroom": map[string]any{"accept_updates": true}}}}, want: []string{"accept_updates: a route's metadata may not set it"}},
-			"an annotation":            {token: token, status: 1, envoys: []stack.FilterRoute{gatewayRoute(`{"mode":"off"}`)}, want: []string{"annotation gateway.envoyproxy.io/cloakroom: it is not accepted"}},
+			"metadata that may not be": {token: token, status: 1, envoys: []testenv.FilterRoute{{Name: "login", Prefix: "/", Metadata: map[string]any{"cloakroom": map[string]any{"accept_updates": true}}}}, want: []string{"accept_updates: a route's metadata may not set it"}},
+			"an annotation":            {token: token, status: 1, envoys: []testenv.FilterRoute{gatewayRoute(`{"mode":"off"}`)}, want: []string{"annotation gateway.envoyproxy.io/cloakroom: it is not accepted"}},
 			"attributes of no account": {token: token, alone: true, status: 1, routes: map[string]any{"": map[string]any{"require": map[string]any{"user.is_staff": true}}}, want: []string{
 				"WRONG  the filter's configuration names attributes of users that the accounts do not have: user.is_staff; no header"}},
 			"tokens without keys": {token: token, alone: true, status: 1, routes: map[string]any{"": map[string]any{"identity": map[string]any{"token": map[string]any{"header": "authorization", "audience": "a"}}}}, want: []string{
@@ -74,7 +74,7 @@ func TestDoctor(t *testing.T) {
 		} {
 			t.Run(version+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				ports, err := stack.FreePorts(3)
+				ports, err := testenv.FreePorts(3)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -86,7 +86,7 @@ func TestDoctor(t *testing.T) {
 				}
 				cluster := cmp.Or(tt.cluster, "sessions")
 				if !tt.noEnvoy {
-					envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{
+					envoy, err := testenv.StartFilter(t.Context(), testenv.FilterConfig{
 						Version: version, Workers: 1, Port: ports[0], Admin: ports[1], Upstream: ports[0], Clusters: map[string][]int{"sessions": ports[2:]}, Policy: tt.policy, Routes: tt.envoys,
 						Config: map[string]any{"route_names": cmp.Or(tt.names, "envoy"), "routes": orEmpty(tt.routes), "engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": "Envoy's"}}},
 					})
@@ -123,16 +123,16 @@ func TestDoctor(t *testing.T) {
 }
 
 // istioRoute returns a route as Istio makes it of a namespace's VirtualService.
-func istioRoute(namespace, name string) stack.FilterRoute {
+func istioRoute(namespace, name string) testenv.FilterRoute {
 	metadata := map[string]any{"istio": map[string]any{"config": "/apis/networking.istio.io/v1/namespaces/" + namespace + "/virtual-service/web"}}
-	return stack.FilterRoute{Name: name, Prefix: "/" + namespace + "/" + name, Metadata: metadata}
+	return testenv.FilterRoute{Name: name, Prefix: "/" + namespace + "/" + name, Metadata: metadata}
 }
 
 // gatewayRoute returns a route as Envoy Gateway makes it of an HTTPRoute with an annotation.
-func gatewayRoute(annotation string) stack.FilterRoute {
+func gatewayRoute(annotation string) testenv.FilterRoute {
 	resource := map[string]any{"kind": "HTTPRoute", "namespace": "shop", "name": "web", "annotations": map[string]any{"cloakroom": annotation}}
 	metadata := map[string]any{"envoy-gateway": map[string]any{"resources": []any{resource}}}
-	return stack.FilterRoute{Name: "httproute/shop/web/rule/0/match/0/a_test", Prefix: "/", Metadata: metadata}
+	return testenv.FilterRoute{Name: "httproute/shop/web/rule/0/match/0/a_test", Prefix: "/", Metadata: metadata}
 }
 
 // serving returns the server of a session service.
@@ -157,7 +157,7 @@ func orEmpty(routes map[string]any) map[string]any {
 // doctor runs the command, and returns what it prints and its status.
 func doctor(t *testing.T, admin, token, cookie string) (out string, status int) {
 	t.Helper()
-	path, err := stack.Cloakroom()
+	path, err := testenv.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}

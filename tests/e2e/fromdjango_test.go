@@ -7,21 +7,21 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestFromDjango runs Envoy with the output of from-django for the demonstration's settings, with
 // the same Django and the same session service.
 func TestFromDjango(t *testing.T) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cloakroom, err := stack.Cloakroom()
+	cloakroom, err := testenv.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := stack.FreePorts(2)
+	free, err := testenv.FreePorts(2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +40,9 @@ func TestFromDjango(t *testing.T) {
 	before := theSite.ports[10000]
 	theSite.ports[10000] = free[0]
 	t.Cleanup(func() { theSite.ports[10000] = before })
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		t.Run(version, func(t *testing.T) {
-			envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: version, Bootstrap: string(bootstrap), AdminPort: free[1], Env: []string{"CLOAKROOM_TOKEN=" + token}})
+			envoy, err := testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{Version: version, Bootstrap: string(bootstrap), AdminPort: free[1], Env: []string{"CLOAKROOM_TOKEN=" + token}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // whoami is the Go service's response.
@@ -97,14 +97,14 @@ func TestAccounts(t *testing.T) {
 func TestLogouts(t *testing.T) {
 	logouts := []struct {
 		name   string
-		logout func(v *visitor) stack.Response
+		logout func(v *visitor) testenv.Response
 		status int
 	}{
-		{"Django's", func(v *visitor) stack.Response {
+		{"Django's", func(v *visitor) testenv.Response {
 			form := url.Values{"csrfmiddlewaretoken": {v.CSRF(theSite.url("/"))}}
 			return v.Do(theSite.url("/django-logout/"), form, "Origin", theSite.url(""))
 		}, http.StatusFound},
-		{"the filter's", func(v *visitor) stack.Response {
+		{"the filter's", func(v *visitor) testenv.Response {
 			return v.Do(theSite.url("/logout/"), url.Values{}, "Origin", theSite.url(""), "Sec-Fetch-Mode", "navigate")
 		}, http.StatusSeeOther},
 	}
@@ -186,7 +186,7 @@ func TestOutageIsNoLogout(t *testing.T) {
 	leaver.login()
 	refused := func(when string) {
 		t.Helper()
-		for _, got := range []stack.Response{
+		for _, got := range []testenv.Response{
 			guest.Do(theSite.url("/go/whoami"), nil),
 			leaver.Do(theSite.url("/logout/"), url.Values{}),
 		} {

@@ -15,7 +15,7 @@ import (
 	"strconv"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const (
@@ -25,8 +25,8 @@ const (
 
 // site is the demonstration, started once for all tests.
 type site struct {
-	envoy   *stack.Envoy
-	service *stack.Process
+	envoy   *testenv.Envoy
+	service *testenv.Process
 	store   string
 	ports   map[int]int // from those in envoy/bootstrap.yaml to those in use
 	stops   []func() error
@@ -60,11 +60,11 @@ func run(m *testing.M) (int, error) {
 }
 
 func startSite(ctx context.Context, dir string) (*site, error) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		return nil, err
 	}
-	free, err := stack.FreePorts(5)
+	free, err := testenv.FreePorts(5)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func startSite(ctx context.Context, dir string) (*site, error) {
 	for i, port := range []int{10000, 9901, 8000, 8002, 8081} {
 		s.ports[port] = free[i]
 	}
-	django, err := stack.StartDjango(ctx, stack.DjangoConfig{Port: s.ports[8000], Database: database, SecretKey: secretKey})
+	django, err := testenv.StartDjango(ctx, testenv.DjangoConfig{Port: s.ports[8000], Database: database, SecretKey: secretKey})
 	if err != nil {
 		return s, err
 	}
@@ -87,7 +87,7 @@ func startSite(ctx context.Context, dir string) (*site, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return s, fmt.Errorf("demo/whoami: %w\n%s", err, out)
 	}
-	whoami, err := stack.StartWhoami(ctx, binary, s.ports[8002], nil)
+	whoami, err := testenv.StartWhoami(ctx, binary, s.ports[8002], nil)
 	if err != nil {
 		return s, err
 	}
@@ -96,8 +96,8 @@ func startSite(ctx context.Context, dir string) (*site, error) {
 	if err != nil {
 		return s, err
 	}
-	s.envoy, err = stack.StartEnvoy(ctx, stack.EnvoyConfig{
-		Version: stack.Envoy140, Bootstrap: stack.ReplacePorts(string(bootstrap), s.ports),
+	s.envoy, err = testenv.StartEnvoy(ctx, testenv.EnvoyConfig{
+		Version: testenv.Envoy140, Bootstrap: testenv.ReplacePorts(string(bootstrap), s.ports),
 		AdminPort: s.ports[9901], Env: []string{"CLOAKROOM_TOKEN=" + token},
 	})
 	if err != nil {
@@ -108,7 +108,7 @@ func startSite(ctx context.Context, dir string) (*site, error) {
 }
 
 func (s *site) startService(ctx context.Context) (err error) {
-	s.service, err = stack.StartService(ctx, stack.ServiceConfig{
+	s.service, err = testenv.StartService(ctx, testenv.ServiceConfig{
 		Port: s.ports[8081], Store: s.store, SecretKey: secretKey, Token: token,
 	})
 	return err
@@ -129,10 +129,10 @@ func (s *site) direct(port int, path string) string {
 	return "http://127.0.0.1:" + strconv.Itoa(s.ports[port]) + path
 }
 
-// visitor is a stack.Visitor of the site.
-type visitor struct{ *stack.Visitor }
+// visitor is a testenv.Visitor of the site.
+type visitor struct{ *testenv.Visitor }
 
-func newVisitor(t *testing.T) *visitor { return &visitor{stack.NewVisitor(t)} }
+func newVisitor(t *testing.T) *visitor { return &visitor{testenv.NewVisitor(t)} }
 
 // login logs demo in and returns the session's key.
 func (v *visitor) login() string {
@@ -162,17 +162,17 @@ func (v *visitor) loginAs(name string) string {
 func (v *visitor) key() string { return v.Cookie(theSite.url("/"), "sessionid") }
 
 // with returns a function that sends requests with one key, whatever cookies the site sets.
-func with(t *testing.T, key string) func(path string, headers ...string) stack.Response {
+func with(t *testing.T, key string) func(path string, headers ...string) testenv.Response {
 	v := newVisitor(t)
 	v.Client.Jar = nil
-	return func(path string, headers ...string) stack.Response {
+	return func(path string, headers ...string) testenv.Response {
 		t.Helper()
 		return v.Do(theSite.url(path), nil, append(headers, "Cookie", "sessionid="+key)...)
 	}
 }
 
 // decode decodes a JSON response.
-func decode[T any](t *testing.T, r stack.Response) (value T) {
+func decode[T any](t *testing.T, r testenv.Response) (value T) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(r.Body), &value); err != nil {
 		t.Fatalf("status %d: %v in %.200q", r.Status, err, r.Body)

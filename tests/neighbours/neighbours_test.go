@@ -16,12 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 const token = "the neighbours' token"
@@ -190,7 +190,7 @@ var rows = map[string]struct {
 
 // TestNeighbours starts an Envoy with a listener for each row.
 func TestNeighbours(t *testing.T) {
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		t.Run(version, func(t *testing.T) {
 			sites := start(t, version)
 			for _, name := range slices.Sorted(maps.Keys(rows)) {
@@ -238,7 +238,7 @@ func start(t *testing.T, version string) map[string]*site {
 		}
 	}
 	clusters := []any{cluster("sessions", portOf(t, handler)), cluster("upstream", portOf(t, http.HandlerFunc(upstream))), cluster("authz", portOf(t, http.HandlerFunc(authz)))}
-	ports, err := stack.FreePorts(len(rows) + 1)
+	ports, err := testenv.FreePorts(len(rows) + 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func start(t *testing.T, version string) map[string]*site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: version, Bootstrap: string(bootstrap), AdminPort: admin})
+	envoy, err := testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{Version: version, Bootstrap: string(bootstrap), AdminPort: admin})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func start(t *testing.T, version string) map[string]*site {
 // wasm returns the filter.
 func wasm(t *testing.T) any {
 	t.Helper()
-	module, err := stack.Wasm()
+	module, err := testenv.Wasm()
 	if err != nil {
 		t.Fatal(err)
 	}

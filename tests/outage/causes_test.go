@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session/sessiontest"
-	"cloakroom/tests/stack"
 )
 
 // TestCauses makes the session service unusable for many reasons. The client gets 503 in each;
@@ -41,21 +41,21 @@ func TestCauses(t *testing.T) {
 		"a connection lost":   {service: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, want: "it answers 503: upstream connect error"},
 		"a very long message": {service: answers(500, strings.Repeat("x", 1<<20)), want: "it answers 500: " + strings.Repeat("x", 200)},
 	} {
-		for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+		for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 			t.Run(name+"/"+version, func(t *testing.T) {
 				t.Parallel()
-				ports, err := stack.FreePorts(1)
+				ports, err := testenv.FreePorts(1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if tt.service != nil {
-					ports[0] = stack.Listen(t, tt.service)
+					ports[0] = testenv.Listen(t, tt.service)
 				}
 				cluster := "sessions"
 				if tt.cluster != "" {
 					cluster = tt.cluster
 				}
-				site := stack.NewSite(t, stack.SiteConfig{FilterConfig: stack.FilterConfig{
+				site := testenv.NewSite(t, testenv.SiteConfig{FilterConfig: testenv.FilterConfig{
 					Version: version, Workers: 1, Upstream: ports[0], Clusters: map[string][]int{"sessions": ports}, AccessLog: "details=%RESPONSE_CODE_DETAILS%\n",
 					Config: map[string]any{"engine": map[string]any{"service": map[string]any{"cluster": cluster, "token": token}}},
 				}})

@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -58,15 +58,15 @@ func postgres(t *testing.T) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := stack.PostgresConfig{Dir: dir}
-	server, err := stack.StartPostgres(t.Context(), c)
+	c := testenv.PostgresConfig{Dir: dir}
+	server, err := testenv.StartPostgres(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Port = server.Port
 	p := &place{name: "PostgreSQL", url: server.URL("postgres"), stop: func() { server.Kill() }}
 	p.start = func(ctx context.Context) (err error) {
-		server, err = stack.StartPostgres(ctx, c)
+		server, err = testenv.StartPostgres(ctx, c)
 		return err
 	}
 	t.Cleanup(func() { server.Stop() })
@@ -74,15 +74,15 @@ func postgres(t *testing.T) *place {
 }
 
 func valkey(t *testing.T) *place {
-	c := stack.RedisConfig{Server: stack.Valkey, Dir: t.TempDir()}
-	server, err := stack.StartRedis(t.Context(), c)
+	c := testenv.RedisConfig{Server: testenv.Valkey, Dir: t.TempDir()}
+	server, err := testenv.StartRedis(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Port = server.Port
 	p := &place{name: "Valkey", url: "redis://" + server.Address() + "/0", stop: func() { server.Kill() }}
 	p.start = func(ctx context.Context) (err error) {
-		server, err = stack.StartRedis(ctx, c)
+		server, err = testenv.StartRedis(ctx, c)
 		return err
 	}
 	t.Cleanup(func() { server.Stop() })
@@ -92,7 +92,7 @@ func valkey(t *testing.T) *place {
 // bench is all the parts that a request passes.
 type bench struct {
 	t       *testing.T
-	site    *stack.Site
+	site    *testenv.Site
 	address string
 	counts  struct{ good, refused, bad atomic.Int64 }
 }
@@ -245,9 +245,9 @@ func (c *client) judge(r *http.Response) {
 
 func newBench(t *testing.T, p *place) *bench {
 	t.Helper()
-	s := stack.NewSite(t, stack.SiteConfig{
-		Replicas: 1, Service: stack.ServiceConfig{Store: p.url, SecretKey: secretKey, Token: token, Bare: true}, Upstream: http.HandlerFunc(serve),
-		FilterConfig: stack.FilterConfig{Workers: 2, Config: map[string]any{
+	s := testenv.NewSite(t, testenv.SiteConfig{
+		Replicas: 1, Service: testenv.ServiceConfig{Store: p.url, SecretKey: secretKey, Token: token, Bare: true}, Upstream: http.HandlerFunc(serve),
+		FilterConfig: testenv.FilterConfig{Workers: 2, Config: map[string]any{
 			"accept_updates": true, "cookie": map[string]any{"secure": false}, "identity": map[string]any{"data_keys": []string{"n"}},
 			"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}},
 		}},
@@ -297,7 +297,7 @@ func createAll(t *testing.T, p *place) (keys []string) {
 
 // note writes the figures to a file, for `make test` to print.
 func note(t *testing.T, name, line string) {
-	if err := stack.Summarize("outage-"+name, line); err != nil {
+	if err := testenv.Summarize("outage-"+name, line); err != nil {
 		t.Fatal(err)
 	}
 }

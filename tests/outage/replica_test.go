@@ -13,11 +13,11 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 // TestReplicaAway kills, hangs and restarts one of two replicas of the session service under load,
@@ -25,13 +25,13 @@ import (
 // Only requests that were sent to the first are rejected, and none after them.
 func TestReplicaAway(t *testing.T) {
 	fields := sampleCluster(t)
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		t.Run(version, func(t *testing.T) {
 			database := "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3")
-			site := stack.NewSite(t, stack.SiteConfig{
-				Replicas: 2, Service: stack.ServiceConfig{Store: database, SecretKey: secretKey, Token: token, Bare: true},
+			site := testenv.NewSite(t, testenv.SiteConfig{
+				Replicas: 2, Service: testenv.ServiceConfig{Store: database, SecretKey: secretKey, Token: token, Bare: true},
 				Upstream: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
-				FilterConfig: stack.FilterConfig{
+				FilterConfig: testenv.FilterConfig{
 					Version: version, Workers: 2, ClusterFields: fields,
 					Config: map[string]any{"cookie": map[string]any{"secure": false}, "engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token}}},
 				},
@@ -102,7 +102,7 @@ func TestReplicaAway(t *testing.T) {
 // sampleCluster returns the settings of envoy/bootstrap.yaml for replicas of the session service.
 func sampleCluster(t *testing.T) map[string]any {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,11 +20,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"cloakroom/filter/worker"
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/postgres"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -37,11 +37,11 @@ const (
 	each    = 25
 )
 
-var server *stack.Postgres
+var server *testenv.Postgres
 
 func TestMain(m *testing.M) {
 	var err error
-	if server, err = stack.StartPostgres(context.Background(), stack.PostgresConfig{}); err != nil {
+	if server, err = testenv.StartPostgres(context.Background(), testenv.PostgresConfig{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -51,9 +51,9 @@ func TestMain(m *testing.M) {
 }
 
 // bouncers returns the versions of PgBouncer that make setup has made.
-func bouncers(t *testing.T) []stack.PgBouncerVersion {
+func bouncers(t *testing.T) []testenv.PgBouncerVersion {
 	t.Helper()
-	versions, err := stack.PgBouncers()
+	versions, err := testenv.PgBouncers()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func bouncers(t *testing.T) []stack.PgBouncerVersion {
 		t.Fatal("there is no PgBouncer: run make setup, where apt-get and dpkg are")
 	default:
 		message := "PgBouncer is left out: there is none; make setup takes it from Debian's packages"
-		if err := stack.Summarize("pgbouncer", "!!! "+message); err != nil {
+		if err := testenv.Summarize("pgbouncer", "!!! "+message); err != nil {
 			t.Fatal(err)
 		}
 		t.Skip(message)
@@ -103,7 +103,7 @@ func TestPgBouncer(t *testing.T) {
 }
 
 func testSite(t *testing.T, version string, c setting) {
-	bouncer, err := stack.StartPgBouncer(context.WithoutCancel(t.Context()), stack.PgBouncerConfig{Version: version, Database: server, Mode: c.mode, Settings: c.settings})
+	bouncer, err := testenv.StartPgBouncer(context.WithoutCancel(t.Context()), testenv.PgBouncerConfig{Version: version, Database: server, Mode: c.mode, Settings: c.settings})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestConformance(t *testing.T) {
 }
 
 func testConformance(t *testing.T, version string) {
-	bouncer, err := stack.StartPgBouncer(context.WithoutCancel(t.Context()), stack.PgBouncerConfig{
+	bouncer, err := testenv.StartPgBouncer(context.WithoutCancel(t.Context()), testenv.PgBouncerConfig{
 		Version: version, Database: server, Mode: "transaction", Settings: []string{"server_idle_timeout = 1"},
 	})
 	if err != nil {
@@ -199,18 +199,18 @@ func testConformance(t *testing.T, version string) {
 
 // site is Envoy, Django and the session service on one PgBouncer.
 type site struct {
-	*stack.Site
+	*testenv.Site
 	client *http.Client
 }
 
-func startSite(t *testing.T, bouncer *stack.PgBouncer, query string) *site {
+func startSite(t *testing.T, bouncer *testenv.PgBouncer, query string) *site {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	app, err := stack.StartDjangoSite(ctx, stack.Engine{Name: "PgBouncer", Settings: map[string]any{
+	app, err := testenv.StartDjangoSite(ctx, testenv.Engine{Name: "PgBouncer", Settings: map[string]any{
 		"SECRET_KEY": secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.db",
 		"DATABASES": map[string]any{"default": map[string]any{
 			"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": bouncer.Port, "CONN_MAX_AGE": nil,
@@ -222,11 +222,11 @@ func startSite(t *testing.T, bouncer *stack.PgBouncer, query string) *site {
 	}
 	t.Cleanup(func() { _ = app.Stop() })
 	return &site{
-		Site: stack.NewSite(t, stack.SiteConfig{
-			Replicas: 1, Service: stack.ServiceConfig{Store: bouncer.URL("postgres") + query, SecretKey: secretKey, Token: token},
-			FilterConfig: stack.FilterConfig{
+		Site: testenv.NewSite(t, testenv.SiteConfig{
+			Replicas: 1, Service: testenv.ServiceConfig{Store: bouncer.URL("postgres") + query, SecretKey: secretKey, Token: token},
+			FilterConfig: testenv.FilterConfig{
 				Workers: 2, Upstream: ports[0],
-				Routes: []stack.FilterRoute{
+				Routes: []testenv.FilterRoute{
 					{Name: "cached", Prefix: "/django/private/"},
 					{Name: "all", Prefix: "/"},
 				},
@@ -316,7 +316,7 @@ func (s *site) notices(t *testing.T, c setting) {
 			t.Fatalf("/readyz and the log: %v", wrong())
 		}
 	}
-	cloakroom, err := stack.Cloakroom()
+	cloakroom, err := testenv.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +336,7 @@ func (s *site) notices(t *testing.T, c setting) {
 }
 
 // revoke ends a session that both workers have cached, by the command line.
-func (s *site) revoke(t *testing.T, bouncer *stack.PgBouncer) {
+func (s *site) revoke(t *testing.T, bouncer *testenv.PgBouncer) {
 	t.Helper()
 	cookie := s.login(t, 25)
 	const private = "/django/private/read"
@@ -350,7 +350,7 @@ func (s *site) revoke(t *testing.T, bouncer *stack.PgBouncer) {
 	if n := s.callouts(t) - before; n > uses/2 {
 		t.Errorf("%d requests made %d callouts: the session is not cached", uses, n)
 	}
-	cloakroom, err := stack.Cloakroom()
+	cloakroom, err := testenv.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -388,12 +388,12 @@ func (s *site) callouts(t *testing.T) uint64 {
 // TestStatementMode is refused with what to do: sessions need transactions.
 func TestStatementMode(t *testing.T) {
 	for _, version := range bouncers(t) {
-		bouncer, err := stack.StartPgBouncer(context.WithoutCancel(t.Context()), stack.PgBouncerConfig{Version: version.Name, Database: server, Mode: "statement"})
+		bouncer, err := testenv.StartPgBouncer(context.WithoutCancel(t.Context()), testenv.PgBouncerConfig{Version: version.Name, Database: server, Mode: "statement"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = bouncer.Stop() })
-		cloakroom, err := stack.Cloakroom()
+		cloakroom, err := testenv.Cloakroom()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // cluster is what the analysis finds in a cluster besides: the gateway's pod, its Service and certificate, and
@@ -47,7 +47,7 @@ var message = regexp.MustCompile(`\[(IST[0-9]+)\]`)
 // TestIstioAnalysis validates the manifests as istiod's webhook does, and runs every analyzer of
 // istioctl's.
 func TestIstioAnalysis(t *testing.T) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const trick = "/login/..%2fadmin"
@@ -18,7 +18,7 @@ func TestIstioNeeds(t *testing.T) {
 	s := newSite(t)
 	full := s.readManifest(t, "istio.yaml", istioHTTP...)
 	const kept = "    - {destination: {host: sessions.default.svc.cluster.local, port: {number: 8081}}, weight: 0}\n"
-	p := startIstio(t, s, edit(t, without(t, full, "\n  name: cloakroom-gateway\n"), kept, ""), stack.Envoy140)
+	p := startIstio(t, s, edit(t, without(t, full, "\n  name: cloakroom-gateway\n"), kept, ""), testenv.Envoy140)
 	g, key := p.gateways[0], s.login(t)
 	until(t, "the filter", func() error { return g.status("/", "", 401) })
 	preflight := func() (reply, error) {
@@ -86,7 +86,7 @@ func TestGatewayNeeds(t *testing.T) {
 	full := s.readManifest(t, "gateway.yaml", gatewayHost...)
 	stripped := without(t, full, "\nkind: SecurityPolicy\nmetadata:\n  name: cloakroom\n")
 	bare := without(t, stripped, "\nkind: ClientTrafficPolicy\n")
-	p := startGateway(t, s, bare, stack.Envoy140)
+	p := startGateway(t, s, bare, testenv.Envoy140)
 	g := p.gateways[0]
 	p.ready(t, s)
 	// see sends a forged identity without a session, until another team's plugin runs or does not.
@@ -139,7 +139,7 @@ func TestGatewayNeeds(t *testing.T) {
 func TestGatewayPositions(t *testing.T) {
 	s := newSite(t)
 	full := s.readManifest(t, "gateway.yaml", gatewayHost...)
-	p := startGateway(t, s, full, stack.Envoy140)
+	p := startGateway(t, s, full, testenv.Envoy140)
 	g, key := p.gateways[0], s.login(t)
 	p.ready(t, s)
 	const login = "  - name: login\n    matches: [{path: {type: PathPrefix, value: /login/}}]\n"

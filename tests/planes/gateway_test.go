@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // gatewayBeside is what a cluster has beside the manifests: the certificate, backends, and a
@@ -110,7 +110,7 @@ var gatewayHost = []string{
           - name: CLOAKROOM_TOKEN
             valueFrom: {secretKeyRef: {name: cloakroom, key: token}}
 `, `    type: Host
-    host: {envoyVersion: ` + stack.Envoy140 + `}
+    host: {envoyVersion: ` + testenv.Envoy140 + `}
   extraArgs: [--disable-hot-restart] # for two on one host
 `,
 	"port_value: 8081", fmt.Sprintf("port_value: %d", servicePort),
@@ -120,7 +120,7 @@ var gatewayHost = []string{
 
 // another returns manifests in another namespace, for a second gateway with another Envoy.
 func another(text, version string) string {
-	return strings.NewReplacer("namespace: edge", "namespace: edge2", "HTTPRoute/edge/", "HTTPRoute/edge2/", "port: 443", "port: 444", "envoyVersion: "+stack.Envoy140, "envoyVersion: "+version).Replace(text)
+	return strings.NewReplacer("namespace: edge", "namespace: edge2", "HTTPRoute/edge/", "HTTPRoute/edge2/", "port: 443", "port: 444", "envoyVersion: "+testenv.Envoy140, "envoyVersion: "+version).Replace(text)
 }
 
 // startGateway starts Envoy Gateway with manifests, and a gateway for each version of Envoy, two at
@@ -132,8 +132,8 @@ func startGateway(t *testing.T, s *site, text string, versions ...string) *plane
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	for _, version := range []string{stack.Envoy140, stack.Envoy136} {
-		envoy, err := stack.EnvoyPath(version)
+	for _, version := range []string{testenv.Envoy140, testenv.Envoy136} {
+		envoy, err := testenv.EnvoyPath(version)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func startGateway(t *testing.T, s *site, text string, versions ...string) *plane
 	write(t, filepath.Join(dir, "config.yaml"), fmt.Sprintf(gatewayConfig, dir))
 	write(t, filepath.Join(dir, "ca.pem"), string(s.ca.pem))
 	p.apply(t, text)
-	process, err := stack.Start(context.WithoutCancel(t.Context()), stack.Command{
+	process, err := testenv.Start(context.WithoutCancel(t.Context()), testenv.Command{
 		Name: "Envoy Gateway", Noise: "response_code_details", Path: binary, Args: []string{"server", "--config-path", filepath.Join(dir, "config.yaml")},
 		Env: []string{"HOME=" + dir, "SSL_CERT_FILE=" + filepath.Join(dir, "ca.pem"), "CLOAKROOM_TOKEN=" + token}, Dir: dir,
 	})
@@ -179,7 +179,7 @@ func startGateway(t *testing.T, s *site, text string, versions ...string) *plane
 	for i, version := range versions {
 		p.gateways = append(p.gateways, &gateway{name: fmt.Sprintf("gateway %d, Envoy %s", i+1, version), address: fmt.Sprintf("127.0.0.1:%d", 443+i), pool: s.ca.pool})
 	}
-	p.logs = logsOf([]*stack.Process{process})
+	p.logs = logsOf([]*testenv.Process{process})
 	t.Cleanup(p.logOnFailure)
 	for i, g := range p.gateways {
 		g.admin = adminOf(t, dir, []string{"edge/site", "edge2/site"}[i])

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // plane is a control plane with its gateways.
@@ -108,7 +108,7 @@ func startIstio(t *testing.T, s *site, text string, versions ...string) *plane {
 	write(t, path("beside.yaml"), fmt.Sprintf(istioBeside, istioServices()))
 	write(t, path("mesh.yaml"), "accessLogFile: /dev/stdout\naccessLogFormat: \"access %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %ROUTE_NAME% %REQ(:PATH)%\\n\"\n")
 	const address = "127.0.0.1:15010"
-	control, err := stack.Start(context.WithoutCancel(t.Context()), stack.Command{
+	control, err := testenv.Start(context.WithoutCancel(t.Context()), testenv.Command{
 		Name: "Istio", Path: planeBinary(t, "istio"),
 		Args: []string{"serve", address, path("mesh.yaml"), path("main.yaml"), path("beside.yaml")},
 		// As meshes with many services have it: a gateway gets only the clusters that it refers to.
@@ -120,7 +120,7 @@ func startIstio(t *testing.T, s *site, text string, versions ...string) *plane {
 	}
 	t.Cleanup(func() { _ = control.Stop() })
 	p := &plane{t: t, full: text, corsHost: "cors.example.com", corsPath: "/"}
-	processes := []*stack.Process{control}
+	processes := []*testenv.Process{control}
 	for i, version := range versions {
 		g, process := startIstioGateway(t, s, i+1, version)
 		p.gateways = append(p.gateways, g)
@@ -139,9 +139,9 @@ func startIstio(t *testing.T, s *site, text string, versions ...string) *plane {
 }
 
 // startIstioGateway starts Istio's agent with an Envoy, as the container of an ingress gateway does.
-func startIstioGateway(t *testing.T, s *site, n int, version string) (*gateway, *stack.Process) {
+func startIstioGateway(t *testing.T, s *site, n int, version string) (*gateway, *testenv.Process) {
 	t.Helper()
-	envoy, err := stack.EnvoyPath(version)
+	envoy, err := testenv.EnvoyPath(version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func startIstioGateway(t *testing.T, s *site, n int, version string) (*gateway, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, err := stack.Start(context.WithoutCancel(t.Context()), stack.Command{
+	process, err := testenv.Start(context.WithoutCancel(t.Context()), testenv.Command{
 		Name: fmt.Sprintf("gateway %d", n), Noise: "access ", Dir: dir,
 		// Each agent has a folder for modules of its own, as in a container.
 		Path: "/usr/bin/unshare",
@@ -186,7 +186,7 @@ func startIstioGateway(t *testing.T, s *site, n int, version string) (*gateway, 
 // planeBinary returns the path of something in build/planes.
 func planeBinary(t *testing.T, name string) string {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func planeBinary(t *testing.T, name string) string {
 	return path
 }
 
-func logsOf(processes []*stack.Process) func() string {
+func logsOf(processes []*testenv.Process) func() string {
 	return func() string {
 		var text strings.Builder
 		for _, p := range processes {

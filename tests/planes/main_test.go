@@ -114,7 +114,7 @@ func loopbackUp() error {
 	return nil
 }
 
-// listening returns a stack.Command.Ready: something must listen at the address.
+// listening returns a testenv.Command.Ready: something must listen at the address.
 func listening(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // cached has the sample's filter cache sessions, close streams of those that end, and wait for a
@@ -28,13 +28,13 @@ var istioCached = []string{
 
 func TestEnvoyGateway(t *testing.T) {
 	s := newSite(t)
-	p := startGateway(t, s, s.readManifest(t, "gateway.yaml", append(gatewayHost, cached...)...), stack.Envoy140, stack.Envoy136)
+	p := startGateway(t, s, s.readManifest(t, "gateway.yaml", append(gatewayHost, cached...)...), testenv.Envoy140, testenv.Envoy136)
 	p.scenarios(t, s)
 }
 
 func TestIstio(t *testing.T) {
 	s := newSite(t)
-	p := startIstio(t, s, s.readManifest(t, "istio.yaml", append(istioHTTP, istioCached...)...), stack.Envoy140, stack.Envoy136)
+	p := startIstio(t, s, s.readManifest(t, "istio.yaml", append(istioHTTP, istioCached...)...), testenv.Envoy140, testenv.Envoy136)
 	p.scenarios(t, s)
 }
 
@@ -151,7 +151,7 @@ func (p *plane) cors(t *testing.T, s *site, g *gateway) {
 
 // doctor has `cloakroom doctor` look at a gateway, as the last step of the pages has it.
 func (p *plane) doctor(t *testing.T, s *site, g *gateway) {
-	cloakroom, err := stack.Cloakroom()
+	cloakroom, err := testenv.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func (p *plane) note(t *testing.T, name, line string) {
 	if t.Failed() {
 		line += " (WITH FAILURES)"
 	}
-	if err := stack.Summarize("planes-"+p.t.Name()+"-"+name, p.t.Name()+": "+line); err != nil {
+	if err := testenv.Summarize("planes-"+p.t.Name()+"-"+name, p.t.Name()+": "+line); err != nil {
 		t.Fatal(err)
 	}
 }

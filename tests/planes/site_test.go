@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 type site struct {
 	t        *testing.T
 	store    string // the URL
-	service  *stack.Process
+	service  *testenv.Process
 	registry *images
 	ca       *authority
 	module   []byte
@@ -45,12 +45,12 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	module, err := stack.Module()
+	module, err := testenv.Module()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &site{t: t, store: "sqlite://" + filepath.Join(t.TempDir(), "db.sqlite3"), module: module, ca: newAuthority(t)}
-	s.service, err = stack.StartService(context.WithoutCancel(t.Context()), stack.ServiceConfig{Port: servicePort, Store: s.store, SecretKey: secretKey, Token: token, Bare: true})
+	s.service, err = testenv.StartService(context.WithoutCancel(t.Context()), testenv.ServiceConfig{Port: servicePort, Store: s.store, SecretKey: secretKey, Token: token, Bare: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func until(t *testing.T, what string, do func() error) time.Duration {
 // readManifest returns one of envoy/'s, with the test's image in it.
 func (s *site) readManifest(t *testing.T, name string, edits ...string) string {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // load is requests that do not stop: with a session and without one, on connections of their own.
@@ -109,14 +109,14 @@ func (l *load) end() {
 // TestIstioUpdates changes module and configuration under load.
 func TestIstioUpdates(t *testing.T) {
 	s := newSite(t)
-	p := startIstio(t, s, s.readManifest(t, "istio.yaml", append(istioHTTP, istioCached...)...), stack.Envoy140, stack.Envoy136)
+	p := startIstio(t, s, s.readManifest(t, "istio.yaml", append(istioHTTP, istioCached...)...), testenv.Envoy140, testenv.Envoy136)
 	p.updates(t, s, 403)
 }
 
 // TestGatewayUpdates does the same in Envoy Gateway.
 func TestGatewayUpdates(t *testing.T) {
 	s := newSite(t)
-	p := startGateway(t, s, s.readManifest(t, "gateway.yaml", append(gatewayHost, cached...)...), stack.Envoy140, stack.Envoy136)
+	p := startGateway(t, s, s.readManifest(t, "gateway.yaml", append(gatewayHost, cached...)...), testenv.Envoy140, testenv.Envoy136)
 	p.updates(t, s, 403) // by the SecurityPolicy; routes that it leaves out get 500
 }
 

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // startEnvoy starts an Envoy with the plugin and returns its address.
@@ -27,13 +27,13 @@ func startEnvoy(t *testing.T, wasm string, p plugin, upstream *httptest.Server) 
 	for _, name := range p.calls {
 		clusters[name] = []int{port}
 	}
-	return stack.NewSite(t, stack.SiteConfig{FilterConfig: stack.FilterConfig{Wasm: wasm, Config: p.config, Upstream: port, Clusters: clusters, Workers: 1}}).Bases[0]
+	return testenv.NewSite(t, testenv.SiteConfig{FilterConfig: testenv.FilterConfig{Wasm: wasm, Config: p.config, Upstream: port, Clusters: clusters, Workers: 1}}).Bases[0]
 }
 
 // cacheDir returns the folder of wazero's compilation cache, which is kept between runs.
 func cacheDir(t *testing.T) string {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,11 +43,11 @@ func cacheDir(t *testing.T) string {
 // startSim starts `cloakroom sim` with the plugin and returns its address.
 func startSim(t *testing.T, wasm string, p plugin, upstream *httptest.Server) string {
 	t.Helper()
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := stack.Cloakroom()
+	path, err := testenv.Cloakroom()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,8 @@ func startSim(t *testing.T, wasm string, p plugin, upstream *httptest.Server) st
 	for _, name := range p.calls {
 		args = append(args, "--cluster", name+"="+upstream.URL)
 	}
-	process, err := stack.Start(t.Context(), stack.Command{
-		Name: "cloakroom sim", Path: path, Args: args, Ready: stack.Answers("http://"+address+"/", ""),
+	process, err := testenv.Start(t.Context(), testenv.Command{
+		Name: "cloakroom sim", Path: path, Args: args, Ready: testenv.Answers("http://"+address+"/", ""),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,11 +78,11 @@ func startSim(t *testing.T, wasm string, p plugin, upstream *httptest.Server) st
 // plugin and returns why it does not start.
 func refusedByEnvoy136(t *testing.T, wasm string) error {
 	t.Helper()
-	ports, err := stack.FreePorts(2)
+	ports, err := testenv.FreePorts(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	envoy, err := stack.StartFilter(t.Context(), stack.FilterConfig{Version: stack.Envoy136, Wasm: wasm, Port: ports[0], Admin: ports[1], Workers: 1})
+	envoy, err := testenv.StartFilter(t.Context(), testenv.FilterConfig{Version: testenv.Envoy136, Wasm: wasm, Port: ports[0], Admin: ports[1], Workers: 1})
 	if err == nil {
 		_ = envoy.Stop()
 	}

@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"cloakroom/hostsim"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // plugin is a third-party plugin.
@@ -74,7 +74,7 @@ var examples = []plugin{
 func TestCoraza(t *testing.T) {
 	wasm := buildGo(t, "coraza")
 	compare(t, wasm, coraza)
-	report(t, "plugins, Go: coraza-proxy-wasm: the same in cloakroom sim and in Envoy "+stack.Envoy140)
+	report(t, "plugins, Go: coraza-proxy-wasm: the same in cloakroom sim and in Envoy "+testenv.Envoy140)
 	t.Run("older hosts do not load it", func(t *testing.T) {
 		text, err := os.ReadFile(wasm)
 		if err != nil {
@@ -86,7 +86,7 @@ func TestCoraza(t *testing.T) {
 			t.Errorf("hostsim, 18 functions: %v", err)
 		}
 		if err := refusedByEnvoy136(t, wasm); err == nil || !strings.Contains(err.Error(), "missing import: wasi_snapshot_preview1."+missing) {
-			t.Errorf("Envoy %s: %v", stack.Envoy136, err)
+			t.Errorf("Envoy %s: %v", testenv.Envoy136, err)
 		}
 	})
 }
@@ -105,7 +105,7 @@ func TestRustExamples(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) { compare(t, filepath.Join(folder, p.name+".wasm"), p) })
 		names = append(names, p.name)
 	}
-	report(t, "plugins, Rust: "+strings.Join(names, ", ")+": the same in cloakroom sim and in Envoy "+stack.Envoy140)
+	report(t, "plugins, Rust: "+strings.Join(names, ", ")+": the same in cloakroom sim and in Envoy "+testenv.Envoy140)
 }
 
 // report leaves a line for `+"`make test`"+` to print.
@@ -114,7 +114,7 @@ func report(t *testing.T, line string) {
 	if t.Failed() {
 		return
 	}
-	if err := stack.Summarize(t.Name(), line); err != nil {
+	if err := testenv.Summarize(t.Name(), line); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -125,7 +125,7 @@ func compare(t *testing.T, wasm string, p plugin) {
 	server := httptest.NewServer(app)
 	defer server.Close()
 	hosts := []struct{ name, base string }{
-		{"envoy " + stack.Envoy140, startEnvoy(t, wasm, p, server)},
+		{"envoy " + testenv.Envoy140, startEnvoy(t, wasm, p, server)},
 		{"cloakroom sim", startSim(t, wasm, p, server)},
 	}
 	for i, r := range p.requests {

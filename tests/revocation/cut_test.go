@@ -8,12 +8,12 @@ import (
 
 	"cloakroom/filter/worker"
 	"cloakroom/hostsim"
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 // TestFeedCut cuts only the feed, in hostsim, whose clock it moves: a session that ends then is
@@ -27,7 +27,7 @@ func TestFeedCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wasm, err := stack.Module()
+	wasm, err := testenv.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session/django"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 // TestCycle rotates the session of one browser with many tabs: no request is logged out, and one
 // key is left in the end. A copy of the first one then revokes the session everywhere.
 func TestCycle(t *testing.T) {
-	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{})
+	postgres, err := testenv.StartPostgres(t.Context(), testenv.PostgresConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func testCycle(t *testing.T, s *site, name string) {
 	}
 	replays := uint64(0)
 	for _, port := range s.Ports {
-		n, err := stack.Metric(t.Context(), port, "cloakroom_replayed_keys_total")
+		n, err := testenv.Metric(t.Context(), port, "cloakroom_replayed_keys_total")
 		if err != nil {
 			t.Fatal(err)
 		}

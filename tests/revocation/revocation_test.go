@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"cloakroom/filter/worker"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const (
@@ -24,12 +24,12 @@ const (
 )
 
 func TestRevocation(t *testing.T) {
-	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{})
+	postgres, err := testenv.StartPostgres(t.Context(), testenv.PostgresConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { postgres.Stop() })
-	valkey, err := stack.StartRedis(t.Context(), stack.RedisConfig{Server: stack.Valkey})
+	valkey, err := testenv.StartRedis(t.Context(), testenv.RedisConfig{Server: testenv.Valkey})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestColdSession(t *testing.T) {
 	key := s.create(1)[0]
 	lookups := func() uint64 {
 		t.Helper()
-		n, err := stack.Metric(t.Context(), s.Ports[0], `cloakroom_requests_total{path="/v1/lookup",status="200"}`)
+		n, err := testenv.Metric(t.Context(), s.Ports[0], `cloakroom_requests_total{path="/v1/lookup",status="200"}`)
 		if err != nil {
 			t.Fatal(err)
 		}

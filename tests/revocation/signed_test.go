@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"cloakroom/filter/worker"
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
-	"cloakroom/tests/stack"
 )
 
 const signedAge = 14 * 24 * 3600 // seconds
@@ -49,7 +49,7 @@ func signedCookies(t *testing.T, n int) []string {
 // TestRevocationOfSignedCookies revokes sessions that no store holds, by their ids and by their
 // users.
 func TestRevocationOfSignedCookies(t *testing.T) {
-	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{})
+	postgres, err := testenv.StartPostgres(t.Context(), testenv.PostgresConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,11 +86,11 @@ func TestRevocationOfSignedCookies(t *testing.T) {
 // handle, so that a revocation covers all that a login's cookie became.
 func TestDjangosSignedCookies(t *testing.T) {
 	dir := t.TempDir()
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	app, err := stack.StartDjangoSite(context.WithoutCancel(t.Context()), stack.Engine{Name: "signed_cookies", Settings: map[string]any{
+	app, err := testenv.StartDjangoSite(context.WithoutCancel(t.Context()), testenv.Engine{Name: "signed_cookies", Settings: map[string]any{
 		"SECRET_KEY": secretKey, "SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies",
 		"DATABASES": map[string]any{"default": map[string]any{"ENGINE": "django.db.backends.sqlite3", "NAME": filepath.Join(dir, "app.sqlite3")}},
 	}}, ports[0], 1)

@@ -20,11 +20,11 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 
 // site is several Envoys and several replicas of the session service on one store.
 type site struct {
-	*stack.Site
+	*testenv.Site
 	t        *testing.T
 	url      string // the store's
 	degraded bool   // a replica is stopped: lookups may fail
@@ -61,10 +61,10 @@ func newSite(t *testing.T, c shape) *site {
 		"engine": map[string]any{"service": map[string]any{"cluster": "sessions", "token": token, "timeout": c.timeout, "cache": c.cache}},
 	}
 	maps.Copy(config, c.config)
-	return &site{t: t, url: c.url, Site: stack.NewSite(t, stack.SiteConfig{
+	return &site{t: t, url: c.url, Site: testenv.NewSite(t, testenv.SiteConfig{
 		Envoys: c.envoys, Replicas: c.services, Upstream: c.upstream,
-		FilterConfig: stack.FilterConfig{Workers: c.workers, Config: config},
-		Service:      stack.ServiceConfig{Store: c.url, SecretKey: secretKey, Token: token, Bare: true},
+		FilterConfig: testenv.FilterConfig{Workers: c.workers, Config: config},
+		Service:      testenv.ServiceConfig{Store: c.url, SecretKey: secretKey, Token: token, Bare: true},
 	})}
 }
 
@@ -130,7 +130,7 @@ func (s *site) flushing(key string) func() error {
 // revoking returns a function that revokes a session by the command line, as an operator does.
 func (s *site) revoking(key string) func() error {
 	return func() error {
-		cloakroom, err := stack.Cloakroom()
+		cloakroom, err := testenv.Cloakroom()
 		if err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func note(t *testing.T, name, line string) {
 	if t.Failed() {
 		line += " (WITH FAILURES)"
 	}
-	if err := stack.Summarize("revocation-"+name, line); err != nil {
+	if err := testenv.Summarize("revocation-"+name, line); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"cloakroom/hostsim"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestHostsimWithoutCluster holds that the simulator, as Envoy (tests/outage.TestCauses), refuses a
 // call to a cluster that it lacks in a way that the filter tells apart.
 func TestHostsimWithoutCluster(t *testing.T) {
-	wasm, err := stack.Module()
+	wasm, err := testenv.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

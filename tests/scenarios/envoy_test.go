@@ -12,7 +12,7 @@ import (
 	"text/template"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 //go:embed bootstrap.yaml.tmpl
@@ -26,8 +26,8 @@ func toJSON(value any) (string, error) {
 	return string(text), err
 }
 
-func TestEnvoy136(t *testing.T) { testEnvoy(t, stack.Envoy136) }
-func TestEnvoy140(t *testing.T) { testEnvoy(t, stack.Envoy140) }
+func TestEnvoy136(t *testing.T) { testEnvoy(t, testenv.Envoy136) }
+func TestEnvoy140(t *testing.T) { testEnvoy(t, testenv.Envoy140) }
 
 // listener is one scenario's part of the bootstrap.
 type listener struct {
@@ -45,7 +45,7 @@ func testEnvoy(t *testing.T, version string) {
 		backends[i] = newBackend(t, &corpus[i], time.Now)
 	}
 	// After the backends, which would take them otherwise.
-	ports, err := stack.FreePorts(len(corpus) + 1)
+	ports, err := testenv.FreePorts(len(corpus) + 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +97,8 @@ func checkLog(t *testing.T, log string, backends []*backend) {
 	}
 }
 
-func startEnvoy(t *testing.T, version string, adminPort int, listeners []listener) (*stack.Envoy, error) {
-	wasm, err := stack.Wasm()
+func startEnvoy(t *testing.T, version string, adminPort int, listeners []listener) (*testenv.Envoy, error) {
+	wasm, err := testenv.Wasm()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func startEnvoy(t *testing.T, version string, adminPort int, listeners []listene
 	if err := bootstrap.Execute(&text, map[string]any{"AdminPort": adminPort, "Listeners": listeners, "Wasm": wasm, "AccessFormat": accessFormat}); err != nil {
 		t.Fatal(err)
 	}
-	return stack.StartEnvoy(t.Context(), stack.EnvoyConfig{Version: version, Bootstrap: text.String(), AdminPort: adminPort, Args: []string{"--file-flush-interval-msec", "10"}})
+	return testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{Version: version, Bootstrap: text.String(), AdminPort: adminPort, Args: []string{"--file-flush-interval-msec", "10"}})
 }
 
 func portOf(t *testing.T, address string) int {

@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"cloakroom/hostsim"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 func TestHostsim(t *testing.T) {
-	wasm, err := stack.Module()
+	wasm, err := testenv.Module()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 var (
@@ -44,5 +44,5 @@ func summarize(code int) error {
 	if code != 0 {
 		line += " (with failures)"
 	}
-	return stack.Summarize("summary", line)
+	return testenv.Summarize("summary", line)
 }

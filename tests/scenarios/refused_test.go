@@ -7,7 +7,7 @@ import (
 
 	"cloakroom/filter/config"
 	"cloakroom/hostsim"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // refused are configurations that must not load, and what the log must contain for each. Package
@@ -43,7 +43,7 @@ func TestRefusedByCore(t *testing.T) {
 }
 
 func TestRefusedByHostsim(t *testing.T) {
-	wasm, err := stack.Module()
+	wasm, err := testenv.Module()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,13 +58,13 @@ func TestRefusedByHostsim(t *testing.T) {
 }
 
 func TestRefusedByEnvoy(t *testing.T) {
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		for _, tt := range refused {
 			if !tt.envoy {
 				continue
 			}
 			t.Run(version+"/"+tt.name, func(t *testing.T) {
-				ports, err := stack.FreePorts(4)
+				ports, err := testenv.FreePorts(4)
 				if err != nil {
 					t.Fatal(err)
 				}

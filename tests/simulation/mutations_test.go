@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // mutation is a way to break the code: in a file a text is replaced by another. Each stands for
@@ -97,7 +97,7 @@ var mutations = []mutation{
 // TestMutationTexts checks that each text that a mutation replaces stands once in its file: a
 // change of the code must not make a mutation one of nothing.
 func TestMutationTexts(t *testing.T) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestMutationTexts(t *testing.T) {
 func TestMutations(t *testing.T) {
 	all := os.Getenv("CLOAKROOM_MUTATIONS") != ""
 	only := regexp.MustCompile(os.Getenv("CLOAKROOM_MUTATIONS"))
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

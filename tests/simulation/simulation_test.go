@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 // TestStoreModel holds that the model of the store is a store as the real ones are.
@@ -79,7 +79,7 @@ func TestHistories(t *testing.T) {
 			}
 		}
 	}
-	if err := stack.Summarize("simulation", "simulation: "+strings.Join(lines, "\n")); err != nil {
+	if err := testenv.Summarize("simulation", "simulation: "+strings.Join(lines, "\n")); err != nil {
 		t.Fatal(err)
 	}
 }

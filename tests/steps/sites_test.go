@@ -17,7 +17,7 @@ import (
 	"testing"
 	"text/template"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const (
@@ -36,7 +36,7 @@ var bootstrap = template.Must(template.New("").Funcs(template.FuncMap{"json": fu
 // site is Django with one engine, the session service on the same sessions,
 // and Envoy before it.
 type site struct {
-	stack.Engine
+	testenv.Engine
 	Port   int    // Envoy's
 	Django string // the cluster
 	Config string
@@ -44,7 +44,7 @@ type site struct {
 
 var (
 	sites []*site
-	envoy *stack.Envoy
+	envoy *testenv.Envoy
 )
 
 func TestMain(m *testing.M) {
@@ -63,17 +63,17 @@ func run(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	postgres, err := stack.StartPostgres(ctx, stack.PostgresConfig{})
+	postgres, err := testenv.StartPostgres(ctx, testenv.PostgresConfig{})
 	if err != nil {
 		return 1, err
 	}
 	defer postgres.Stop()
-	redis, err := stack.StartRedis(ctx, stack.RedisConfig{Server: stack.Valkey})
+	redis, err := testenv.StartRedis(ctx, testenv.RedisConfig{Server: testenv.Valkey})
 	if err != nil {
 		return 1, err
 	}
 	defer redis.Stop()
-	engines, err := stack.Engines(dir, secretKey, postgres, redis)
+	engines, err := testenv.Engines(dir, secretKey, postgres, redis)
 	if err != nil {
 		return 1, err
 	}
@@ -96,7 +96,7 @@ func startSites(ctx context.Context) (stop func(), err error) {
 			_ = stops[i]()
 		}
 	}
-	ports, err := stack.FreePorts(3*len(sites) + 1)
+	ports, err := testenv.FreePorts(3*len(sites) + 1)
 	if err != nil {
 		return stop, err
 	}
@@ -111,7 +111,7 @@ func startSites(ctx context.Context) (stop func(), err error) {
 	for _, s := range sites {
 		port := take()
 		clusters[s.Django] = strconv.Itoa(port)
-		django, err := stack.StartDjangoSite(ctx, s.Engine, port, 1)
+		django, err := testenv.StartDjangoSite(ctx, s.Engine, port, 1)
 		if err != nil {
 			return stop, fmt.Errorf("%s: %w", s.Name, err)
 		}
@@ -131,7 +131,7 @@ func startSites(ctx context.Context) (stop func(), err error) {
 		}
 	}
 	admin := take()
-	wasm, err := stack.Wasm()
+	wasm, err := testenv.Wasm()
 	if err != nil {
 		return stop, err
 	}
@@ -139,7 +139,7 @@ func startSites(ctx context.Context) (stop func(), err error) {
 	if err := bootstrap.Execute(&text, map[string]any{"AdminPort": admin, "Wasm": wasm, "Sites": sites, "Clusters": clusters}); err != nil {
 		return stop, err
 	}
-	if envoy, err = stack.StartEnvoy(ctx, stack.EnvoyConfig{Version: stack.Envoy140, Bootstrap: text.String(), AdminPort: admin}); err != nil {
+	if envoy, err = testenv.StartEnvoy(ctx, testenv.EnvoyConfig{Version: testenv.Envoy140, Bootstrap: text.String(), AdminPort: admin}); err != nil {
 		return stop, err
 	}
 	stops = append(stops, envoy.Stop)
@@ -166,8 +166,8 @@ func (s *site) config() (string, error) {
 }
 
 // startService starts the service with Django's accounts.
-func (s *site) startService(ctx context.Context, port int) (*stack.Process, error) {
-	return stack.StartService(ctx, stack.ServiceConfig{
+func (s *site) startService(ctx context.Context, port int) (*testenv.Process, error) {
+	return testenv.StartService(ctx, testenv.ServiceConfig{
 		Port: port, Store: s.Store, SecretKey: secretKey, Token: token, Args: []string{"--accounts", s.Accounts},
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"cloakroom/internal/golden"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // limits are where a step covers less than with the other engines; the steps' tests skip just
@@ -20,7 +20,7 @@ var limits = map[string]map[string]string{
 
 // TestGuide compares the table of docs/guide.md with the steps that the tests run.
 func TestGuide(t *testing.T) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

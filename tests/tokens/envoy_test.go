@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service/token"
-	"cloakroom/tests/stack"
 )
 
 // each runs a test on both Envoys.
 func each(t *testing.T, test func(t *testing.T, version string)) {
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		t.Run(version, func(t *testing.T) { test(t, version) })
 	}
 }
@@ -121,7 +121,7 @@ func TestRotation(t *testing.T) {
 
 // TestTooEarly is the control of TestRotation: a key that signs before the verifier has it.
 func TestTooEarly(t *testing.T) {
-	s := start(t, options{version: stack.Envoy140, overlap: 0, cache: "300s"})
+	s := start(t, options{version: testenv.Envoy140, overlap: 0, cache: "300s"})
 	if all, refused := s.rotate(token.ES256, 1); refused == 0 {
 		t.Errorf("of %d requests none is refused", all)
 	}

@@ -14,12 +14,12 @@ import (
 	security "istio.io/api/security/v1"
 
 	"cloakroom/filter/config"
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestGuide reads what docs/identity.md says of tokens into Envoy's, Istio's and the filter's types.
 func TestGuide(t *testing.T) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service/token"
-	"cloakroom/tests/stack"
 )
 
 // TestPyJWT holds that PyJWT accepts the tokens, by the key set, and refuses others.
@@ -44,7 +44,7 @@ func TestPyJWT(t *testing.T) {
 // python returns what PyJWT makes of a token.
 func (s *site) python(text string) (out map[string]any) {
 	s.Helper()
-	python, err := stack.Python()
+	python, err := testenv.Python()
 	if err != nil {
 		s.Fatal(err)
 	}

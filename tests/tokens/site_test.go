@@ -22,13 +22,13 @@ import (
 	"text/template"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/service/token"
 	"cloakroom/session"
 	"cloakroom/session/sessiontest"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -120,7 +120,7 @@ func (s *site) newKey(algorithm string) *token.Key {
 
 func (s *site) startEnvoys(o options, sessions, upstream int) {
 	s.Helper()
-	ports, err := stack.FreePorts(4)
+	ports, err := testenv.FreePorts(4)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func (s *site) startEnvoys(o options, sessions, upstream int) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	verifier, err := stack.StartEnvoy(s.Context(), stack.EnvoyConfig{Version: o.version, Bootstrap: text.String(), AdminPort: ports[0]})
+	verifier, err := testenv.StartEnvoy(s.Context(), testenv.EnvoyConfig{Version: o.version, Bootstrap: text.String(), AdminPort: ports[0]})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -144,9 +144,9 @@ func (s *site) startEnvoys(o options, sessions, upstream int) {
 	if o.routes != nil {
 		config["routes"] = o.routes
 	}
-	front, err := stack.StartFilter(s.Context(), stack.FilterConfig{
+	front, err := testenv.StartFilter(s.Context(), testenv.FilterConfig{
 		Version: o.version, Port: ports[2], Admin: ports[3], Upstream: ports[1], Clusters: map[string][]int{"sessions": {sessions}}, Config: config, Workers: 2,
-		Routes: []stack.FilterRoute{{Name: "open", Prefix: "/open"}, {Name: "bills", Prefix: "/bills"}, {Name: "cached", Prefix: "/cached"}, {Name: "all", Prefix: "/"}},
+		Routes: []testenv.FilterRoute{{Name: "open", Prefix: "/open"}, {Name: "bills", Prefix: "/bills"}, {Name: "cached", Prefix: "/cached"}, {Name: "all", Prefix: "/"}},
 	})
 	if err != nil {
 		s.Fatal(err)

@@ -18,12 +18,12 @@ import (
 	"cloakroom/api"
 	"cloakroom/hostsim"
 	"cloakroom/internal/golden"
+	"cloakroom/internal/testenv"
 	"cloakroom/service"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store/feed"
 	"cloakroom/store/memory"
-	"cloakroom/tests/stack"
 )
 
 const (
@@ -69,7 +69,7 @@ func TestTranscript(t *testing.T) {
 			if k.signed {
 				engine = `"signed_cookies":{"secret_key":"` + secret + `"}`
 			}
-			wasm, err := stack.Module()
+			wasm, err := testenv.Module()
 			if err != nil {
 				t.Fatal(err)
 			}

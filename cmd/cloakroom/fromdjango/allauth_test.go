@@ -4,16 +4,16 @@ import (
 	"path/filepath"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestAllauth translates the pages of django-allauth for visitors without a session.
 func TestAllauth(t *testing.T) {
-	sites, err := stack.VenvPython("venv-sites")
+	sites, err := testenv.VenvPython("venv-sites")
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 // run runs a program in a project, as manage.py shell does, and returns what it prints.
@@ -32,7 +32,7 @@ func run(t *testing.T, dir, program string) string {
 // TestLibraries checks that each library and the session service can use the same sessions in a
 // server.
 func TestLibraries(t *testing.T) {
-	server, err := stack.StartRedis(t.Context(), stack.RedisConfig{Server: stack.Valkey, Args: []string{"--requirepass", "p/w:"}})
+	server, err := testenv.StartRedis(t.Context(), testenv.RedisConfig{Server: testenv.Valkey, Args: []string{"--requirepass", "p/w:"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestLibraries(t *testing.T) {
 // TestPostgresConnections connects with the printed URL, and compares with Django's own
 // connection.
 func TestPostgresConnections(t *testing.T) {
-	server, err := stack.StartPostgres(t.Context(), stack.PostgresConfig{})
+	server, err := testenv.StartPostgres(t.Context(), testenv.PostgresConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

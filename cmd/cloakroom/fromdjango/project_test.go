@@ -19,10 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/internal/testenv"
 	"cloakroom/session"
 	"cloakroom/session/django"
 	"cloakroom/store"
-	"cloakroom/tests/stack"
 )
 
 const head = `
@@ -83,7 +83,7 @@ func certificate(t *testing.T) (certificate, key string) {
 
 func python(t *testing.T) string {
 	t.Helper()
-	path, err := stack.Python()
+	path, err := testenv.Python()
 	if err != nil {
 		t.Fatal(err)
 	}

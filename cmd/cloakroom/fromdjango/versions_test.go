@@ -5,12 +5,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestVersions translates the same projects with each Django.
 func TestVersions(t *testing.T) {
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

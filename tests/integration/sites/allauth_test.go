@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestAllauth has django-allauth with second factors and with lists of sessions.
 func TestAllauth(t *testing.T) {
 	t.Parallel()
-	python, err := stack.VenvPython("venv-sites")
+	python, err := testenv.VenvPython("venv-sites")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestAllauth(t *testing.T) {
 }
 
 // found checks that a response leads to a path.
-func (v *visitor) found(got stack.Response, path string) {
+func (v *visitor) found(got testenv.Response, path string) {
 	v.T.Helper()
 	if got.Status != http.StatusFound || got.Header.Get("Location") != path {
 		v.T.Fatalf("got %d to %q, want 302 to %q\n%.3000s", got.Status, got.Header.Get("Location"), path, got.Body)

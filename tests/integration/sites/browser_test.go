@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // browser is a Chromium of a site's own, since cookies of one host are those of all its ports.
@@ -27,7 +27,7 @@ const step = 60 * time.Second
 // needBrowser leaves the test out where there is no browser, which make test says at its end; in CI it fails.
 func needBrowser(t *testing.T) {
 	t.Helper()
-	_, _, err := stack.Chromium()
+	_, _, err := testenv.Chromium()
 	if err == nil {
 		return
 	}
@@ -35,7 +35,7 @@ func needBrowser(t *testing.T) {
 	if os.Getenv("CI") == "true" {
 		t.Fatal(message)
 	}
-	if err := stack.Summarize("browser", "!!! "+message); err != nil {
+	if err := testenv.Summarize("browser", "!!! "+message); err != nil {
 		t.Fatal(err)
 	}
 	t.Skip(message)
@@ -44,7 +44,7 @@ func needBrowser(t *testing.T) {
 // browser starts a Chromium until the test ends.
 func (s *site) browser(t *testing.T) *browser {
 	t.Helper()
-	path, env, err := stack.Chromium()
+	path, env, err := testenv.Chromium()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func (s *site) browser(t *testing.T) *browser {
 
 // keep writes a file into build/test, whose texts make test shows at its end.
 func keep(name string, content []byte) {
-	if root, err := stack.Root(); err == nil {
+	if root, err := testenv.Root(); err == nil {
 		_ = os.WriteFile(filepath.Join(root, "build", "test", name), content, 0o600)
 	}
 }

@@ -8,12 +8,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // postgres is the server of all sites, which is started by the first that needs it.
-var postgres = sync.OnceValues(func() (*stack.Postgres, error) {
-	return stack.StartPostgres(background, stack.PostgresConfig{})
+var postgres = sync.OnceValues(func() (*testenv.Postgres, error) {
+	return testenv.StartPostgres(background, testenv.PostgresConfig{})
 })
 
 // database makes a database, runs statements in it, and returns the variable with its parameters.
@@ -77,11 +77,11 @@ func TestSchema(t *testing.T) {
 // TestTenants has django-tenants, with accounts and sessions in the schema that all tenants share.
 func TestTenants(t *testing.T) {
 	t.Parallel()
-	python, err := stack.VenvPython("venv-sites")
+	python, err := testenv.VenvPython("venv-sites")
 	if err != nil {
 		t.Fatal(err)
 	}
-	separate := stack.Project{Dir: folder(t), Python: python, Env: []string{"SITE_DIR=/", "SITE_POSTGRES={}"}}
+	separate := testenv.Project{Dir: folder(t), Python: python, Env: []string{"SITE_DIR=/", "SITE_POSTGRES={}"}}
 	if _, err := separate.FromDjango(t.Context(), "tenants_separate"); err == nil || !strings.Contains(err.Error(), "the table is in the schema of each tenant (TENANT_APPS)") {
 		t.Errorf("sessions of each tenant: got %v, want them refused", err)
 	}

@@ -19,7 +19,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const (
@@ -44,12 +44,12 @@ type config struct {
 // site is a running site.
 type site struct {
 	config
-	project     stack.Project
-	printed     *stack.Printed
+	project     testenv.Project
+	printed     *testenv.Printed
 	port, admin int
 	servicePort int
 	djangoPort  int
-	envoy       *stack.Envoy
+	envoy       *testenv.Envoy
 	// ids are those of the accounts.
 	ids []string
 	// password is that of the first account.
@@ -59,12 +59,12 @@ type site struct {
 // start runs a site until the test ends.
 func start(t *testing.T, c config) *site {
 	t.Helper()
-	ports, err := stack.FreePorts(4)
+	ports, err := testenv.FreePorts(4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &site{config: c, port: ports[0], admin: ports[1], servicePort: ports[2], djangoPort: ports[3]}
-	s.project = stack.Project{
+	s.project = testenv.Project{
 		Dir: folder(t), Python: c.python, WSGI: "wsgi",
 		Env: append(c.env, "DJANGO_SETTINGS_MODULE="+c.settings, "SITE_DIR="+t.TempDir(), fmt.Sprintf("SITE_ORIGIN=http://127.0.0.1:%d", s.port)),
 	}
@@ -84,7 +84,7 @@ func start(t *testing.T, c config) *site {
 // folder returns that of the projects.
 func folder(t *testing.T) string {
 	t.Helper()
-	root, err := stack.Root()
+	root, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 // serve starts the processes, in their order.
 func (s *site) serve(t *testing.T) {
 	t.Helper()
-	stop := func(p *stack.Process, err error) {
+	stop := func(p *testenv.Process, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -113,8 +113,8 @@ func (s *site) serve(t *testing.T) {
 	service := httptest.NewServer(http.HandlerFunc(whoami))
 	t.Cleanup(service.Close)
 	var err error
-	s.envoy, err = stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
-		Version: cmp.Or(s.version, stack.Envoy140), Bootstrap: withService(t, s.printed.Text, service.Listener.Addr()), AdminPort: s.admin,
+	s.envoy, err = testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{
+		Version: cmp.Or(s.version, testenv.Envoy140), Bootstrap: withService(t, s.printed.Text, service.Listener.Addr()), AdminPort: s.admin,
 		Env: []string{"CLOAKROOM_TOKEN=" + token},
 	})
 	if err != nil {
@@ -157,26 +157,26 @@ func (s *site) url(path string) string { return "http://" + local(s.port) + path
 
 // visitor is a browser of a sort, at one site.
 type visitor struct {
-	*stack.Visitor
+	*testenv.Visitor
 	s *site
 }
 
-func (s *site) visitor(t *testing.T) *visitor { return &visitor{stack.NewVisitor(t), s} }
+func (s *site) visitor(t *testing.T) *visitor { return &visitor{testenv.NewVisitor(t), s} }
 
 // page gets a page as a browser does.
-func (v *visitor) page(path string) stack.Response {
+func (v *visitor) page(path string) testenv.Response {
 	v.T.Helper()
 	return v.Do(v.s.url(path), nil, "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
 }
 
 // post sends the form of a page: fields are names and values.
-func (v *visitor) post(path string, fields ...string) stack.Response {
+func (v *visitor) post(path string, fields ...string) testenv.Response {
 	v.T.Helper()
 	return v.send(path, path, fields...)
 }
 
 // send sends fields with the token of a page's form to a path.
-func (v *visitor) send(page, path string, fields ...string) stack.Response {
+func (v *visitor) send(page, path string, fields ...string) testenv.Response {
 	v.T.Helper()
 	form := url.Values{"csrfmiddlewaretoken": {v.CSRF(v.s.url(page))}}
 	for i := 0; i < len(fields); i += 2 {

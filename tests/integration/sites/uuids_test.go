@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestUUIDs has a user model with a UUID, in a table and in columns with names of their own.
 func TestUUIDs(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{stack.Envoy140, stack.Envoy136} {
+	for _, version := range []string{testenv.Envoy140, testenv.Envoy136} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, config{settings: "uuids", version: version, accounts: []string{ann, "bob@example.com"}})

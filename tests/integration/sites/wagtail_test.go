@@ -9,7 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestWagtail edits a page in Wagtail with a browser. Its pages are for everybody, /admin/ for those with a
@@ -27,7 +27,7 @@ func TestWagtail(t *testing.T) {
 	} {
 		t.Run(tt.version, func(t *testing.T) {
 			t.Parallel()
-			python, err := stack.VenvPython(tt.venv)
+			python, err := testenv.VenvPython(tt.venv)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package stack_test
+package testenv_test
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 const bootstrap = `
@@ -18,14 +18,14 @@ static_resources:
 `
 
 func TestEnvoy(t *testing.T) {
-	for _, version := range []string{stack.Envoy136, stack.Envoy140} {
+	for _, version := range []string{testenv.Envoy136, testenv.Envoy140} {
 		t.Run(version, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
-			ports, err := stack.FreePorts(1)
+			ports, err := testenv.FreePorts(1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			envoy, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
+			envoy, err := testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{
 				Version: version, AdminPort: ports[0], Workers: 2, Bootstrap: fmt.Sprintf(bootstrap, ports[0], "connect_timeout"),
 			})
 			if err != nil {
@@ -53,12 +53,12 @@ func TestEnvoy(t *testing.T) {
 }
 
 func TestEnvoySaysWhatIsWrong(t *testing.T) {
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = stack.StartEnvoy(t.Context(), stack.EnvoyConfig{
-		Version: stack.Envoy140, AdminPort: ports[0], Bootstrap: fmt.Sprintf(bootstrap, ports[0], "conect_timeout"),
+	_, err = testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{
+		Version: testenv.Envoy140, AdminPort: ports[0], Bootstrap: fmt.Sprintf(bootstrap, ports[0], "conect_timeout"),
 	})
 	if want := "conect_timeout"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want an error that names %s", err, want)

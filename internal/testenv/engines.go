@@ -1,4 +1,4 @@
-package stack
+package testenv
 
 import (
 	"context"
@@ -96,7 +96,7 @@ func StartDjangoSite(ctx context.Context, e Engine, port, workers int) (*Process
 		Path:  python,
 		Args:  []string{"-m", "gunicorn", "--preload", "--bind", address, "--workers", strconv.Itoa(workers), "--threads", "4", "stepsite:application"},
 		Env:   []string{"CLOAKROOM_SETTINGS=" + string(settings), "PYTHONDONTWRITEBYTECODE=1"},
-		Dir:   filepath.Join(root, "tests", "stack", "djangosite"),
+		Dir:   filepath.Join(root, "internal", "testenv", "djangosite"),
 		Ready: Answers("http://"+address+"/django/home", ""),
 	})
 }

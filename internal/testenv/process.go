@@ -1,8 +1,8 @@
-// Package stack starts and stops the real processes that tests, benchmarks and
+// Package testenv starts and stops the real processes that tests, benchmarks and
 // the demonstration run: Envoy, Django under gunicorn, the session service.
 // All of them listen on 127.0.0.1 only and end with the process that started
 // them.
-package stack
+package testenv
 
 import (
 	"bytes"

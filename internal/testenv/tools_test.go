@@ -1,4 +1,4 @@
-package stack_test
+package testenv_test
 
 import (
 	"net"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // TestMissingTools requests the tools of a repository in which nothing is built.
@@ -23,18 +23,24 @@ func TestMissingTools(t *testing.T) {
 		path func() (string, error)
 		want string
 	}{
-		"the filter":       {stack.Wasm, "make build"},
-		"the service":      {stack.Cloakroom, "make build"},
-		"Python":           {stack.Python, "make setup"},
-		"the newest Envoy": {func() (string, error) { return stack.EnvoyPath(stack.Envoy140) }, "make setup"},
-		"the older Envoy":  {func() (string, error) { return stack.EnvoyPath(stack.Envoy136) }, "make setup"},
-		"an Envoy not had": {func() (string, error) { return stack.EnvoyPath("1.0.0") }, "make setup"},
-		"a running Envoy":  {func() (string, error) { _, err := stack.StartEnvoy(t.Context(), stack.EnvoyConfig{}); return "", err }, "make setup"},
+		"the filter":       {testenv.Wasm, "make build"},
+		"the service":      {testenv.Cloakroom, "make build"},
+		"Python":           {testenv.Python, "make setup"},
+		"the newest Envoy": {func() (string, error) { return testenv.EnvoyPath(testenv.Envoy140) }, "make setup"},
+		"the older Envoy":  {func() (string, error) { return testenv.EnvoyPath(testenv.Envoy136) }, "make setup"},
+		"an Envoy not had": {func() (string, error) { return testenv.EnvoyPath("1.0.0") }, "make setup"},
+		"a running Envoy": {func() (string, error) {
+			_, err := testenv.StartEnvoy(t.Context(), testenv.EnvoyConfig{})
+			return "", err
+		}, "make setup"},
 		"a running service": {func() (string, error) {
-			_, err := stack.StartService(t.Context(), stack.ServiceConfig{})
+			_, err := testenv.StartService(t.Context(), testenv.ServiceConfig{})
 			return "", err
 		}, "make build"},
-		"a running Django": {func() (string, error) { _, err := stack.StartDjango(t.Context(), stack.DjangoConfig{}); return "", err }, "make setup"},
+		"a running Django": {func() (string, error) {
+			_, err := testenv.StartDjango(t.Context(), testenv.DjangoConfig{})
+			return "", err
+		}, "make setup"},
 	}
 	for name, tt := range tools {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +52,7 @@ func TestMissingTools(t *testing.T) {
 }
 
 func TestRootIsThisModules(t *testing.T) {
-	got, err := stack.Root()
+	got, err := testenv.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,14 +64,14 @@ func TestRootIsThisModules(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	t.Chdir(t.TempDir())
-	if got, err := stack.Root(); err == nil {
+	if got, err := testenv.Root(); err == nil {
 		t.Errorf("outside the repository: %s, want an error", got)
 	}
 }
 
 func TestFreePorts(t *testing.T) {
 	const n = 50
-	ports, err := stack.FreePorts(n)
+	ports, err := testenv.FreePorts(n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +97,7 @@ func TestReplacePorts(t *testing.T) {
 		{"port_value: 80001\nmy_port_value: 8000\nport: 8000", "port_value: 80001\nmy_port_value: 8000\nport: 8000"},
 	}
 	for _, tt := range tests {
-		if got := stack.ReplacePorts(tt.bootstrap, map[int]int{8000: 1, 8001: 2}); got != tt.want {
+		if got := testenv.ReplacePorts(tt.bootstrap, map[int]int{8000: 1, 8001: 2}); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.bootstrap, got, tt.want)
 		}
 	}
@@ -102,7 +108,7 @@ func TestReplacePorts(t *testing.T) {
 func TestPortsAreGivenOnce(t *testing.T) {
 	given := map[int]bool{}
 	for range 20 {
-		ports, err := stack.FreePorts(100)
+		ports, err := testenv.FreePorts(100)
 		if err != nil {
 			t.Fatal(err)
 		}

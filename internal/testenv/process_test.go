@@ -1,4 +1,4 @@
-package stack_test
+package testenv_test
 
 import (
 	"bufio"
@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/tests/stack"
+	"cloakroom/internal/testenv"
 )
 
 // shell returns a command that runs a script and is ready when it has printed so.
-func shell(script string) stack.Command {
-	return stack.Command{Name: "script", Path: "/bin/sh", Args: []string{"-c", script}}
+func shell(script string) testenv.Command {
+	return testenv.Command{Name: "script", Path: "/bin/sh", Args: []string{"-c", script}}
 }
 
 func TestStopEndsTheGroup(t *testing.T) {
@@ -34,7 +34,7 @@ func TestStopEndsTheGroup(t *testing.T) {
 			command.Env = []string{"FILE=" + file}
 			command.Grace = 200 * time.Millisecond
 			command.Ready = func(context.Context) error { _, err := pidIn(file); return err }
-			p, err := stack.Start(t.Context(), command)
+			p, err := testenv.Start(t.Context(), command)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,20 +54,20 @@ func TestStopEndsTheGroup(t *testing.T) {
 
 func TestStartSaysWhyNotReady(t *testing.T) {
 	tests := map[string]struct {
-		command stack.Command
+		command testenv.Command
 		want    []string
 	}{
 		"it ended": {shell("echo out; echo the reason >&2; exit 3"), []string{"script", "exit status 3", "out", "the reason"}},
 		"the noise is left out": {
-			stack.Command{Name: "script", Path: "/bin/sh", Args: []string{"-c", "echo [info] chatter; echo the reason; exit 3"}, Noise: "[info]"},
+			testenv.Command{Name: "script", Path: "/bin/sh", Args: []string{"-c", "echo [info] chatter; echo the reason; exit 3"}, Noise: "[info]"},
 			[]string{"exit status 3\nthe reason"},
 		},
-		"there is no such program": {stack.Command{Name: "nothing", Path: "/nonexistent"}, []string{"nothing", "/nonexistent"}},
+		"there is no such program": {testenv.Command{Name: "nothing", Path: "/nonexistent"}, []string{"nothing", "/nonexistent"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			tt.command.Ready = func(context.Context) error { return errors.New("not yet") }
-			_, err := stack.Start(t.Context(), tt.command)
+			_, err := testenv.Start(t.Context(), tt.command)
 			for _, want := range tt.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v, want an error with %q", err, want)
@@ -89,7 +89,7 @@ func TestStartGivesUpWithItsContext(t *testing.T) {
 		}
 		return errors.New("never")
 	}
-	if _, err := stack.Start(ctx, command); !errors.Is(err, context.Canceled) {
+	if _, err := testenv.Start(ctx, command); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	gone(t, pid)
@@ -142,11 +142,11 @@ func TestMain(m *testing.M) {
 
 // help starts Django, which has children of its own, and prints the ids of those processes.
 func help(dir string) error {
-	ports, err := stack.FreePorts(1)
+	ports, err := testenv.FreePorts(1)
 	if err != nil {
 		return err
 	}
-	django, err := stack.StartDjango(context.Background(), stack.DjangoConfig{
+	django, err := testenv.StartDjango(context.Background(), testenv.DjangoConfig{
 		Port: ports[0], Database: filepath.Join(dir, "db.sqlite3"), SecretKey: "a key that is long enough",
 	})
 	if err != nil {
