@@ -210,7 +210,10 @@ func TestWaitingStreams(t *testing.T) {
 			t.Errorf("the answers are %v, want %d of 401 and 503", statuses, streams)
 		}
 		eventually(t, "the access log has all that were told to come again", func() bool {
-			return strings.Count(s.envoy.Log(), "503 cloakroom_overloaded\n") == refused
+			log := s.envoy.Log()
+			overloaded := strings.Count(log, "503 cloakroom_overloaded\n")
+			// On a slow machine the callouts of some end by their timeout.
+			return overloaded > 0 && overloaded+strings.Count(log, "503 cloakroom_unavailable\n") == refused
 		})
 		if status, _ := s.get("/", "Cookie: sessionid="+mine); status != 200 {
 			t.Errorf("afterwards: %d, want 200", status)
