@@ -116,7 +116,7 @@ type Callout struct {
 	Trace api.Trace
 }
 
-// Same reports whether two callouts ask for the same, whoever causes them.
+// Same reports whether two callouts ask for the same, for whichever request.
 func (c Callout) Same(d Callout) bool {
 	d.Trace = c.Trace
 	return c == d

@@ -333,7 +333,7 @@ func (s *service) change(w writing, edit edit) session.Change {
 	}
 }
 
-// stamped gives the data with when the session was first and last seen.
+// stamped returns the data with when the session was first and last seen.
 func stamped(data json.RawMessage, now time.Time) json.RawMessage {
 	at := strconv.FormatInt(now.Unix(), 10)
 	patch := `{"` + session.SeenKey + `":` + at + `}`

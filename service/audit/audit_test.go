@@ -252,7 +252,7 @@ func TestHang(t *testing.T) {
 }
 
 // TestFile holds that lines are appended, that a file that was moved is opened anew, and that
-// nobody else can read it.
+// others cannot read it.
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")
 	for range 2 {

@@ -174,7 +174,7 @@ func (p *plane) updates(t *testing.T, s *site, unpulled int) {
 	})
 	smooth("a configuration in error")
 
-	// What cannot be pulled: nobody passes.
+	// What cannot be pulled: no request passes.
 	p.apply(t, strings.ReplaceAll(p.full, s.image, strings.Split(s.image, "@")[0]+"@sha256:"+strings.Repeat("1", 64)))
 	for _, g := range p.gateways {
 		until(t, g.name+": no image", func() error {

@@ -78,7 +78,7 @@ func unsigned(of string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
 }
 
-// TestReplay holds that a token ends by itself after a logout, though nobody revokes it.
+// TestReplay holds that a token ends by itself after a logout, though it is not revoked.
 func TestReplay(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		s := start(t, options{version: version, overlap: time.Hour, cache: "300s", verifierSkew: 1, ttl: "10s"})

@@ -1,5 +1,5 @@
 // Package image builds the container images of the filter and of the session service, without
-// Docker: the same input gives the same bytes.
+// Docker: the same input makes the same bytes.
 package image
 
 import (

@@ -185,7 +185,7 @@ func (d *Description) gatewayNames() naming {
 	}}
 }
 
-// positions returns the names that Envoy Gateway gives the only rule and match of a route's
+// positions returns the names that Envoy Gateway has for the only rule and match of a route's
 // HTTPRoute, one for each host.
 func (d *Description) positions(r *Route) (names []string) {
 	for _, host := range d.Hosts {

@@ -78,7 +78,7 @@ func TestPrinted(t *testing.T) {
 	golden.File(t, "testdata/full-service.yaml", printed(t, text, err))
 }
 
-// TestBootstrap sees that a description of the demonstration gives envoy/bootstrap.yaml.
+// TestBootstrap sees that a description of the demonstration is printed as envoy/bootstrap.yaml.
 func TestBootstrap(t *testing.T) {
 	text, err := parseFile(t, "testdata/bootstrap.yaml").Envoy()
 	got := trees(t, printed(t, text, err))
