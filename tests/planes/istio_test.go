@@ -17,7 +17,7 @@ import (
 type plane struct {
 	t        *testing.T
 	gateways []*gateway
-	// apply gives the control plane the manifests in another state.
+	// apply hands the control plane the manifests in another state.
 	apply func(t *testing.T, text string)
 	// full is what it was started with.
 	full string

@@ -63,7 +63,7 @@ const hosts = `127.0.0.1 localhost
 127.0.0.1 registry.example.com envoy-gateway envoy-gateway.envoy-gateway-system.svc.cluster.local
 `
 
-// settle gives the namespaces a loopback interface, a /proc, names, and a folder that Istio's agent
+// settle makes, in the namespaces, a loopback interface, a /proc, names, and a folder that Istio's agent
 // writes to.
 func settle() error {
 	dir, err := os.MkdirTemp("", "cloakroom-planes-")

@@ -10,7 +10,7 @@ import (
 )
 
 // TestHostsimWithoutCluster holds that the simulator, as Envoy (tests/outage.TestCauses), refuses a
-// call to a cluster that it lacks in a way that the filter tells apart.
+// call to a cluster that it lacks in a way that the filter distinguishes.
 func TestHostsimWithoutCluster(t *testing.T) {
 	wasm, err := testenv.Module()
 	if err != nil {
